@@ -1,0 +1,3 @@
+//! Openshelf: one share, every door.
+
+pub mod error;
