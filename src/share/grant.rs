@@ -1,0 +1,310 @@
+//! The one door to bytes: `authorize` decides, and what it decided is a [`Grant`]. A grant can be made nowhere else, and
+//! nothing opens a file, zip or cover without one. Listings, searches and writes pass here as well.
+
+use super::visit::{LeaseKey, Visitor};
+use super::{Audience, Bits, Mode, Share, ShareKey, Shared, State, Subject};
+use crate::account::{GroupKey, User, UserKey};
+use crate::error::{Error, Result, Thing};
+use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, Library, LibraryKey, LibraryKind, PlaylistKey};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Know that it is there: its name, size, tags.
+    See,
+    List,
+    /// A cover, a thumbnail, a rendered text: something made from the content. Spends nothing.
+    Preview,
+    /// The original bytes, to be shown or played in place.
+    Play,
+    /// The original bytes, to be kept.
+    Download,
+    Create,
+    Update,
+    Delete,
+    /// Make a share of it.
+    Share,
+}
+
+impl Action {
+    fn needs(self) -> Bits {
+        match self {
+            Action::See | Action::List | Action::Preview | Action::Play | Action::Download => Bits::READ,
+            Action::Create => Bits::CREATE,
+            Action::Update => Bits::UPDATE,
+            Action::Delete => Bits::DELETE,
+            Action::Share => Bits::READ.and(Bits::SHARE),
+        }
+    }
+
+    /// Whether original bytes leave by it.
+    pub fn hands_out_originals(self) -> bool {
+        matches!(self, Action::Play | Action::Download)
+    }
+}
+
+/// An item with all that decides whether somebody may have it.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub item: Item,
+    pub library: Library,
+    /// Names from the library's root to the item, as on disk. Empty for the root itself.
+    pub path: Vec<Vec<u8>>,
+    /// The item, its folder, and so on up to the library's root.
+    pub chain: Vec<ItemKey>,
+    pub album: Option<AlbumKey>,
+    pub artists: Vec<ArtistKey>,
+    /// Of the playlists that were asked about, those that hold the item.
+    pub playlists: Vec<PlaylistKey>,
+}
+
+/// A share with all that decides whether it opens.
+#[derive(Debug, Clone)]
+pub struct ShareFacts {
+    pub share: Share,
+    pub owner: User,
+    /// What the owner may do now in each library that was asked about.
+    pub owner_rights: Vec<(LibraryKey, Bits)>,
+    /// Items on which `auth_id` was given rights.
+    pub granted: Vec<ItemKey>,
+    /// A download of this visitor that is paid for.
+    pub lease: Option<LeaseKey>,
+    /// This visitor's view is counted already.
+    pub admitted: bool,
+}
+
+/// What somebody comes by.
+#[derive(Debug, Clone, Copy)]
+pub enum Through<'a> {
+    /// Their own rights in the library: what they may do there now.
+    Library(Bits),
+    Share(&'a ShareFacts),
+}
+
+/// Proof that `authorize` said yes to one action on one item. Holds what is needed to reach its bytes.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    placed: Placed,
+    action: Action,
+    share: Option<(ShareKey, i64)>,
+    lease: Option<LeaseKey>,
+    user: Option<(UserKey, i64)>,
+}
+
+impl Grant {
+    pub fn item(&self) -> &Item {
+        &self.placed.item
+    }
+
+    pub fn library(&self) -> &Library {
+        &self.placed.library
+    }
+
+    pub fn path(&self) -> &[Vec<u8>] {
+        &self.placed.path
+    }
+
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The share it came by, and the epoch at which it holds.
+    pub fn share(&self) -> Option<(ShareKey, i64)> {
+        self.share
+    }
+
+    /// The user it was given to, and the epoch at which it holds.
+    pub fn user(&self) -> Option<(UserKey, i64)> {
+        self.user
+    }
+
+    pub fn lease(&self) -> Option<LeaseKey> {
+        self.lease
+    }
+}
+
+/// The share is open to this visitor. Proof that [`admit`] said yes.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted {
+    pub is_owner: bool,
+    _only_here: (),
+}
+
+/// Whether the share opens to this visitor at all. Unknown, expired, used up and revoked are one answer; a missing
+/// password is another, since a link's holder may know that it exists.
+pub fn admit(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
+    let share = &facts.share;
+    let gone = || Error::NotFound(Thing::Share);
+    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == share.owner && user.is_active());
+    if share.state(now_ms) == State::Revoked || !facts.owner.is_active() {
+        return Err(gone());
+    }
+    if is_owner {
+        return Ok(Admitted { is_owner, _only_here: () });
+    }
+    match share.state(now_ms) {
+        State::Active => {}
+        State::UsedUp => {
+            let views_open = facts.admitted || share.terms.view_limit.is_none_or(|n| share.views < n);
+            let downloads_open = facts.lease.is_some() || share.terms.download_limit.is_none_or(|n| share.downloads < n);
+            if !(views_open && downloads_open) {
+                return Err(gone());
+            }
+        }
+        State::NotYet | State::Expired | State::Revoked => return Err(gone()),
+    }
+    if !bits_for(facts, visitor).has(Bits::READ) {
+        return Err(match visitor.user {
+            None if share.terms.audience == Audience::Listed => Error::SignInNeeded,
+            _ => gone(),
+        });
+    }
+    if share.terms.has_password && !visitor.has_unlocked(share.key, share.epoch) {
+        return Err(Error::ShareLocked);
+    }
+    Ok(Admitted { is_owner, _only_here: () })
+}
+
+/// What the share's permissions give this visitor. The nearest row decides: the user's own, their groups' together, then
+/// "same group", "other" or "anonymous", then "everyone"; a share for anyone without any row may be read.
+fn bits_for(facts: &ShareFacts, visitor: &Visitor) -> Bits {
+    let rows = &facts.share.terms.permissions;
+    let row = |subject: &Subject| rows.iter().find(|(s, _)| s == subject).map(|(_, bits)| *bits);
+    let nearest = match &visitor.user {
+        Some(user) => row(&Subject::User(user.key))
+            .or_else(|| {
+                let of_groups: Vec<Bits> = user.groups.iter().filter_map(|g| row(&Subject::Group(*g))).collect();
+                of_groups.into_iter().reduce(Bits::and)
+            })
+            .or_else(|| {
+                let together = user.groups.iter().any(|g: &GroupKey| facts.owner.groups.contains(g));
+                if together { row(&Subject::SameGroup) } else { None }
+            })
+            .or_else(|| row(&Subject::Other)),
+        None => row(&Subject::Anonymous),
+    };
+    nearest.or_else(|| row(&Subject::Everyone)).unwrap_or(match facts.share.terms.audience {
+        Audience::Anyone => Bits::READ,
+        Audience::Listed => Bits::NONE,
+    })
+}
+
+/// What a user may do in a library: all in their own home, else what rows of theirs, their groups' and everyone's say.
+pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bits {
+    if !user.is_active() {
+        return Bits::NONE;
+    }
+    let mut bits = match library.kind {
+        LibraryKind::Home | LibraryKind::Single if library.owner == Some(user.key) => Bits::ALL,
+        LibraryKind::Home | LibraryKind::Single => Bits::NONE,
+        LibraryKind::Folder => rows
+            .iter()
+            .filter(|(subject, _)| match subject {
+                Subject::User(key) => *key == user.key,
+                Subject::Group(key) => user.groups.contains(key),
+                Subject::Everyone => true,
+                Subject::SameGroup | Subject::Other | Subject::Anonymous | Subject::Auth(_) => false,
+            })
+            .fold(Bits::NONE, |all, (_, bits)| all.and(*bits)),
+    };
+    if !library.writable {
+        bits = Bits(bits.0 & !Bits::WRITE.0);
+    }
+    bits
+}
+
+/// The libraries that somebody may look through: what lists and searches are bounded by. Made only by [`scope`].
+#[derive(Debug, Clone)]
+pub struct Scope {
+    libraries: Vec<LibraryKey>,
+    user: UserKey,
+}
+
+impl Scope {
+    pub fn libraries(&self) -> &[LibraryKey] {
+        &self.libraries
+    }
+
+    pub fn user(&self) -> UserKey {
+        self.user
+    }
+
+    /// Narrowed to one of its libraries.
+    pub fn only(&self, library: LibraryKey) -> Result<Scope> {
+        if self.libraries.contains(&library) {
+            Ok(Scope { libraries: vec![library], user: self.user })
+        } else {
+            Err(Error::NotFound(Thing::Library))
+        }
+    }
+}
+
+/// What a user may look through, of all libraries with their rows.
+pub fn scope(user: &User, libraries: &[(Library, Vec<(Subject, Bits)>)]) -> Scope {
+    let readable = |(library, rows): &&(Library, Vec<(Subject, Bits)>)| rights_in(user, library, rows).has(Bits::READ);
+    Scope { libraries: libraries.iter().filter(readable).map(|(library, _)| library.key).collect(), user: user.key }
+}
+
+/// May this visitor do this to this item, coming this way?
+///
+/// By a library: they need the right there. By a share: it must be open to them, the item must lie in it, its owner must
+/// be able to read it now, and the terms must allow the action. Writing by a share is not offered.
+/// Without it: `NotFound`, as for an item that does not exist; `Forbidden` only to those who may see the item.
+pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Action, now_ms: i64) -> Result<Grant> {
+    let user = visitor.user.as_ref().map(|user| (user.key, user.epoch));
+    match through {
+        Through::Library(rights) => {
+            if !rights.has(Bits::READ) {
+                return Err(missing(&placed.item));
+            }
+            if !rights.has(action.needs()) {
+                return Err(Error::Forbidden("you may only read this"));
+            }
+            Ok(Grant { placed, action, share: None, lease: None, user })
+        }
+        Through::Share(facts) => {
+            let admitted = admit(facts, visitor, now_ms)?;
+            let owner_reads = facts.owner_rights.iter().any(|(l, bits)| *l == placed.item.library && bits.has(Bits::READ));
+            let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
+            if !owner_reads || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
+                return Err(missing(&placed.item));
+            }
+            let share = Some((facts.share.key, facts.share.epoch));
+            if admitted.is_owner {
+                return match action.needs().has(Bits::WRITE) || action == Action::Share {
+                    true => Err(Error::Forbidden("change it where it lies, not by its share")),
+                    false => Ok(Grant { placed, action, share, lease: None, user }),
+                };
+            }
+            let terms = &facts.share.terms;
+            match action {
+                Action::See | Action::List | Action::Preview => {}
+                Action::Play if terms.mode == Mode::Listen && placed.item.media != crate::library::Media::Audio => {
+                    return Err(Error::Forbidden("this share is for listening only"));
+                }
+                Action::Download if terms.mode == Mode::Listen || !terms.downloads_allowed => {
+                    return Err(Error::Forbidden("this share offers no downloads"));
+                }
+                Action::Play | Action::Download if facts.lease.is_none() => return Err(Error::NotFound(Thing::Share)),
+                Action::Play | Action::Download => {}
+                Action::Create | Action::Update | Action::Delete | Action::Share => {
+                    return Err(Error::Forbidden("a share of this kind can only be read"));
+                }
+            }
+            Ok(Grant { placed, action, share, lease: facts.lease, user })
+        }
+    }
+}
+
+/// Whether an item is shared: itself, beneath a shared folder, or by a shared album, artist or playlist.
+fn within(share: &Share, placed: &Placed) -> bool {
+    share.items.iter().any(|shared| match shared {
+        Shared::Item(key) => placed.chain.contains(key),
+        Shared::Album(key) => placed.album == Some(*key),
+        Shared::Artist(key) => placed.artists.contains(key),
+        Shared::Playlist(key) => placed.playlists.contains(key),
+    })
+}
+
+fn missing(item: &Item) -> Error {
+    Error::NotFound(if item.is_folder() { Thing::Folder } else { Thing::File })
+}
