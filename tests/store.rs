@@ -412,13 +412,30 @@ both_engines! {
     }
 }
 
-#[test]
-fn sqlite_without_a_write_ahead_log_is_refused() {
-    match Db::open(&Database::Sqlite(":memory:".into())).map(|_| ()) {
-        Err(Error::Internal(why)) => assert!(why.contains("write-ahead log"), "{why}"),
-        other => panic!("{other:?}"),
-    }
-    // SQLite takes the name for a database in memory; a file of that name is not left behind either.
+#[tokio::test]
+async fn sqlite_without_space_says_so_and_recovers() {
+    let backend = Backend::sqlite();
+    let db = with_counter(&backend).await;
+    let limit = |pages: i64| {
+        let sql = format!("PRAGMA max_page_count = {pages}");
+        db.write(move |tx| tx.one(&sql, args![], |row| row.get::<i64>(0)))
+    };
+    db.write(|tx| tx.run("CREATE TABLE ballast (b BLOB)", args![])).await.unwrap();
+    // Below its present size, the file keeps that size.
+    limit(1).await.unwrap();
+    let gate = Gate::close(&db).await;
+    let small = queued(&db, |tx| insert(tx, 2)).ok().unwrap();
+    let large = queued(&db, |tx| tx.run("INSERT INTO ballast (b) VALUES ($1)", args![vec![1; 1 << 20]])).ok().unwrap();
+    gate.open().await;
+    assert!(matches!(large.await, Err(Error::NoSpace)));
+    let expected = match small.await {
+        Ok(()) => vec![1, 2],
+        Err(Error::NoSpace) => vec![1],
+        Err(other) => panic!("{other:?}"),
+    };
+    assert_eq!(db.read(ids).await.unwrap(), expected, "what was answered is what is there");
+    limit(1 << 30).await.unwrap();
+    db.write(|tx| tx.run("INSERT INTO ballast (b) VALUES ($1)", args![vec![1; 1 << 20]])).await.unwrap();
 }
 
 #[test]

@@ -77,36 +77,43 @@ impl Session {
     }
 
     fn open(&self) -> Result<Connection, Error> {
-        let failed = |cause: rusqlite::Error| {
+        let failed = |cause: &dyn std::fmt::Display| {
             Error::internal(&format!("cannot open the database {}", self.path.display()), cause)
         };
         let flags = match self.access {
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Access::Write | Access::Migrate => {
                 // It holds secrets. SQLite gives its log the same mode.
-                OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path).map_err(|cause| {
-                    Error::internal(&format!("cannot make the database {}", self.path.display()), cause)
-                })?;
+                let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
+                made.map_err(|cause| failed(&cause))?;
                 OpenFlags::SQLITE_OPEN_READ_WRITE
             }
         };
-        let connection =
-            Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        // An absolute path is only a path; SQLite gives some relative ones, such as ":memory:", a meaning.
+        let path = self.path.canonicalize().map_err(|cause| failed(&cause))?;
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+            .map_err(|cause| failed(&cause))?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         if let Access::Write | Access::Migrate = self.access {
-            let mode: String =
-                connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
-            if mode != "wal" {
-                return Err(Error::Internal(format!(
-                    "the database {} cannot keep a write-ahead log (its journal mode stays {mode:?}); put it on a local disk",
-                    self.path.display()
-                )));
-            }
+            keep_log(&connection).map_err(|cause| failed(&cause))?;
         }
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON").map_err(failed)?;
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+            .map_err(|cause| failed(&cause))?;
         Ok(connection)
     }
+}
+
+/// Readers and the writer do not wait for each other only with a write-ahead log.
+fn keep_log(connection: &Connection) -> Result<(), Error> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error)?;
+    if mode != "wal" {
+        return Err(Error::Internal(format!(
+            "it cannot keep a write-ahead log here (journal mode {mode}); put it on a local disk"
+        )));
+    }
+    Ok(())
 }
 
 fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<CachedStatement<'a>, Error> {
@@ -173,12 +180,25 @@ fn error(cause: rusqlite::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::numbered;
+    use rusqlite::{Connection, OpenFlags};
+
+    use super::{keep_log, numbered};
 
     #[test]
     fn arguments_become_numbers_and_quoted_dollars_stay() {
         assert_eq!(numbered("a = $2 AND b IN ($10,$1)"), "a = ?2 AND b IN (?10,?1)");
         assert_eq!(numbered("a = '$1 it''s $2' AND b = $3"), "a = '$1 it''s $2' AND b = ?3");
         assert_eq!(numbered("a = '$.x'"), "a = '$.x'");
+    }
+
+    #[test]
+    fn file_system_without_shared_memory_is_refused() {
+        let folder = tempfile::TempDir::new().unwrap();
+        // Locks by files, as for network file systems, which leaves no room for the log's shared memory.
+        let connection =
+            Connection::open_with_flags_and_vfs(folder.path().join("db"), OpenFlags::default(), c"unix-dotfile")
+                .unwrap();
+        let refusal = keep_log(&connection).unwrap_err().to_string();
+        assert!(refusal.contains("local disk"), "{refusal}");
     }
 }
