@@ -467,7 +467,7 @@ pub fn facts_of(tx: &mut Tx, share: Share, visitor: &Visitor, now_ms: i64) -> Re
         )?,
         _ => None,
     };
-    let owner_rights = super::library::rights_of(tx, &owner)?;
+    let owner_rights = super::rights::of_user(tx, &owner)?;
     Ok(ShareFacts { share, owner, owner_rights, granted, lease, admitted })
 }
 
