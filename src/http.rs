@@ -1,0 +1,3 @@
+//! HTTP: what all faces share.
+
+pub mod send;
