@@ -538,7 +538,7 @@ mod tests {
         let mut sum = crc32fast::Hasher::new();
         let mut block = crc32fast::Hasher::new();
         block.update(&[0]);
-        for bit in 0..64 {
+        for bit in 0..40 {
             if size_bytes >> bit & 1 == 1 {
                 sum.combine(&block);
             }
