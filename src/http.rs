@@ -4,6 +4,7 @@
 //! come from the same tables.
 
 pub mod address;
+pub mod deliver;
 pub mod send;
 pub mod serve;
 
