@@ -1,3 +1,4 @@
 //! Openshelf: one share, every door.
 
 pub mod error;
+pub mod web;
