@@ -94,7 +94,7 @@ CREATE TABLE library (
     kind TEXT NOT NULL,                     -- folder, home, single (one item shared from outside every library)
     owner_id BIGINT REFERENCES account (id) ON DELETE CASCADE,
     root {bytes} NOT NULL,                  -- path of the folder on this machine
-    only {bytes},                           -- single: the one name in root that is served
+    only_name {bytes},                      -- single: the one name in root that is served
     writable BIGINT NOT NULL,
     online BIGINT NOT NULL,
     revision BIGINT NOT NULL,               -- raised by each scan that changed something

@@ -1,3 +1,5 @@
 //! Openshelf: one share, every door.
 
+pub mod dialect;
 pub mod error;
+pub mod store;

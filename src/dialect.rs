@@ -1,0 +1,3 @@
+//! The protocols that other people's apps speak. No dialect knows another.
+
+pub mod subsonic;

@@ -1,0 +1,514 @@
+//! The objects that answers hold, named and ordered as the protocol names them; XML needs the order of its schema.
+//!
+//! What an answer lacks is left out, never null: clients read a null or an empty date as a value. Lists are always sent,
+//! as clients take `["shares"]["share"]` for granted. A field that OpenSubsonic added is always sent, empty if need be:
+//! its presence is how clients find out that a server knows it.
+//!
+//! Ids are strings, but those of music folders are integers, as typed clients insist.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// A moment in milliseconds since 1970, sent as RFC 3339 in UTC with milliseconds and `Z`: the one form that every
+/// client parses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Date(pub i64);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Years 0001 to 9999: what both four-digit years and clients' date types hold.
+        let shown_ms = self.0.clamp(-62_135_596_800_000, 253_402_207_200_000);
+        write!(f, "{:.3}", Timestamp::from_millisecond(shown_ms).unwrap_or_default())
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The text of an element in XML, the member `value` in JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename = "xml:text")]
+pub struct Text(pub String);
+
+/// JSON has no NaN: it would become null.
+fn unknown(number: &Option<f64>) -> bool {
+    !number.is_some_and(f64::is_finite)
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MusicFolders {
+    pub music_folder: Vec<MusicFolder>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MusicFolder {
+    pub id: i64,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Indexes {
+    pub ignored_articles: String,
+    /// Milliseconds since 1970.
+    pub last_modified: i64,
+    pub shortcut: Vec<Artist>,
+    pub index: Vec<Index>,
+    pub child: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    pub name: String,
+    pub artist: Vec<Artist>,
+}
+
+/// An artist in the folder view: a folder below the root.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artist {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<Date>,
+    /// 1 to 5; 0 is not legal on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_rating: Option<u8>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Directory {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_rating: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub play_count: Option<u64>,
+    pub child: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Genres {
+    pub genre: Vec<Genre>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Genre {
+    pub value: Text,
+    pub song_count: u64,
+    pub album_count: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtistsID3 {
+    pub ignored_articles: String,
+    pub index: Vec<IndexID3>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexID3 {
+    pub name: String,
+    pub artist: Vec<ArtistID3>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtistID3 {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover_art: Option<String>,
+    pub album_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<Date>,
+    pub music_brainz_id: String,
+    pub sort_name: String,
+    /// `albumartist`, `artist`, `composer` and the like.
+    pub roles: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtistWithAlbumsID3 {
+    #[serde(flatten)]
+    pub artist: ArtistID3,
+    pub album: Vec<AlbumID3>,
+}
+
+/// An artist where only the id and the name are told: beside a song, an album or a contribution.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtistRef {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlbumID3 {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover_art: Option<String>,
+    pub song_count: u64,
+    /// Seconds.
+    pub duration: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub play_count: Option<u64>,
+    pub created: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genre: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub played: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_rating: Option<u8>,
+    pub record_labels: Vec<RecordLabel>,
+    pub music_brainz_id: String,
+    pub genres: Vec<ItemGenre>,
+    pub artists: Vec<ArtistRef>,
+    pub display_artist: String,
+    pub release_types: Vec<String>,
+    pub moods: Vec<String>,
+    pub sort_name: String,
+    pub original_release_date: ItemDate,
+    pub release_date: ItemDate,
+    pub is_compilation: bool,
+    /// `explicit`, `clean` or empty.
+    pub explicit_status: String,
+    pub disc_titles: Vec<DiscTitle>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlbumID3WithSongs {
+    #[serde(flatten)]
+    pub album: AlbumID3,
+    pub song: Vec<Child>,
+}
+
+/// A song, or anything else that stands in a folder, an album, a playlist or a share.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Child {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    pub is_dir: bool,
+    pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub album: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub genre: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover_art: Option<String>,
+    /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suffix: Option<String>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
+    /// Kilobits per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bit_rate: Option<u32>,
+    /// Bits, 0 when unknown; so are the next two.
+    pub bit_depth: u32,
+    /// Hertz.
+    pub sampling_rate: u32,
+    pub channel_count: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    pub is_video: bool,
+    /// 1 to 5; 0 is not legal on the wire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_rating: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub play_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disc_number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starred: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub album_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist_id: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MediaKind>,
+    /// What the MusicBrainz id means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<MediaType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub played: Option<Date>,
+    /// 0 when unknown.
+    pub bpm: u32,
+    pub comment: String,
+    pub sort_name: String,
+    pub music_brainz_id: String,
+    pub isrc: Vec<String>,
+    pub genres: Vec<ItemGenre>,
+    pub artists: Vec<ArtistRef>,
+    pub display_artist: String,
+    pub album_artists: Vec<ArtistRef>,
+    pub display_album_artist: String,
+    pub contributors: Vec<Contributor>,
+    pub display_composer: String,
+    pub moods: Vec<String>,
+    pub replay_gain: ReplayGain,
+    /// `explicit`, `clean` or empty.
+    pub explicit_status: String,
+}
+
+/// The field `type` of a [`Child`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    Music,
+    Video,
+}
+
+/// The field `mediaType` of a [`Child`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaType {
+    Song,
+    Album,
+    Artist,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Contributor {
+    pub role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_role: Option<String>,
+    pub artist: ArtistRef,
+}
+
+/// Decibels and linear peaks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename = "xml:omit-empty")]
+pub struct ReplayGain {
+    #[serde(skip_serializing_if = "unknown")]
+    pub track_gain: Option<f64>,
+    #[serde(skip_serializing_if = "unknown")]
+    pub album_gain: Option<f64>,
+    #[serde(skip_serializing_if = "unknown")]
+    pub track_peak: Option<f64>,
+    #[serde(skip_serializing_if = "unknown")]
+    pub album_peak: Option<f64>,
+    #[serde(skip_serializing_if = "unknown")]
+    pub base_gain: Option<f64>,
+    #[serde(skip_serializing_if = "unknown")]
+    pub fallback_gain: Option<f64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemGenre {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename = "xml:omit-empty")]
+pub struct ItemDate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub month: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day: Option<u8>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiscTitle {
+    pub disc: u32,
+    pub title: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordLabel {
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlbumList {
+    pub album: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlbumList2 {
+    pub album: Vec<AlbumID3>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Songs {
+    pub song: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchResult2 {
+    pub artist: Vec<Artist>,
+    pub album: Vec<Child>,
+    pub song: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchResult3 {
+    pub artist: Vec<ArtistID3>,
+    pub album: Vec<AlbumID3>,
+    pub song: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Playlists {
+    pub playlist: Vec<Playlist>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Playlist {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    pub public: bool,
+    pub song_count: u64,
+    /// Seconds.
+    pub duration: u64,
+    pub created: Date,
+    pub changed: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover_art: Option<String>,
+    /// Whether the caller may not change it.
+    pub readonly: bool,
+    pub allowed_user: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaylistWithSongs {
+    #[serde(flatten)]
+    pub playlist: Playlist,
+    pub entry: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shares {
+    pub share: Vec<Share>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Share {
+    /// Also the last part of the URL: some clients build the link from it.
+    pub id: String,
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub username: String,
+    pub created: Date,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_visited: Option<Date>,
+    pub visit_count: u64,
+    pub entry: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    pub username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    pub scrobbling_enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bit_rate: Option<u32>,
+    pub admin_role: bool,
+    pub settings_role: bool,
+    pub download_role: bool,
+    pub upload_role: bool,
+    pub playlist_role: bool,
+    pub cover_art_role: bool,
+    pub comment_role: bool,
+    pub podcast_role: bool,
+    pub stream_role: bool,
+    pub jukebox_role: bool,
+    pub share_role: bool,
+    pub video_conversion_role: bool,
+    pub folder: Vec<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct License {
+    pub valid: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScanStatus {
+    pub scanning: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenSubsonicExtension {
+    pub name: String,
+    pub versions: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenInfo {
+    pub username: String,
+}

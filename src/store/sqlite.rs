@@ -1,0 +1,204 @@
+//! SQLite: a write-ahead log, one writing connection, several read-only ones.
+
+use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, ffi, params_from_iter};
+
+use super::{Access, Cell, Next, Row, Source, Value};
+use crate::error::Error;
+
+const CACHED_STATEMENTS: usize = 256;
+/// How long a writer waits for another process, such as a backup, before it is `Error::Busy`.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) struct Session {
+    path: PathBuf,
+    access: Access,
+    connection: Option<Connection>,
+}
+
+impl Session {
+    pub(super) fn new(path: PathBuf, access: Access) -> Session {
+        Session { path, access, connection: None }
+    }
+
+    pub(super) fn begin(&mut self, access: Access) -> Result<(), Error> {
+        if self.connection.is_none() {
+            self.connection = Some(self.open()?);
+        }
+        self.script(match access {
+            Access::Read => "BEGIN",
+            Access::Write | Access::Migrate => "BEGIN IMMEDIATE",
+        })
+    }
+
+    pub(super) fn script(&mut self, sql: &str) -> Result<(), Error> {
+        self.connection()?.execute_batch(sql).map_err(error)
+    }
+
+    pub(super) fn rollback(&mut self) {
+        if let Some(connection) = &self.connection
+            && !connection.is_autocommit()
+            && let Err(cause) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%cause, "closing a database connection that could not roll back");
+            self.connection = None;
+        }
+    }
+
+    pub(super) fn run(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
+        let changed = prepare(self.connection()?, sql)?.execute(params_from_iter(args)).map_err(error)?;
+        Ok(changed as u64)
+    }
+
+    pub(super) fn query(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+        each: &mut dyn FnMut(&Row) -> Result<Next, Error>,
+    ) -> Result<(), Error> {
+        let mut statement = prepare(self.connection()?, sql)?;
+        let mut rows = statement.query(params_from_iter(args)).map_err(error)?;
+        while let Some(row) = rows.next().map_err(error)? {
+            if let Next::Stop = each(&Row { source: Source::Sqlite(row) })? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn connection(&self) -> Result<&Connection, Error> {
+        self.connection.as_ref().ok_or_else(|| Error::Internal("database: not open".to_owned()))
+    }
+
+    fn open(&self) -> Result<Connection, Error> {
+        let failed = |cause: &dyn std::fmt::Display| {
+            Error::internal(&format!("cannot open the database {}", self.path.display()), cause)
+        };
+        let flags = match self.access {
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+            Access::Write | Access::Migrate => {
+                // It holds secrets. SQLite gives its log the same mode.
+                let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
+                made.map_err(|cause| failed(&cause))?;
+                OpenFlags::SQLITE_OPEN_READ_WRITE
+            }
+        };
+        // An absolute path is only a path; SQLite gives some relative ones, such as ":memory:", a meaning.
+        let path = self.path.canonicalize().map_err(|cause| failed(&cause))?;
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+            .map_err(|cause| failed(&cause))?;
+        connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        if let Access::Write | Access::Migrate = self.access {
+            keep_log(&connection).map_err(|cause| failed(&cause))?;
+        }
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+            .map_err(|cause| failed(&cause))?;
+        Ok(connection)
+    }
+}
+
+/// Readers and the writer do not wait for each other only with a write-ahead log.
+fn keep_log(connection: &Connection) -> Result<(), Error> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error)?;
+    if mode != "wal" {
+        return Err(Error::Internal(format!(
+            "it cannot keep a write-ahead log here (journal mode {mode}); put it on a local disk"
+        )));
+    }
+    Ok(())
+}
+
+fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<CachedStatement<'a>, Error> {
+    connection.prepare_cached(&numbered(sql)).map_err(error)
+}
+
+/// `$2` as `?2` outside quotes: to SQLite `$2` is a name, which it numbers by first appearance.
+fn numbered(sql: &str) -> Cow<'_, str> {
+    if !sql.contains('$') {
+        return Cow::Borrowed(sql);
+    }
+    let mut quoted = false;
+    let mut chars = sql.chars().peekable();
+    let mut out = String::with_capacity(sql.len());
+    while let Some(next) = chars.next() {
+        quoted ^= next == '\'';
+        let is_argument = next == '$' && !quoted && chars.peek().is_some_and(char::is_ascii_digit);
+        out.push(if is_argument { '?' } else { next });
+    }
+    Cow::Owned(out)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Value::Null => ValueRef::Null,
+            Value::Int(value) => ValueRef::Integer(*value),
+            Value::Real(value) => ValueRef::Real(*value),
+            Value::Text(value) => ValueRef::Text(value.as_bytes()),
+            Value::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+pub(super) fn cell<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<Cell<'a>, Error> {
+    Ok(match row.get_ref(column).map_err(error)? {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(value) => Cell::Int(value),
+        ValueRef::Real(value) => Cell::Real(value),
+        ValueRef::Text(value) => {
+            Cell::Text(std::str::from_utf8(value).map_err(|cause| Error::internal("database", cause))?)
+        }
+        ValueRef::Blob(value) => Cell::Bytes(value),
+    })
+}
+
+fn error(cause: rusqlite::Error) -> Error {
+    if let rusqlite::Error::SqliteFailure(failure, message) = &cause {
+        match (failure.code, failure.extended_code) {
+            (_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                // "UNIQUE constraint failed: a.x, a.y" or, for an index on expressions, "…: index 'name'".
+                let clash =
+                    message.as_deref().and_then(|message| message.split_once(": ")).map_or("", |(_, clash)| clash);
+                let index = clash.strip_prefix("index '").and_then(|name| name.strip_suffix('\''));
+                return Error::Exists(index.unwrap_or(clash).to_owned());
+            }
+            (ErrorCode::DiskFull, _) => return Error::NoSpace,
+            (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => return Error::Busy,
+            _ => {}
+        }
+    }
+    Error::internal("database", cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, OpenFlags};
+
+    use super::{keep_log, numbered};
+
+    #[test]
+    fn arguments_become_numbers_and_quoted_dollars_stay() {
+        assert_eq!(numbered("a = $2 AND b IN ($10,$1)"), "a = ?2 AND b IN (?10,?1)");
+        assert_eq!(numbered("a = '$1 it''s $2' AND b = $3"), "a = '$1 it''s $2' AND b = ?3");
+        assert_eq!(numbered("a = '$.x'"), "a = '$.x'");
+    }
+
+    #[test]
+    fn file_system_without_shared_memory_is_refused() {
+        let folder = tempfile::TempDir::new().unwrap();
+        // Locks by files, as for network file systems, which leaves no room for the log's shared memory.
+        let connection =
+            Connection::open_with_flags_and_vfs(folder.path().join("db"), OpenFlags::default(), c"unix-dotfile")
+                .unwrap();
+        let refusal = keep_log(&connection).unwrap_err().to_string();
+        assert!(refusal.contains("local disk"), "{refusal}");
+    }
+}
