@@ -4,6 +4,7 @@ pub mod grant;
 pub mod visit;
 
 use crate::account::{GroupKey, UserKey};
+use crate::error::{Error, Result};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,6 +161,30 @@ pub enum State {
 }
 
 impl Share {
+    /// A share as it is before any wish was applied.
+    pub fn blank(id: String, owner: UserKey, now_ms: i64) -> Share {
+        Share {
+            key: ShareKey(0),
+            id,
+            slug: None,
+            auth_id: String::new(),
+            owner,
+            door: Door::Page,
+            two_step: false,
+            title: String::new(),
+            description: String::new(),
+            items: Vec::new(),
+            terms: Terms::default(),
+            views: 0,
+            downloads: 0,
+            created_ms: now_ms,
+            modified_ms: now_ms,
+            visited_ms: None,
+            epoch: 1,
+            revoked: false,
+        }
+    }
+
     pub fn state(&self, now_ms: i64) -> State {
         if self.revoked {
             State::Revoked
@@ -180,3 +205,154 @@ impl Share {
         self.terms.download_limit.map(|n| (n - self.downloads).max(0))
     }
 }
+
+/// What a door says of one field. What it does not say stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Change<T> {
+    #[default]
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<T> Change<T> {
+    /// For doors where absence says nothing.
+    pub fn if_said(value: Option<T>) -> Change<T> {
+        value.map_or(Change::Keep, Change::Set)
+    }
+
+    /// For doors where absence says "none".
+    pub fn or_clear(value: Option<T>) -> Change<T> {
+        value.map_or(Change::Clear, Change::Set)
+    }
+
+    pub fn apply(self, to: &mut Option<T>) {
+        match self {
+            Change::Keep => {}
+            Change::Clear => *to = None,
+            Change::Set(value) => *to = Some(value),
+        }
+    }
+}
+
+/// What a door wishes of a share, when it makes or edits one. An API that cannot say a thing leaves it at its default,
+/// and so never clears it.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub slug: Change<String>,
+    /// In clear.
+    pub password: Change<String>,
+    pub not_before_ms: Change<i64>,
+    pub expires_ms: Change<i64>,
+    pub view_limit: Change<i64>,
+    pub download_limit: Change<i64>,
+    pub downloads_allowed: Option<bool>,
+    pub mode: Option<Mode>,
+    pub audience: Option<Audience>,
+    pub permissions: Option<Vec<(Subject, Bits)>>,
+    pub show_readme: Option<bool>,
+    pub share_view: Option<bool>,
+    pub use_cache: Option<bool>,
+    pub metadata: Change<String>,
+}
+
+/// Names that a slug may not take, since they lead elsewhere.
+const RESERVED: [&str; 16] = [
+    "admin", "api", "app", "assets", "cover", "dav", "file", "healthz", "help", "home", "info", "login", "rest", "share",
+    "shares", "zip",
+];
+const LONGEST_TEXT_BYTES: usize = 64 * 1024;
+const LONGEST_TITLE_CHARS: usize = 255;
+
+impl Wish {
+    /// Refuses what cannot be kept: a time in the past, a limit below one, a name that leads elsewhere, rights that no
+    /// share enforces.
+    pub fn check(&self, now_ms: i64) -> Result<()> {
+        if self.title.as_ref().is_some_and(|t| t.chars().count() > LONGEST_TITLE_CHARS) {
+            return Err(Error::invalid("title", format!("at most {LONGEST_TITLE_CHARS} characters")));
+        }
+        if self.description.as_ref().is_some_and(|t| t.len() > LONGEST_TEXT_BYTES) {
+            return Err(Error::invalid("description", format!("at most {LONGEST_TEXT_BYTES} bytes")));
+        }
+        if matches!(&self.metadata, Change::Set(text) if text.len() > LONGEST_TEXT_BYTES) {
+            return Err(Error::invalid("metadata", format!("at most {LONGEST_TEXT_BYTES} bytes")));
+        }
+        if let Change::Set(slug) = &self.slug {
+            check_slug(slug)?;
+        }
+        if let Change::Set(password) = &self.password {
+            crate::account::password::check_share(password)?;
+        }
+        if matches!(self.expires_ms, Change::Set(at) if at <= now_ms) {
+            return Err(Error::invalid("expires", "it lies in the past"));
+        }
+        if let (Change::Set(from), Change::Set(until)) = (&self.not_before_ms, &self.expires_ms)
+            && from >= until
+        {
+            return Err(Error::invalid("expires", "it lies before the start"));
+        }
+        if matches!(self.view_limit, Change::Set(n) if n < 1) {
+            return Err(Error::invalid("views", "at least 1"));
+        }
+        if matches!(self.download_limit, Change::Set(n) if n < 1) {
+            return Err(Error::invalid("downloads", "at least 1"));
+        }
+        let beyond_reading = |(_, bits): &(Subject, Bits)| bits.0 & !Bits::READ.0 != 0;
+        if self.permissions.as_ref().is_some_and(|rows| rows.iter().any(beyond_reading)) {
+            return Err(Error::invalid("permissions", "a share gives no more than reading"));
+        }
+        Ok(())
+    }
+
+    /// Puts what is wished for in place of what was; the password is the caller's to keep.
+    pub fn apply(self, share: &mut Share) {
+        let terms = &mut share.terms;
+        if let Some(title) = self.title {
+            share.title = title;
+        }
+        if let Some(description) = self.description {
+            share.description = description;
+        }
+        self.slug.apply(&mut share.slug);
+        match self.password {
+            Change::Keep => {}
+            Change::Clear => terms.has_password = false,
+            Change::Set(_) => terms.has_password = true,
+        }
+        self.not_before_ms.apply(&mut terms.not_before_ms);
+        self.expires_ms.apply(&mut terms.expires_ms);
+        self.view_limit.apply(&mut terms.view_limit);
+        self.download_limit.apply(&mut terms.download_limit);
+        self.metadata.apply(&mut terms.metadata);
+        terms.downloads_allowed = self.downloads_allowed.unwrap_or(terms.downloads_allowed);
+        terms.mode = self.mode.unwrap_or(terms.mode);
+        terms.audience = self.audience.unwrap_or(terms.audience);
+        terms.show_readme = self.show_readme.unwrap_or(terms.show_readme);
+        terms.share_view = self.share_view.unwrap_or(terms.share_view);
+        terms.use_cache = self.use_cache.unwrap_or(terms.use_cache);
+        if let Some(permissions) = self.permissions {
+            terms.permissions = permissions;
+        }
+    }
+}
+
+/// A readable name for a link: it lies in the same namespace as ids, so it never looks like one.
+fn check_slug(slug: &str) -> Result<()> {
+    let fits = (3..=64).contains(&slug.len())
+        && slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !slug.starts_with('-')
+        && !slug.ends_with('-');
+    let like_an_id = slug.len() == ID_CHARS && !slug.contains('-');
+    if !fits || like_an_id {
+        return Err(Error::invalid("slug", "3 to 64 small letters, digits and hyphens"));
+    }
+    if RESERVED.contains(&slug) {
+        return Err(Error::invalid("slug", "that name is taken by the server"));
+    }
+    Ok(())
+}
+
+/// Length of a share's id: 128 random bits in base62.
+pub const ID_CHARS: usize = 22;

@@ -1,0 +1,128 @@
+//! Settings: a TOML file, then the environment, then the command line. Unknown keys are refused.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use crate::store::Database;
+
+/// As given: on the command line or in the environment, and by the same names in the file.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Given {
+    /// Address and port to listen on; port 0 picks one [default: 0.0.0.0:4747]
+    #[arg(long, env = "OPENSHELF_LISTEN", value_name = "ADDR", global = true)]
+    pub listen: Option<SocketAddr>,
+    /// Folder of the database, the master key and the homes [default: the user's data directory]
+    #[arg(long, env = "OPENSHELF_DATA", value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+    /// postgres://… [default: SQLite in the data folder]
+    #[arg(long, env = "OPENSHELF_DATABASE", value_name = "URL", hide_env_values = true, global = true)]
+    pub database: Option<String>,
+    /// Folder of the users' homes [default: the data folder]
+    #[arg(long, env = "OPENSHELF_STORAGE", value_name = "DIR", global = true)]
+    pub storage: Option<PathBuf>,
+    /// What links begin with, as guests reach this server: https://example.org/shelf
+    #[arg(long, env = "OPENSHELF_PUBLIC_URL", value_name = "URL", global = true)]
+    pub public_url: Option<String>,
+    /// Proxies whose X-Forwarded-… headers are believed: addresses or networks, by comma
+    #[arg(long, env = "OPENSHELF_TRUSTED_PROXIES", value_name = "NETS", value_delimiter = ',', global = true)]
+    pub trusted_proxies: Vec<String>,
+    /// Host names that links may be built from, by comma; others fall back to the address that was reached
+    #[arg(long, env = "OPENSHELF_TRUSTED_HOSTS", value_name = "NAMES", value_delimiter = ',', global = true)]
+    pub trusted_hosts: Vec<String>,
+    /// "off" keeps no recoverable copy of passwords; music apps then need an API key
+    #[arg(long, env = "OPENSHELF_TOKEN_LOGIN", value_name = "on|off", global = true)]
+    pub token_login: Option<Switch>,
+    /// Minutes between rescans [default: 60]
+    #[arg(long, env = "OPENSHELF_RESCAN_MINUTES", value_name = "N", global = true)]
+    pub rescan_minutes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    On,
+    Off,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub database: Database,
+    pub storage: PathBuf,
+    /// Without a trailing slash.
+    pub public_url: Option<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub trusted_hosts: Vec<String>,
+    pub token_login: Switch,
+    pub rescan_minutes: u64,
+}
+
+impl Given {
+    /// Fills what was not given from the file, then from the defaults.
+    pub fn resolve(self, file: Option<&Path>) -> anyhow::Result<Config> {
+        let from_file = match file {
+            None => Given::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+                toml::from_str(&text).with_context(|| format!("in {}", path.display()))?
+            }
+        };
+        let data = match self.data.or(from_file.data) {
+            Some(path) => path,
+            None => default_data_dir()?,
+        };
+        let database = match self.database.or(from_file.database) {
+            None => Database::Sqlite(data.join("openshelf.sqlite")),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Database::Postgres(url),
+            Some(_) => bail!("--database takes a postgres:// address; leave it out for SQLite"),
+        };
+        let either = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
+        let trusted_proxies = either(self.trusted_proxies, from_file.trusted_proxies)
+            .iter()
+            .map(|text| {
+                let net = text.trim();
+                net.parse::<IpNet>().or_else(|_| net.parse::<IpAddr>().map(IpNet::from))
+            })
+            .collect::<Result<_, _>>()
+            .context("--trusted-proxies takes addresses or networks, such as 127.0.0.1 or 10.0.0.0/8")?;
+        Ok(Config {
+            listen: self.listen.or(from_file.listen).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
+            storage: self.storage.or(from_file.storage).unwrap_or_else(|| data.clone()),
+            data,
+            database,
+            public_url: self.public_url.or(from_file.public_url).map(|url| check_public_url(&url)).transpose()?,
+            trusted_proxies,
+            trusted_hosts: either(self.trusted_hosts, from_file.trusted_hosts)
+                .iter()
+                .map(|host| host.trim().to_ascii_lowercase())
+                .collect(),
+            token_login: self.token_login.or(from_file.token_login).unwrap_or(Switch::On),
+            rescan_minutes: self.rescan_minutes.or(from_file.rescan_minutes).unwrap_or(60).max(1),
+        })
+    }
+}
+
+fn check_public_url(url: &str) -> anyhow::Result<String> {
+    let parsed: axum::http::Uri = url.parse().context("--public-url is not an address")?;
+    let known_scheme = matches!(parsed.scheme_str(), Some("http" | "https"));
+    if !known_scheme || parsed.host().is_none() || parsed.query().is_some() {
+        bail!("--public-url takes an address such as https://example.org/shelf");
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn default_data_dir() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .map(|base| base.join("openshelf"))
+        .context("neither XDG_DATA_HOME nor HOME is set; say where the data goes with --data DIR")
+}

@@ -1,0 +1,276 @@
+//! Faces meet HTTP here: route tables become a router, a request becomes a [`Call`].
+//!
+//! Routes are data. The router, the names in the log and the tests that try every route with every wrong credential all
+//! come from the same tables.
+
+pub mod address;
+pub mod send;
+pub mod serve;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawPathParams, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, on};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::App;
+use crate::error::{Error, Result};
+use crate::share::visit::Visitor;
+use address::{Connection, Origin};
+
+/// Who may call a route; what the face's own authentication then enforces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone; gives away nothing of anybody's.
+    Open,
+    /// Whoever a share opens to, by its id in the path, address or token.
+    Share,
+    /// Signed in by the dialect's own credentials.
+    User,
+    Admin,
+    /// Whoever holds an address that this server signed.
+    Signed,
+}
+
+/// What every handler is to the router: one type, so that routing is compiled once and not for each of hundreds.
+pub type Handler = fn(Call) -> BoxFuture<'static, Response>;
+
+pub struct Route {
+    /// The protocol's own name of the call; stands in the log in place of the address, which may hold secrets.
+    pub name: &'static str,
+    pub methods: &'static [Method],
+    pub path: &'static str,
+    pub access: Access,
+    pub handler: Handler,
+}
+
+/// A route table and how browsers of other origins may use it.
+pub struct Face {
+    pub name: &'static str,
+    pub routes: &'static [Route],
+    pub cors: Cors,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cors {
+    /// Pages of this server only.
+    SameOrigin,
+    /// Any page may call; credentials travel in headers or parameters, never in cookies.
+    AnyOrigin,
+}
+
+/// One request on its way to a handler.
+pub struct Call {
+    pub app: Arc<App>,
+    pub parts: Parts,
+    pub body: Body,
+    /// Values of the path's `{names}`, decoded.
+    pub path: Vec<(String, String)>,
+    /// Where it came from and what links in the answer begin with.
+    pub origin: Origin,
+}
+
+/// Forms and JSON bodies are at most this long.
+pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+
+impl Call {
+    /// A value of the route's path.
+    pub fn path(&self, name: &str) -> &str {
+        self.path.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    pub fn header(&self, name: impl header::AsHeaderName) -> Option<&str> {
+        self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// The token of `Authorization: Bearer`.
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header(header::AUTHORIZATION)?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+
+    pub fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or_default()
+    }
+
+    pub fn agent(&self) -> &str {
+        self.header(header::USER_AGENT).unwrap_or_default()
+    }
+
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.parts
+            .headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The visitor as far as address and agent tell.
+    pub fn guest(&self) -> Visitor {
+        Visitor::guest(self.origin.address, self.agent())
+    }
+
+    /// First byte that the request asks for; 0 without a Range.
+    pub fn range_start(&self) -> u64 {
+        let range = self.header(header::RANGE).and_then(|r| r.strip_prefix("bytes="));
+        range.and_then(|r| r.split(['-', ',']).next()?.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// The whole body, up to `limit_bytes`; a body that breaks off is an invalid one.
+    pub async fn body_bytes(&mut self, limit_bytes: usize) -> Result<Vec<u8>> {
+        use http_body_util::{BodyExt, LengthLimitError, Limited};
+        match Limited::new(std::mem::take(&mut self.body), limit_bytes).collect().await {
+            Ok(body) => Ok(body.to_bytes().to_vec()),
+            Err(cause) if cause.is::<LengthLimitError>() => {
+                Err(Error::TooLarge { size_bytes: limit_bytes as u64 + 1, limit_bytes: limit_bytes as u64 })
+            }
+            Err(_) => Err(Error::invalid("body", "it broke off")),
+        }
+    }
+}
+
+/// Turns an async handler into a [`Handler`]: `handle!(ping)`.
+#[macro_export]
+macro_rules! handle {
+    ($handler:expr) => {
+        |call| Box::pin(async move { axum::response::IntoResponse::into_response($handler(call).await) })
+    };
+}
+
+async fn healthz(_: Call) -> &'static str {
+    "ok\n"
+}
+
+static OWN: Face = Face {
+    name: "server",
+    routes: &[Route {
+        name: "healthz",
+        methods: &[Method::GET],
+        path: "/healthz",
+        access: Access::Open,
+        handler: handle!(healthz),
+    }],
+    cors: Cors::SameOrigin,
+};
+
+/// All faces of the server. The only place that knows every dialect.
+pub fn faces() -> Vec<&'static Face> {
+    vec![&OWN]
+}
+
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for face in faces() {
+        for route in face.routes {
+            let methods = route
+                .methods
+                .iter()
+                .filter_map(|method| MethodFilter::try_from(method.clone()).ok())
+                .reduce(MethodFilter::or)
+                .expect("every route names a method");
+            let run = move |state, connection, params, request| run(face, route, state, connection, params, request);
+            router = router.route(route.path, on(methods, run));
+        }
+        if face.cors == Cors::AnyOrigin {
+            let mut paths: Vec<_> = face.routes.iter().map(|route| route.path).collect();
+            paths.sort_unstable();
+            paths.dedup();
+            for path in paths {
+                router = router.route(path, on(MethodFilter::OPTIONS, preflight));
+            }
+        }
+    }
+    router.fallback(|| async { StatusCode::NOT_FOUND }).with_state(app)
+}
+
+async fn run(
+    face: &'static Face,
+    route: &'static Route,
+    State(app): State<Arc<App>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    params: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+    request: Request<Body>,
+) -> Response {
+    let began = Instant::now();
+    let (parts, body) = request.into_parts();
+    let method = parts.method.clone();
+    let origin = Origin::of(&app.config, connection, &parts.headers);
+    let address = origin.address;
+    let Ok(params) = params else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let path = params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let call = Call { app, parts, body, path, origin };
+    let answer = AssertUnwindSafe((route.handler)(call)).catch_unwind().await;
+    let mut response = answer.unwrap_or_else(|_| {
+        tracing::error!(call = route.name, face = face.name, "handler panicked");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    });
+    if face.cors == Cors::AnyOrigin {
+        allow_any_origin(response.headers_mut());
+    }
+    tracing::info!(
+        face = face.name,
+        call = route.name,
+        %method,
+        status = response.status().as_u16(),
+        ms = began.elapsed().as_millis() as u64,
+        %address,
+        "answered"
+    );
+    response
+}
+
+/// Browsers ask before they send a header of their own. `Authorization` must be named, `*` does not cover it.
+async fn preflight() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    allow_any_origin(headers);
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(
+            "authorization, content-type, correlationid, x-correlation-id, x-activity-tag, x-cr-correlation-id, \
+             x-cr-context-hint, x-cr-purchase-ticket, x-cr-client-id, range, if-match, if-none-match",
+        ),
+    );
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+fn allow_any_origin(headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("location, etag, content-range, content-disposition, content-length"),
+    );
+}
+
+/// Adds a header whose value is ours; one that cannot stand in a header is left out.
+pub fn put_header(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// Logs what a client must not see, once, at the face that answers it.
+pub fn log_internal(call: &str, error: &Error) {
+    if let Error::Internal(cause) = error {
+        tracing::error!(call, cause, "internal error");
+    }
+}

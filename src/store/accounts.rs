@@ -1,0 +1,340 @@
+//! SQL of people, groups, sessions, keys and the limiter.
+
+use super::{Row, Tx, in_list};
+use crate::account::password::{FORGET_MS, wait_ms};
+use crate::account::{GroupKey, Profile, Role, User, UserKey, UserState, name_key};
+use crate::args;
+use crate::error::{Error, Result, Thing};
+
+const USER: &str = "id, public_id, name, mail, display_name, role, state, profile, quota_bytes, epoch, created_ms";
+
+fn user(row: &Row) -> Result<User> {
+    Ok(User {
+        key: UserKey(row.get(0)?),
+        id: row.get(1)?,
+        name: row.get(2)?,
+        mail: row.get(3)?,
+        display_name: row.get(4)?,
+        role: if row.get::<String>(5)? == "admin" { Role::Admin } else { Role::User },
+        state: if row.get::<String>(6)? == "active" { UserState::Active } else { UserState::Banned },
+        profile: match row.get::<String>(7)?.as_str() {
+            "all" => Profile::All,
+            "public" => Profile::Public,
+            _ => Profile::Hidden,
+        },
+        groups: Vec::new(),
+        quota_bytes: row.get::<Option<i64>>(8)?.map(|bytes| bytes.max(0) as u64),
+        epoch: row.get(9)?,
+        created_ms: row.get(10)?,
+    })
+}
+
+fn role_text(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "admin",
+        Role::User => "user",
+    }
+}
+
+/// What is stored of a password.
+#[derive(Debug, Clone)]
+pub struct StoredPassword {
+    pub hash: String,
+    /// Encrypted copy, where token login is on.
+    pub sealed: Option<Vec<u8>>,
+}
+
+pub struct NewUser<'a> {
+    pub id: &'a str,
+    pub name: &'a str,
+    pub mail: &'a str,
+    pub display_name: &'a str,
+    pub role: Role,
+    pub password: &'a StoredPassword,
+    pub now_ms: i64,
+}
+
+/// `Exists` when the name or mail address is taken, in whatever case or form; a name is never another's mail address.
+pub fn insert(tx: &mut Tx, new: &NewUser) -> Result<UserKey> {
+    let (name, mail) = (name_key(new.name), name_key(new.mail));
+    let taken = tx.maybe(
+        "SELECT id FROM account WHERE name_key IN ($1, $2) OR mail_key IN ($1, $2)",
+        args![&name, &mail],
+        |row| row.get::<i64>(0),
+    )?;
+    if taken.is_some() {
+        return Err(Error::Exists(new.name.to_owned()));
+    }
+    tx.one(
+        "INSERT INTO account (public_id, name, name_key, mail, mail_key, display_name, password_hash, password_sealed, role,
+            state, profile, default_terms, epoch, created_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', 'hidden', '{}', 1, $10) RETURNING id",
+        args![
+            new.id,
+            new.name.trim(),
+            &name,
+            new.mail.trim(),
+            &mail,
+            new.display_name,
+            &new.password.hash,
+            new.password.sealed.clone(),
+            role_text(new.role),
+            new.now_ms
+        ],
+        |row| Ok(UserKey(row.get(0)?)),
+    )
+}
+
+fn with_groups(tx: &mut Tx, found: Option<User>) -> Result<Option<User>> {
+    let Some(mut user) = found else { return Ok(None) };
+    user.groups =
+        tx.all("SELECT group_id FROM group_member WHERE account_id = $1 ORDER BY group_id", args![user.key.0], |row| {
+            Ok(GroupKey(row.get(0)?))
+        })?;
+    Ok(Some(user))
+}
+
+pub fn by_key(tx: &mut Tx, key: UserKey) -> Result<Option<User>> {
+    let found = tx.maybe(&format!("SELECT {USER} FROM account WHERE id = $1"), args![key.0], user)?;
+    with_groups(tx, found)
+}
+
+pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<User>> {
+    let found = tx.maybe(&format!("SELECT {USER} FROM account WHERE public_id = $1"), args![id], user)?;
+    with_groups(tx, found)
+}
+
+/// By user name or mail address, whichever a client sends.
+pub fn by_login(tx: &mut Tx, name_or_mail: &str) -> Result<Option<User>> {
+    let key = name_key(name_or_mail);
+    let found = tx.maybe(
+        &format!("SELECT {USER} FROM account WHERE name_key = $1 OR mail_key = $1"),
+        args![&key],
+        user,
+    )?;
+    with_groups(tx, found)
+}
+
+pub fn list(tx: &mut Tx) -> Result<Vec<User>> {
+    tx.all(&format!("SELECT {USER} FROM account ORDER BY name_key"), args![], user)
+}
+
+pub fn count(tx: &mut Tx) -> Result<i64> {
+    tx.one("SELECT COUNT(*) FROM account", args![], |row| row.get(0))
+}
+
+pub fn password(tx: &mut Tx, key: UserKey) -> Result<StoredPassword> {
+    tx.one("SELECT password_hash, password_sealed FROM account WHERE id = $1", args![key.0], |row| {
+        Ok(StoredPassword { hash: row.get(0)?, sealed: row.get(1)? })
+    })
+}
+
+/// Ends every session of the user, since whoever knew the old password may hold one.
+pub fn set_password(tx: &mut Tx, key: UserKey, password: &StoredPassword) -> Result<()> {
+    tx.run(
+        "UPDATE account SET password_hash = $2, password_sealed = $3, epoch = epoch + 1 WHERE id = $1",
+        args![key.0, &password.hash, password.sealed.clone()],
+    )?;
+    tx.run("DELETE FROM session WHERE account_id = $1", args![key.0])?;
+    Ok(())
+}
+
+pub fn set_state(tx: &mut Tx, key: UserKey, state: UserState) -> Result<()> {
+    let text = match state {
+        UserState::Active => "active",
+        UserState::Banned => "banned",
+    };
+    tx.run("UPDATE account SET state = $2, epoch = epoch + 1 WHERE id = $1", args![key.0, text])?;
+    Ok(())
+}
+
+pub fn set_profile(tx: &mut Tx, key: UserKey, profile: Profile) -> Result<()> {
+    let text = match profile {
+        Profile::Hidden => "hidden",
+        Profile::Public => "public",
+        Profile::All => "all",
+    };
+    tx.run("UPDATE account SET profile = $2 WHERE id = $1", args![key.0, text])?;
+    Ok(())
+}
+
+/// With all that is the user's own: sessions, keys, marks, playlists, shares.
+pub fn remove(tx: &mut Tx, key: UserKey) -> Result<()> {
+    let subject = key.0.to_string();
+    tx.run("DELETE FROM rights WHERE subject_kind = 'user' AND subject_id = $1", args![&subject])?;
+    tx.run("DELETE FROM account WHERE id = $1", args![key.0])?;
+    Ok(())
+}
+
+/// JSON of what fills a share's terms where its maker cannot say them.
+pub fn default_terms(tx: &mut Tx, key: UserKey) -> Result<String> {
+    tx.one("SELECT default_terms FROM account WHERE id = $1", args![key.0], |row| row.get(0))
+}
+
+pub fn set_default_terms(tx: &mut Tx, key: UserKey, json: &str) -> Result<()> {
+    tx.run("UPDATE account SET default_terms = $2 WHERE id = $1", args![key.0, json])?;
+    Ok(())
+}
+
+pub fn group_by_id(tx: &mut Tx, id: &str) -> Result<Option<GroupKey>> {
+    tx.maybe("SELECT id FROM user_group WHERE public_id = $1", args![id], |row| Ok(GroupKey(row.get(0)?)))
+}
+
+// Sessions ------------------------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub id: String,
+    pub account: UserKey,
+    pub door: String,
+    pub secret_hash: Vec<u8>,
+    pub generation: i64,
+    pub epoch: i64,
+    pub expires_ms: i64,
+}
+
+pub fn insert_session(tx: &mut Tx, session: &Session, agent: &str, now_ms: i64) -> Result<()> {
+    tx.run("DELETE FROM session WHERE expires_ms <= $1", args![now_ms])?;
+    tx.run(
+        "INSERT INTO session (id, account_id, door, secret_hash, generation, epoch, created_ms, expires_ms, agent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        args![
+            &session.id,
+            session.account.0,
+            &session.door,
+            session.secret_hash.clone(),
+            session.generation,
+            session.epoch,
+            now_ms,
+            session.expires_ms,
+            agent
+        ],
+    )?;
+    Ok(())
+}
+
+/// A session that has neither ended nor been outlived by its user's password.
+pub fn session(tx: &mut Tx, id: &str, now_ms: i64) -> Result<Option<(Session, User)>> {
+    let session = tx.maybe(
+        "SELECT id, account_id, door, secret_hash, generation, epoch, expires_ms FROM session WHERE id = $1 AND expires_ms > $2",
+        args![id, now_ms],
+        |row| {
+            Ok(Session {
+                id: row.get(0)?,
+                account: UserKey(row.get(1)?),
+                door: row.get(2)?,
+                secret_hash: row.get(3)?,
+                generation: row.get(4)?,
+                epoch: row.get(5)?,
+                expires_ms: row.get(6)?,
+            })
+        },
+    )?;
+    let Some(session) = session else { return Ok(None) };
+    let user = by_key(tx, session.account)?.filter(|user| user.is_active() && user.epoch == session.epoch);
+    Ok(user.map(|user| (session, user)))
+}
+
+pub fn renew_session(tx: &mut Tx, id: &str, generation: i64, expires_ms: i64) -> Result<()> {
+    tx.run(
+        "UPDATE session SET generation = $2, expires_ms = $3 WHERE id = $1",
+        args![id, generation, expires_ms],
+    )?;
+    Ok(())
+}
+
+pub fn end_session(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.run("DELETE FROM session WHERE id = $1", args![id])?;
+    Ok(())
+}
+
+// API keys ------------------------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    pub id: String,
+    pub name: String,
+    pub sealed: Vec<u8>,
+    pub created_ms: i64,
+    pub used_ms: Option<i64>,
+}
+
+pub fn insert_api_key(tx: &mut Tx, owner: UserKey, key: &ApiKey, hash: Vec<u8>) -> Result<()> {
+    tx.run(
+        "INSERT INTO api_key (public_id, account_id, name, key_hash, key_sealed, created_ms) VALUES ($1, $2, $3, $4, $5, $6)",
+        args![&key.id, owner.0, &key.name, hash, key.sealed.clone(), key.created_ms],
+    )?;
+    Ok(())
+}
+
+pub fn by_api_key(tx: &mut Tx, hash: Vec<u8>) -> Result<Option<User>> {
+    let owner =
+        tx.maybe("SELECT account_id FROM api_key WHERE key_hash = $1", args![hash], |row| Ok(UserKey(row.get(0)?)))?;
+    match owner {
+        Some(owner) => Ok(by_key(tx, owner)?.filter(User::is_active)),
+        None => Ok(None),
+    }
+}
+
+pub fn api_keys(tx: &mut Tx, owner: UserKey) -> Result<Vec<ApiKey>> {
+    tx.all(
+        "SELECT public_id, name, key_sealed, created_ms, used_ms FROM api_key WHERE account_id = $1 ORDER BY id",
+        args![owner.0],
+        |row| {
+            Ok(ApiKey {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                sealed: row.get(2)?,
+                created_ms: row.get(3)?,
+                used_ms: row.get(4)?,
+            })
+        },
+    )
+}
+
+pub fn remove_api_key(tx: &mut Tx, owner: UserKey, id: &str) -> Result<()> {
+    match tx.run("DELETE FROM api_key WHERE account_id = $1 AND public_id = $2", args![owner.0, id])? {
+        0 => Err(Error::NotFound(Thing::Key)),
+        _ => Ok(()),
+    }
+}
+
+// The limiter ---------------------------------------------------------------------------------------------------------
+
+/// `Throttled` when one of the subjects has to wait before the next try.
+pub fn must_wait(tx: &mut Tx, subjects: &[String], now_ms: i64) -> Result<()> {
+    for subject in subjects {
+        let known = tx.maybe("SELECT failures, last_ms FROM throttle WHERE subject = $1", args![subject], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
+        })?;
+        if let Some((failures, last_ms)) = known {
+            let wait_ms = wait_ms(failures, last_ms, now_ms);
+            if wait_ms > 0 {
+                return Err(Error::Throttled { retry_after_s: wait_ms.unsigned_abs().div_ceil(1000) });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts a try against each subject before it is made, so that a hundred at once are a hundred. `Throttled` when one of
+/// them has to wait; then nothing is counted.
+pub fn count_try(tx: &mut Tx, subjects: &[String], now_ms: i64) -> Result<()> {
+    must_wait(tx, subjects, now_ms)?;
+    for subject in subjects {
+        tx.run(
+            "INSERT INTO throttle (subject, failures, last_ms) VALUES ($1, 1, $2)
+             ON CONFLICT (subject) DO UPDATE SET last_ms = excluded.last_ms,
+                failures = CASE WHEN throttle.last_ms < $3 THEN 1 ELSE throttle.failures + 1 END",
+            args![subject, now_ms, now_ms - FORGET_MS],
+        )?;
+    }
+    Ok(())
+}
+
+/// The try was right: what it counted is taken back, and only from its own subjects.
+pub fn forgive(tx: &mut Tx, subjects: &[String]) -> Result<()> {
+    let args: Vec<_> = subjects.iter().map(|subject| subject.as_str().into()).collect();
+    tx.run(&format!("DELETE FROM throttle WHERE subject IN ({})", in_list(1, subjects.len())), &args)?;
+    Ok(())
+}

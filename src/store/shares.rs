@@ -1,0 +1,603 @@
+//! SQL of shares: what they are, who visited, what was downloaded.
+
+use super::{Row, Tx, Value, accounts, in_list};
+use crate::account::{GroupKey, UserKey};
+use crate::args;
+use crate::error::{Error, Result, Thing};
+use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
+use crate::share::grant::ShareFacts;
+use crate::share::visit::{LEASE_MS, LeaseKey, VISIT_MS, Visitor};
+use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject, Terms};
+
+const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
+    CASE WHEN s.password_hash IS NULL THEN 0 ELSE 1 END, s.not_before_ms, s.expires_ms, s.view_limit, s.download_limit,
+    s.downloads_allowed, s.mode, s.audience, s.show_readme, s.share_view, s.use_cache, s.metadata, s.views, s.downloads,
+    s.created_ms, s.modified_ms, s.visited_ms, s.epoch, s.revoked_ms";
+
+fn share(row: &Row) -> Result<Share> {
+    Ok(Share {
+        key: ShareKey(row.get(0)?),
+        id: row.get(1)?,
+        slug: row.get(2)?,
+        auth_id: row.get(3)?,
+        owner: UserKey(row.get(4)?),
+        door: match row.get::<String>(5)?.as_str() {
+            "command-line" => Door::CommandLine,
+            "subsonic" => Door::Subsonic,
+            "cloudreve" => Door::Cloudreve,
+            "mycloud" => Door::MyCloud,
+            _ => Door::Page,
+        },
+        two_step: row.get(6)?,
+        title: row.get(7)?,
+        description: row.get(8)?,
+        items: Vec::new(),
+        terms: Terms {
+            has_password: row.get(9)?,
+            not_before_ms: row.get(10)?,
+            expires_ms: row.get(11)?,
+            view_limit: row.get(12)?,
+            download_limit: row.get(13)?,
+            downloads_allowed: row.get(14)?,
+            mode: if row.get::<String>(15)? == "listen" { Mode::Listen } else { Mode::Read },
+            audience: if row.get::<String>(16)? == "listed" { Audience::Listed } else { Audience::Anyone },
+            permissions: Vec::new(),
+            show_readme: row.get(17)?,
+            share_view: row.get(18)?,
+            use_cache: row.get(19)?,
+            metadata: row.get(20)?,
+        },
+        views: row.get(21)?,
+        downloads: row.get(22)?,
+        created_ms: row.get(23)?,
+        modified_ms: row.get(24)?,
+        visited_ms: row.get(25)?,
+        epoch: row.get(26)?,
+        revoked: row.get::<Option<i64>>(27)?.is_some(),
+    })
+}
+
+fn door_text(door: Door) -> &'static str {
+    match door {
+        Door::Page => "page",
+        Door::CommandLine => "command-line",
+        Door::Subsonic => "subsonic",
+        Door::Cloudreve => "cloudreve",
+        Door::MyCloud => "mycloud",
+    }
+}
+
+fn mode_text(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Read => "read",
+        Mode::Listen => "listen",
+    }
+}
+
+fn audience_text(audience: Audience) -> &'static str {
+    match audience {
+        Audience::Anyone => "anyone",
+        Audience::Listed => "listed",
+    }
+}
+
+fn shared_columns(shared: Shared) -> (&'static str, i64) {
+    match shared {
+        Shared::Item(key) => ("item", key.0),
+        Shared::Album(key) => ("album", key.0),
+        Shared::Artist(key) => ("artist", key.0),
+        Shared::Playlist(key) => ("playlist", key.0),
+    }
+}
+
+/// `kind` and `id` of a rights row's subject.
+pub fn subject_columns(subject: &Subject) -> (&'static str, String) {
+    match subject {
+        Subject::User(key) => ("user", key.0.to_string()),
+        Subject::Group(key) => ("group", key.0.to_string()),
+        Subject::SameGroup => ("same_group", String::new()),
+        Subject::Other => ("other", String::new()),
+        Subject::Anonymous => ("anonymous", String::new()),
+        Subject::Everyone => ("everyone", String::new()),
+        Subject::Auth(id) => ("auth", id.clone()),
+    }
+}
+
+/// The inverse of [`subject_columns`].
+pub fn subject_of(kind: &str, id: String) -> Result<Subject> {
+    let key = || id.parse::<i64>().map_err(|e| Error::internal("subject of a rights row", e));
+    Ok(match kind {
+        "user" => Subject::User(UserKey(key()?)),
+        "group" => Subject::Group(GroupKey(key()?)),
+        "same_group" => Subject::SameGroup,
+        "other" => Subject::Other,
+        "anonymous" => Subject::Anonymous,
+        "everyone" => Subject::Everyone,
+        "auth" => Subject::Auth(id),
+        _ => return Err(Error::Internal(format!("unknown subject kind {kind} in rights"))),
+    })
+}
+
+/// Items and permissions of shares that were just read, in two queries however many they are.
+fn complete(tx: &mut Tx, mut shares: Vec<Share>) -> Result<Vec<Share>> {
+    for part in shares.chunks_mut(200) {
+        let keys: Vec<Value> = part.iter().map(|share| share.key.0.into()).collect();
+        let list = in_list(1, keys.len());
+        let items = tx.all(
+            &format!("SELECT share_id, kind, object_id FROM share_item WHERE share_id IN ({list}) ORDER BY share_id, position"),
+            &keys,
+            |row| {
+                let key: i64 = row.get(2)?;
+                let shared = match row.get::<String>(1)?.as_str() {
+                    "album" => Shared::Album(AlbumKey(key)),
+                    "artist" => Shared::Artist(ArtistKey(key)),
+                    "playlist" => Shared::Playlist(PlaylistKey(key)),
+                    _ => Shared::Item(ItemKey(key)),
+                };
+                Ok((row.get::<i64>(0)?, shared))
+            },
+        )?;
+        let rights = tx.all(
+            &format!(
+                "SELECT object_id, subject_kind, subject_id, bits FROM rights
+                 WHERE object_kind = 'share' AND object_id IN ({list}) ORDER BY subject_kind, subject_id"
+            ),
+            &keys,
+            |row| Ok((row.get::<i64>(0)?, subject_of(&row.get::<String>(1)?, row.get(2)?)?, Bits(row.get(3)?))),
+        )?;
+        for share in part {
+            share.items = items.iter().filter(|(key, _)| *key == share.key.0).map(|(_, shared)| *shared).collect();
+            share.terms.permissions =
+                rights.iter().filter(|(key, _, _)| *key == share.key.0).map(|(_, s, bits)| (s.clone(), *bits)).collect();
+        }
+    }
+    Ok(shares)
+}
+
+fn only_one(tx: &mut Tx, found: Option<Share>) -> Result<Option<Share>> {
+    Ok(complete(tx, found.into_iter().collect())?.pop())
+}
+
+/// A share's password as it is stored.
+#[derive(Debug, Clone)]
+pub struct SharePassword {
+    pub hash: String,
+    pub sealed: Vec<u8>,
+}
+
+/// By its id or slug; revoked ones too, so that callers decide what a dead share looks like.
+pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Share>> {
+    let found = tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.public_id = $1"), args![id], share)?;
+    let found = match found {
+        Some(found) => Some(found),
+        None => tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.slug = $1"), args![id], share)?,
+    };
+    only_one(tx, found)
+}
+
+pub fn by_key(tx: &mut Tx, key: ShareKey) -> Result<Option<Share>> {
+    let found = tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.id = $1"), args![key.0], share)?;
+    only_one(tx, found)
+}
+
+pub fn by_auth_id(tx: &mut Tx, auth_id: &str) -> Result<Option<Share>> {
+    let found = tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.auth_id = $1"), args![auth_id], share)?;
+    only_one(tx, found)
+}
+
+/// A share of this owner that is not revoked; anything else is not found.
+pub fn owned(tx: &mut Tx, owner: UserKey, id: &str) -> Result<Share> {
+    by_id(tx, id)?.filter(|share| share.owner == owner && !share.revoked).ok_or(Error::NotFound(Thing::Share))
+}
+
+/// All shares of an owner that are not revoked, newest first.
+pub fn of_owner(tx: &mut Tx, owner: UserKey) -> Result<Vec<Share>> {
+    let shares = tx.all(
+        &format!("SELECT {SHARE} FROM share s WHERE s.owner_id = $1 AND s.revoked_ms IS NULL ORDER BY s.id DESC"),
+        args![owner.0],
+        share,
+    )?;
+    complete(tx, shares)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Created,
+    Views,
+    Downloads,
+    DownloadsLeft,
+    Expires,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Ascending,
+    Descending,
+}
+
+/// One page of an owner's shares in a total order: by `order`, then by key. `after` is the last row of the page before.
+pub fn page_of_owner(
+    tx: &mut Tx,
+    owner: UserKey,
+    order: Order,
+    direction: Direction,
+    after: Option<(i64, ShareKey)>,
+    limit: usize,
+) -> Result<Vec<(i64, Share)>> {
+    let by = match order {
+        Order::Created => "s.id",
+        Order::Views => "s.views",
+        Order::Downloads => "s.downloads",
+        Order::DownloadsLeft => "COALESCE(s.download_limit - s.downloads, 9223372036854775807)",
+        Order::Expires => "COALESCE(s.expires_ms, 9223372036854775807)",
+    };
+    let (compare, way) = match direction {
+        Direction::Ascending => (">", "ASC"),
+        Direction::Descending => ("<", "DESC"),
+    };
+    let (value, key) = after.map_or((0, 0), |(value, key)| (value, key.0));
+    let from = if after.is_some() { format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))") } else { String::from("AND $2 = $3") };
+    let rows = tx.all(
+        &format!(
+            "SELECT {SHARE}, {by} FROM share s WHERE s.owner_id = $1 AND s.revoked_ms IS NULL {from}
+             ORDER BY {by} {way}, s.id {way} LIMIT $4"
+        ),
+        args![owner.0, value, key, limit],
+        |row| Ok((row.get::<i64>(28)?, share(row)?)),
+    )?;
+    let (values, shares): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    Ok(values.into_iter().zip(complete(tx, shares)?).collect())
+}
+
+pub struct NewShare<'a> {
+    pub id: &'a str,
+    pub auth_id: &'a str,
+    pub slug: Option<&'a str>,
+    pub owner: UserKey,
+    pub door: Door,
+    pub two_step: i64,
+    pub title: &'a str,
+    pub description: &'a str,
+    pub items: &'a [Shared],
+    pub terms: &'a Terms,
+    pub password: Option<&'a SharePassword>,
+    pub now_ms: i64,
+}
+
+/// `Exists` when the slug is another share's id or slug, revoked ones included.
+pub fn insert(tx: &mut Tx, new: &NewShare) -> Result<ShareKey> {
+    if let Some(slug) = new.slug {
+        refuse_taken_slug(tx, slug, None)?;
+    }
+    let t = new.terms;
+    let key = tx.one(
+        "INSERT INTO share (public_id, slug, auth_id, owner_id, door, two_step, title, description, password_hash,
+            password_sealed, not_before_ms, expires_ms, view_limit, download_limit, downloads_allowed, mode, audience,
+            show_readme, share_view, use_cache, metadata, views, downloads, created_ms, modified_ms, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0, 0, $22, $22, 1)
+         RETURNING id",
+        args![
+            new.id,
+            new.slug,
+            new.auth_id,
+            new.owner.0,
+            door_text(new.door),
+            new.two_step,
+            new.title,
+            new.description,
+            new.password.map(|p| p.hash.clone()),
+            new.password.map(|p| p.sealed.clone()),
+            t.not_before_ms,
+            t.expires_ms,
+            t.view_limit,
+            t.download_limit,
+            t.downloads_allowed,
+            mode_text(t.mode),
+            audience_text(t.audience),
+            t.show_readme,
+            t.share_view,
+            t.use_cache,
+            t.metadata.clone(),
+            new.now_ms
+        ],
+        |row| Ok(ShareKey(row.get(0)?)),
+    )?;
+    set_items(tx, key, new.items)?;
+    set_permissions(tx, key, &t.permissions)?;
+    Ok(key)
+}
+
+fn refuse_taken_slug(tx: &mut Tx, slug: &str, own: Option<ShareKey>) -> Result<()> {
+    let taken = tx.maybe(
+        "SELECT id FROM share WHERE (public_id = $1 OR slug = $1) AND id <> $2",
+        args![slug, own.map_or(0, |key| key.0)],
+        |row| row.get::<i64>(0),
+    )?;
+    if taken.is_some() { Err(Error::Exists(slug.to_owned())) } else { Ok(()) }
+}
+
+pub fn set_items(tx: &mut Tx, key: ShareKey, items: &[Shared]) -> Result<()> {
+    tx.run("DELETE FROM share_item WHERE share_id = $1", args![key.0])?;
+    for (position, shared) in items.iter().enumerate() {
+        let (kind, object) = shared_columns(*shared);
+        tx.run(
+            "INSERT INTO share_item (share_id, position, kind, object_id) VALUES ($1, $2, $3, $4)",
+            args![key.0, position, kind, object],
+        )?;
+    }
+    Ok(())
+}
+
+fn set_permissions(tx: &mut Tx, key: ShareKey, permissions: &[(Subject, Bits)]) -> Result<()> {
+    tx.run("DELETE FROM rights WHERE object_kind = 'share' AND object_id = $1", args![key.0])?;
+    for (subject, bits) in permissions {
+        let (kind, id) = subject_columns(subject);
+        tx.run(
+            "INSERT INTO rights (subject_kind, subject_id, object_kind, object_id, bits) VALUES ($1, $2, 'share', $3, $4)",
+            args![kind, id, key.0, bits.0],
+        )?;
+    }
+    Ok(())
+}
+
+/// What becomes of the password at an edit.
+#[derive(Debug, Clone)]
+pub enum PasswordChange {
+    Keep,
+    Clear,
+    Set(SharePassword),
+}
+
+/// Writes title, description, slug and terms of a share as they now are. A changed password raises the epoch.
+pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i64) -> Result<()> {
+    if let Some(slug) = &edited.slug {
+        refuse_taken_slug(tx, slug, Some(edited.key))?;
+    }
+    let t = &edited.terms;
+    tx.run(
+        "UPDATE share SET slug = $2, title = $3, description = $4, not_before_ms = $5, expires_ms = $6, view_limit = $7,
+            download_limit = $8, downloads_allowed = $9, mode = $10, audience = $11, show_readme = $12, share_view = $13,
+            use_cache = $14, metadata = $15, modified_ms = $16 WHERE id = $1",
+        args![
+            edited.key.0,
+            edited.slug.clone(),
+            &edited.title,
+            &edited.description,
+            t.not_before_ms,
+            t.expires_ms,
+            t.view_limit,
+            t.download_limit,
+            t.downloads_allowed,
+            mode_text(t.mode),
+            audience_text(t.audience),
+            t.show_readme,
+            t.share_view,
+            t.use_cache,
+            t.metadata.clone(),
+            now_ms
+        ],
+    )?;
+    set_permissions(tx, edited.key, &t.permissions)?;
+    let (hash, sealed) = match password {
+        PasswordChange::Keep => return Ok(()),
+        PasswordChange::Clear => (None, None),
+        PasswordChange::Set(new) => (Some(new.hash.clone()), Some(new.sealed.clone())),
+    };
+    tx.run(
+        "UPDATE share SET password_hash = $2, password_sealed = $3, epoch = epoch + 1 WHERE id = $1",
+        args![edited.key.0, hash, sealed],
+    )?;
+    Ok(())
+}
+
+pub fn password(tx: &mut Tx, key: ShareKey) -> Result<Option<SharePassword>> {
+    let stored = tx.maybe("SELECT password_hash, password_sealed FROM share WHERE id = $1", args![key.0], |row| {
+        Ok((row.get::<Option<String>>(0)?, row.get::<Option<Vec<u8>>>(1)?))
+    })?;
+    Ok(match stored {
+        Some((Some(hash), Some(sealed))) => Some(SharePassword { hash, sealed }),
+        _ => None,
+    })
+}
+
+/// For good: the row stays, so that the id is never another share's.
+pub fn revoke(tx: &mut Tx, key: ShareKey, now_ms: i64) -> Result<()> {
+    tx.run(
+        "UPDATE share SET revoked_ms = $2, modified_ms = $2, epoch = epoch + 1, password_hash = NULL, password_sealed = NULL
+         WHERE id = $1 AND revoked_ms IS NULL",
+        args![key.0, now_ms],
+    )?;
+    tx.run("DELETE FROM share_item WHERE share_id = $1", args![key.0])?;
+    tx.run("DELETE FROM rights WHERE object_kind = 'share' AND object_id = $1", args![key.0])?;
+    tx.run(
+        "DELETE FROM rights WHERE subject_kind = 'auth' AND subject_id = (SELECT auth_id FROM share WHERE id = $1)",
+        args![key.0],
+    )?;
+    tx.run("DELETE FROM lease WHERE share_id = $1", args![key.0])?;
+    tx.run("DELETE FROM visit WHERE share_id = $1", args![key.0])?;
+    Ok(())
+}
+
+// Rights on items, given to a share's holders -------------------------------------------------------------------------
+
+/// `Exists` when it has them already.
+pub fn grant_item(tx: &mut Tx, auth_id: &str, item: ItemKey, bits: Bits) -> Result<()> {
+    let rows = tx.run(
+        "INSERT INTO rights (subject_kind, subject_id, object_kind, object_id, bits) VALUES ('auth', $1, 'item', $2, $3)
+         ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO NOTHING",
+        args![auth_id, item.0, bits.0],
+    )?;
+    if rows == 0 { Err(Error::Exists("permission".into())) } else { Ok(()) }
+}
+
+pub fn ungrant_item(tx: &mut Tx, auth_id: &str, item: ItemKey) -> Result<u64> {
+    tx.run(
+        "DELETE FROM rights WHERE subject_kind = 'auth' AND subject_id = $1 AND object_kind = 'item' AND object_id = $2",
+        args![auth_id, item.0],
+    )
+}
+
+fn granted(tx: &mut Tx, auth_id: &str) -> Result<Vec<ItemKey>> {
+    tx.all(
+        "SELECT object_id, bits FROM rights WHERE subject_kind = 'auth' AND subject_id = $1 AND object_kind = 'item'",
+        args![auth_id],
+        |row| Ok((ItemKey(row.get(0)?), Bits(row.get(1)?))),
+    )
+    .map(|rows| rows.into_iter().filter(|(_, bits)| bits.has(Bits::READ)).map(|(item, _)| item).collect())
+}
+
+// Visits and leases ---------------------------------------------------------------------------------------------------
+
+/// All that decides whether a share opens to this visitor. `NotFound` for an unknown one.
+pub fn facts(tx: &mut Tx, id: &str, visitor: &Visitor, now_ms: i64) -> Result<ShareFacts> {
+    let share = by_id(tx, id)?.ok_or(Error::NotFound(Thing::Share))?;
+    facts_of(tx, share, visitor, now_ms)
+}
+
+pub fn facts_of(tx: &mut Tx, share: Share, visitor: &Visitor, now_ms: i64) -> Result<ShareFacts> {
+    let owner = accounts::by_key(tx, share.owner)?.ok_or(Error::NotFound(Thing::Share))?;
+    let granted = if share.two_step { granted(tx, &share.auth_id)? } else { Vec::new() };
+    let limited = share.terms.view_limit.is_some() || share.terms.download_limit.is_some();
+    let admitted = limited && has_visited(tx, share.key, visitor, now_ms)?;
+    let lease = match visitor.known_as() {
+        Some(known_as) if limited => tx.maybe(
+            "SELECT id FROM lease WHERE share_id = $1 AND visitor = $2 AND expires_ms > $3 ORDER BY id LIMIT 1",
+            args![share.key.0, known_as, now_ms],
+            |row| Ok(LeaseKey(row.get(0)?)),
+        )?,
+        _ => None,
+    };
+    let owner_rights = super::rights::of_user(tx, &owner)?;
+    Ok(ShareFacts { share, owner, owner_rights, granted, lease, admitted })
+}
+
+/// Whether this visitor's view is counted already: for good by cookie or account, for half an hour by address and agent.
+pub fn has_visited(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<bool> {
+    let since_ms = if visitor.known_as().is_some() { 0 } else { now_ms - VISIT_MS };
+    let seen = tx.maybe(
+        "SELECT seen_ms FROM visit WHERE share_id = $1 AND visitor = $2 AND seen_ms > $3",
+        args![share.0, visitor.counted_as(), since_ms],
+        |row| row.get::<i64>(0),
+    )?;
+    Ok(seen.is_some())
+}
+
+/// Counts a visitor's first visit; a later one changes nothing. `NotFound` when the last view is spent.
+pub fn count_view(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
+    if has_visited(tx, share, visitor, now_ms)? {
+        return Ok(());
+    }
+    let counted = tx.run(
+        "UPDATE share SET views = views + 1, visited_ms = $2
+         WHERE id = $1 AND revoked_ms IS NULL AND (view_limit IS NULL OR views < view_limit)",
+        args![share.0, now_ms],
+    )?;
+    if counted == 0 {
+        return Err(Error::NotFound(Thing::Share));
+    }
+    tx.run("DELETE FROM visit WHERE visitor LIKE 'a:%' AND seen_ms <= $1", args![now_ms - 2 * VISIT_MS])?;
+    tx.run(
+        "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 1, $3, $3)
+         ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",
+        args![share.0, visitor.counted_as(), now_ms],
+    )?;
+    Ok(())
+}
+
+/// A download of `object`, paid for by one atomic update, or one that this visitor has open already.
+///
+/// A visitor who carries a ticket takes up their own lease. One who carries nothing takes up one only in the middle of
+/// a file, from the same address, while that download is unfinished. `NotFound` when none is left.
+pub fn lease(tx: &mut Tx, share: &Share, visitor: &Visitor, object: &str, range_start: u64, now_ms: i64) -> Result<LeaseKey> {
+    let known_as = visitor.known_as();
+    let open = match &known_as {
+        Some(name) => tx.maybe(
+            "SELECT id FROM lease WHERE share_id = $1 AND object = $2 AND visitor = $3 AND expires_ms > $4 ORDER BY id LIMIT 1",
+            args![share.key.0, object, name, now_ms],
+            |row| Ok(LeaseKey(row.get(0)?)),
+        )?,
+        None if range_start > 0 => tx.maybe(
+            "SELECT id FROM lease WHERE share_id = $1 AND object = $2 AND visitor IS NULL AND address = $3 AND finished = 0
+                AND started = 1 AND expires_ms > $4 ORDER BY id LIMIT 1",
+            args![share.key.0, object, visitor.network(), now_ms],
+            |row| Ok(LeaseKey(row.get(0)?)),
+        )?,
+        None => None,
+    };
+    if let Some(lease) = open {
+        tx.run("UPDATE lease SET expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        return Ok(lease);
+    }
+    let spent = tx.run(
+        "UPDATE share SET downloads = downloads + 1
+         WHERE id = $1 AND revoked_ms IS NULL AND (download_limit IS NULL OR downloads < download_limit)",
+        args![share.key.0],
+    )?;
+    if spent == 0 {
+        return Err(Error::NotFound(Thing::Share));
+    }
+    tx.run("DELETE FROM lease WHERE expires_ms <= $1", args![now_ms])?;
+    tx.one(
+        "INSERT INTO lease (share_id, visitor, address, object, taken_ms, expires_ms, started, finished)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, 0) RETURNING id",
+        args![share.key.0, known_as, visitor.network(), object, now_ms, now_ms + LEASE_MS],
+        |row| Ok(LeaseKey(row.get(0)?)),
+    )
+}
+
+/// How a transfer under a lease ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseEnd {
+    /// Not one byte went out: the download is given back, unless another transfer under it sent some.
+    NothingSent,
+    BrokenOff,
+    Complete,
+}
+
+pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
+    match end {
+        LeaseEnd::NothingSent => {
+            let share = tx.maybe("DELETE FROM lease WHERE id = $1 AND started = 0 RETURNING share_id", args![lease.0], |row| {
+                row.get::<i64>(0)
+            })?;
+            if let Some(share) = share {
+                tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
+            }
+        }
+        LeaseEnd::BrokenOff => {
+            tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        }
+        LeaseEnd::Complete => {
+            tx.run(
+                "UPDATE lease SET started = 1, finished = 1, expires_ms = $2 WHERE id = $1",
+                args![lease.0, now_ms + LEASE_MS],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Marks that bytes are going out, so that a resume from the same address may join while they do.
+pub fn start_transfer(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
+    tx.run("UPDATE lease SET started = 1 WHERE id = $1", args![lease.0])?;
+    Ok(())
+}
+
+/// Of these shares, with the epoch at which a transfer began, those that no longer stand.
+pub fn no_longer_standing(tx: &mut Tx, shares: &[(ShareKey, i64)]) -> Result<Vec<ShareKey>> {
+    let mut ended = Vec::new();
+    for part in shares.chunks(200) {
+        let keys: Vec<Value> = part.iter().map(|(key, _)| key.0.into()).collect();
+        let standing = tx.all(
+            &format!(
+                "SELECT s.id, s.epoch FROM share s JOIN account a ON a.id = s.owner_id
+                 WHERE s.revoked_ms IS NULL AND a.state = 'active' AND s.id IN ({})",
+                in_list(1, keys.len())
+            ),
+            &keys,
+            |row| Ok((ShareKey(row.get(0)?), row.get::<i64>(1)?)),
+        )?;
+        ended.extend(part.iter().filter(|share| !standing.contains(share)).map(|(key, _)| *key));
+    }
+    Ok(ended)
+}

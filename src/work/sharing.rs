@@ -1,0 +1,319 @@
+//! Sharing: make, edit, revoke, open, and reach what is inside. Each door calls the same few functions.
+
+use serde::Deserialize;
+
+use crate::account::password;
+use crate::account::token::random_base62;
+use crate::account::{User, UserKey};
+use crate::error::{Error, Result, Thing};
+use crate::library::{Item, PlaylistKey};
+use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
+use crate::share::visit::Visitor;
+use crate::share::{Change, Door, Mode, Share, Shared, Wish};
+use crate::store::shares::{NewShare, PasswordChange, SharePassword};
+use crate::store::{Tx, library, music, rights, shares};
+use crate::{App, now_ms};
+
+/// Entries of one share at most; more is a folder's or a playlist's work.
+const MOST_ENTRIES: usize = 1000;
+
+/// What fills a new share's terms where its maker's door has no word for them; never a password.
+#[derive(Debug, Clone, Default, Deserialize, serde::Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DefaultTerms {
+    pub expire_after_s: Option<i64>,
+    pub view_limit: Option<i64>,
+    pub download_limit: Option<i64>,
+    pub downloads_allowed: Option<bool>,
+    pub listen_only: Option<bool>,
+}
+
+impl DefaultTerms {
+    fn fill(&self, wish: &mut Wish, now_ms: i64) {
+        let unsaid = |change: &mut Change<i64>, default: Option<i64>| {
+            if let (Change::Keep, Some(value)) = (&change, default) {
+                *change = Change::Set(value);
+            }
+        };
+        unsaid(&mut wish.expires_ms, self.expire_after_s.map(|s| now_ms.saturating_add(s.saturating_mul(1000))));
+        unsaid(&mut wish.view_limit, self.view_limit);
+        unsaid(&mut wish.download_limit, self.download_limit);
+        wish.downloads_allowed = wish.downloads_allowed.or(self.downloads_allowed);
+        wish.mode = wish.mode.or(self.listen_only.map(|only| if only { Mode::Listen } else { Mode::Read }));
+    }
+}
+
+fn seal_of(share_id: &str) -> String {
+    format!("password of share {share_id}")
+}
+
+fn stored_password(app: &App, share_id: &str, password: &str) -> Result<SharePassword> {
+    password::check_share(password)?;
+    let hash = tokio::task::block_in_place(|| password::hash(password))?;
+    Ok(SharePassword { hash, sealed: app.keys.seal(&seal_of(share_id), password) })
+}
+
+/// Makes a share of what its owner may share, all entries or none. The first of `NotFound`, `Forbidden` and `Invalid`
+/// that applies leaves nothing behind.
+pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut wish: Wish) -> Result<Share> {
+    if items.is_empty() {
+        return Err(Error::Missing("id"));
+    }
+    if items.len() > MOST_ENTRIES {
+        return Err(Error::invalid("id", format!("at most {MOST_ENTRIES} entries")));
+    }
+    let now = now_ms();
+    wish.check(now)?;
+    let id = random_base62(crate::share::ID_CHARS);
+    let password = match &wish.password {
+        Change::Set(password) => Some(stored_password(app, &id, password)?),
+        Change::Keep | Change::Clear => None,
+    };
+    let owner = owner.clone();
+    app.db
+        .write(move |tx| {
+            let defaults = crate::store::accounts::default_terms(tx, owner.key)?;
+            let defaults: DefaultTerms = serde_json::from_str(&defaults).map_err(|e| Error::internal("default terms", e))?;
+            defaults.fill(&mut wish, now);
+            let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
+            for shared in &items {
+                may_share(tx, &visitor, &owner, *shared, now)?;
+            }
+            let auth_id = uuid::Uuid::new_v4().to_string();
+            let slug = wish.slug.clone();
+            let mut draft = Share::blank(id.clone(), owner.key, now);
+            wish.apply(&mut draft);
+            let new = NewShare {
+                id: &id,
+                auth_id: &auth_id,
+                slug: if let Change::Set(slug) = &slug { Some(slug) } else { None },
+                owner: owner.key,
+                door,
+                // A share of My Cloud Home's own contract opens only once files are granted to its holders.
+                two_step: i64::from(door == Door::MyCloud),
+                title: &draft.title,
+                description: &draft.description,
+                items: &items,
+                terms: &draft.terms,
+                password: password.as_ref(),
+                now_ms: now,
+            };
+            let key = shares::insert(tx, &new)?;
+            shares::by_key(tx, key)?.ok_or(Error::NotFound(Thing::Share))
+        })
+        .await
+}
+
+/// Whether the owner may share it: what they cannot see is not found, what they may only see is forbidden.
+fn may_share(tx: &mut Tx, visitor: &Visitor, owner: &User, shared: Shared, now_ms: i64) -> Result<()> {
+    match shared {
+        Shared::Item(key) => {
+            let item = library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))?;
+            let placed = library::place(tx, item, &[])?;
+            let bits = rights::in_library(tx, owner, placed.item.library)?;
+            authorize(Through::Library(bits), visitor, placed, Action::Share, now_ms)?;
+            Ok(())
+        }
+        Shared::Album(key) => {
+            let scope = rights::scope(tx, owner)?;
+            if music::is_album_in(tx, &scope, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Album)) }
+        }
+        Shared::Artist(key) => {
+            let scope = rights::scope(tx, owner)?;
+            if music::is_artist_in(tx, &scope, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Artist)) }
+        }
+        Shared::Playlist(key) => {
+            if music::may_read_playlist(tx, owner.key, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Playlist)) }
+        }
+    }
+}
+
+/// Edits a share of the owner's; what the wish does not say stays.
+pub async fn edit(app: &App, owner: UserKey, id: &str, wish: Wish) -> Result<Share> {
+    let now = now_ms();
+    wish.check(now)?;
+    let wanted = id.to_owned();
+    let share = app.db.read(move |tx| shares::owned(tx, owner, &wanted)).await?;
+    let password = match &wish.password {
+        Change::Keep => PasswordChange::Keep,
+        Change::Clear if share.terms.has_password => PasswordChange::Clear,
+        Change::Clear => PasswordChange::Keep,
+        Change::Set(password) => PasswordChange::Set(stored_password(app, &share.id, password)?),
+    };
+    app.db
+        .write(move |tx| {
+            let mut share = shares::owned(tx, owner, &share.id)?;
+            wish.apply(&mut share);
+            shares::update(tx, &share, &password, now)?;
+            shares::by_key(tx, share.key)?.ok_or(Error::NotFound(Thing::Share))
+        })
+        .await
+}
+
+/// Kills a share of the owner's for good, at every door.
+pub async fn revoke(app: &App, owner: UserKey, id: &str) -> Result<()> {
+    let id = id.to_owned();
+    app.db
+        .write(move |tx| {
+            let share = shares::owned(tx, owner, &id)?;
+            shares::revoke(tx, share.key, now_ms())
+        })
+        .await
+}
+
+/// The password in clear, for its owner's own answers only.
+pub async fn password_for_owner(app: &App, share: &Share) -> Result<Option<String>> {
+    if !share.terms.has_password {
+        return Ok(None);
+    }
+    let key = share.key;
+    let stored = app.db.read(move |tx| shares::password(tx, key)).await?;
+    stored.map(|stored| app.keys.open(&seal_of(&share.id), &stored.sealed)).transpose()
+}
+
+/// What a share's page or listing shows at its root.
+#[derive(Debug, Clone)]
+pub enum Contents {
+    /// One folder: its children are the root's.
+    Folder(Item),
+    /// One file and nothing beside it.
+    File(Item),
+    /// Folders and files from anywhere, and the tracks of albums, artists and playlists, in the share's order. Names are
+    /// the caller's to make unique.
+    Set(Vec<Item>),
+}
+
+/// What a share holds now. Items that went, or that the owner can no longer read, are left out.
+pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
+    let readable = |item: &Item| {
+        facts.owner_rights.iter().any(|(library, bits)| *library == item.library && bits.has(crate::share::Bits::READ))
+    };
+    let mut items = Vec::new();
+    for shared in &facts.share.items {
+        match shared {
+            Shared::Item(key) => items.extend(library::item(tx, *key)?.filter(readable)),
+            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => {
+                items.extend(music::tracks_of(tx, *shared)?.into_iter().filter(readable));
+            }
+        }
+    }
+    Ok(match (facts.share.items.as_slice(), items.as_slice()) {
+        ([Shared::Item(_)], [item]) if item.is_folder() => Contents::Folder(item.clone()),
+        ([Shared::Item(_)], [item]) => Contents::File(item.clone()),
+        _ => Contents::Set(items),
+    })
+}
+
+/// The share, if it opens to this visitor.
+pub fn open(tx: &mut Tx, id: &str, visitor: &Visitor) -> Result<(ShareFacts, Admitted)> {
+    let now = now_ms();
+    let facts = shares::facts(tx, id, visitor, now)?;
+    let admitted = admit(&facts, visitor, now)?;
+    Ok((facts, admitted))
+}
+
+fn playlists_of(share: &Share) -> Vec<PlaylistKey> {
+    share.items.iter().filter_map(|shared| if let Shared::Playlist(key) = shared { Some(*key) } else { None }).collect()
+}
+
+fn place_in(tx: &mut Tx, share: &Share, item_id: &str) -> Result<Placed> {
+    let item = library::item_by_id(tx, item_id)?.ok_or(Error::NotFound(Thing::File))?;
+    library::place(tx, item, &playlists_of(share))
+}
+
+/// An item of a share, for what spends nothing: seeing, listing, previews.
+pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action) -> Result<Grant> {
+    let (facts, _) = open(tx, id, visitor)?;
+    let placed = place_in(tx, &facts.share, item_id)?;
+    authorize(Through::Share(&facts), visitor, placed, action, now_ms())
+}
+
+/// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
+/// authorized: whatever refuses takes the lease back with it. Needs a writing transaction.
+pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, range_start: u64) -> Result<Grant> {
+    let now = now_ms();
+    let mut facts = shares::facts(tx, id, visitor, now)?;
+    let placed = place_in(tx, &facts.share, item_id)?;
+    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), range_start, now)?;
+    authorize(Through::Share(&facts), visitor, placed, action, now)
+}
+
+/// The files of a share, or of one folder in it, for one archive: leased as one item, authorized each. The names are
+/// paths within the archive, not yet made safe.
+pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&str>) -> Result<Vec<(Vec<String>, Grant)>> {
+    let now = now_ms();
+    let mut facts = shares::facts(tx, id, visitor, now)?;
+    let (object, tops) = match folder_id {
+        None => {
+            admit(&facts, visitor, now)?;
+            let tops = match contents(tx, &facts)? {
+                Contents::Folder(folder) => library::children(tx, folder.key)?,
+                Contents::File(file) => vec![file],
+                Contents::Set(items) => items,
+            };
+            (String::from("zip"), tops)
+        }
+        Some(folder) => {
+            let placed = place_in(tx, &facts.share, folder)?;
+            let grant = authorize(Through::Share(&facts), visitor, placed, Action::List, now)?;
+            let top = if grant.item().is_folder() { library::children(tx, grant.item().key)? } else { vec![grant.item().clone()] };
+            (format!("zip {}", grant.item().key.0), top)
+        }
+    };
+    lease_for(tx, &mut facts, visitor, &object, 0, now)?;
+    let playlists = playlists_of(&facts.share);
+    let mut files = Vec::new();
+    let mut open: Vec<(Vec<String>, Item)> = tops.into_iter().rev().map(|item| (Vec::new(), item)).collect();
+    while let Some((mut at, item)) = open.pop() {
+        at.push(item.shown.clone());
+        if item.is_folder() {
+            let children = library::children(tx, item.key)?;
+            open.extend(children.into_iter().rev().map(|child| (at.clone(), child)));
+        } else {
+            let placed = library::place(tx, item, &playlists)?;
+            files.push((at, authorize(Through::Share(&facts), visitor, placed, Action::Download, now)?));
+        }
+    }
+    Ok(files)
+}
+
+/// Opens the share and leases one download of `object`, unless the visitor is its owner, who pays nothing.
+fn lease_for(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, object: &str, range_start: u64, now_ms: i64) -> Result<()> {
+    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
+    if is_owner {
+        return Ok(());
+    }
+    let before = facts.lease;
+    // The lease comes first: a share with none left is dead to all but those who hold one.
+    let taken = shares::lease(tx, &facts.share, visitor, object, range_start, now_ms)?;
+    facts.lease = Some(before.unwrap_or(taken));
+    admit(facts, visitor, now_ms)?;
+    facts.lease = Some(taken);
+    Ok(())
+}
+
+/// Counts a visitor's first visit; the owner's and a preview crawler's are none.
+pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Result<()> {
+    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
+    if is_owner || crate::share::visit::is_preview_crawler(&visitor.agent) {
+        return Ok(());
+    }
+    let (key, visitor) = (facts.share.key, visitor.clone());
+    let (again, seen) = (key, visitor.clone());
+    if app.db.read(move |tx| shares::has_visited(tx, again, &seen, now_ms())).await? {
+        return Ok(());
+    }
+    app.db.write(move |tx| shares::count_view(tx, key, &visitor, now_ms())).await
+}
+
+/// An item by the user's own rights in its library.
+pub fn own(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str, action: Action) -> Result<Grant> {
+    let item = library::item_by_id(tx, item_id)?.ok_or(Error::NotFound(Thing::File))?;
+    own_item(tx, user, visitor, item, action)
+}
+
+pub fn own_item(tx: &mut Tx, user: &User, visitor: &Visitor, item: Item, action: Action) -> Result<Grant> {
+    let placed = library::place(tx, item, &[])?;
+    let bits = rights::in_library(tx, user, placed.item.library)?;
+    authorize(Through::Library(bits), visitor, placed, action, now_ms())
+}

@@ -1,0 +1,325 @@
+//! Signing in, by whatever a dialect's clients send, and staying signed in.
+//!
+//! A password costs argon2 once: what fitted is remembered in memory, bound to the stored hash, so that no later call
+//! pays again. All tries pass the one limiter.
+
+use md5::{Digest, Md5};
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+use crate::account::password;
+use crate::account::token::{Purpose, random_base62, same, sha256};
+use crate::account::{Role, User, UserKey, name_key};
+use crate::config::Switch;
+use crate::error::{Error, Result, Thing};
+use crate::library::IdKind;
+use crate::share::visit::Visitor;
+use crate::store::accounts::{self, ApiKey, NewUser, Session, StoredPassword};
+use crate::store::{Tx, shares};
+use crate::{App, now_ms};
+
+/// Credentials that fitted lately; holds no secret, only keyed digests of them.
+pub struct HotCredentials {
+    fitted: Cache<Vec<u8>, ()>,
+    /// Each check takes 19 MiB and a core for a while.
+    hashing: Semaphore,
+}
+
+impl Default for HotCredentials {
+    fn default() -> HotCredentials {
+        HotCredentials { fitted: Cache::new(10_000), hashing: Semaphore::new(2) }
+    }
+}
+
+/// Whether `secret` is what `hash` was made of; `None` stands for what does not exist and takes as long. Wrong tries are
+/// counted against `subject` from the visitor's network.
+async fn check(app: &App, subject: &str, secret: &str, hash: Option<String>, visitor: &Visitor) -> Result<bool> {
+    let stored = hash.as_deref().unwrap_or_default();
+    let digest = app.keys.sign(Purpose::HotCredential, format!("{subject}\0{stored}\0{secret}").as_bytes());
+    if app.hot.fitted.get(&digest).is_some() {
+        return Ok(true);
+    }
+    let subjects = vec![format!("{subject} {}", visitor.network())];
+    let counted = subjects.clone();
+    app.db.write(move |tx| accounts::count_try(tx, &counted, now_ms())).await?;
+    let permit = app.hot.hashing.acquire().await.map_err(|e| Error::internal("hashing", e))?;
+    let secret = secret.to_owned();
+    let right = tokio::task::spawn_blocking(move || password::verify(&secret, hash.as_deref()))
+        .await
+        .map_err(|e| Error::internal("hashing", e))?;
+    drop(permit);
+    if right {
+        app.hot.fitted.insert(digest, ());
+        app.db.write(move |tx| accounts::forgive(tx, &subjects)).await?;
+    }
+    Ok(right)
+}
+
+fn login_subject(login: &str) -> String {
+    format!("login {}", name_key(login))
+}
+
+/// By user name or mail address and password. `WrongCredentials` tells neither which was wrong nor whether there is
+/// such a user.
+pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
+    let name = login.to_owned();
+    let found = app.db.read(move |tx| user_and_password(tx, &name)).await?;
+    let hash = found.as_ref().map(|(_, stored)| stored.hash.clone());
+    match (check(app, &login_subject(login), password, hash, visitor).await?, found) {
+        (true, Some((user, _))) if user.is_active() => Ok(user),
+        _ => Err(Error::WrongCredentials),
+    }
+}
+
+fn user_and_password(tx: &mut Tx, login: &str) -> Result<Option<(User, StoredPassword)>> {
+    match accounts::by_login(tx, login)? {
+        Some(user) => {
+            let stored = accounts::password(tx, user.key)?;
+            Ok(Some((user, stored)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// By OpenSubsonic's `t = md5(password + s)`, which needs a recoverable password. `Unsupported` where none is kept.
+pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: &Visitor) -> Result<User> {
+    if app.config.token_login == Switch::Off {
+        return Err(Error::Unsupported("token login"));
+    }
+    let name = login.to_owned();
+    let subjects = vec![format!("{} {}", login_subject(login), visitor.network())];
+    let counted = subjects.clone();
+    let (found, wait) = app
+        .db
+        .read(move |tx| {
+            let found = user_and_password(tx, &name)?;
+            Ok((found, accounts::must_wait(tx, &counted, now_ms())))
+        })
+        .await?;
+    wait?;
+    let known = match &found {
+        Some((user, StoredPassword { sealed: Some(sealed), .. })) => Some(app.keys.open(&seal_of(user.key), sealed)?),
+        Some(_) => return Err(Error::Unsupported("token login")),
+        None => None,
+    };
+    let expected: String = Md5::digest(format!("{}{salt}", known.as_deref().unwrap_or(app.nobody())))
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let fits = same(expected.as_bytes(), token.to_ascii_lowercase().as_bytes());
+    match found {
+        Some((user, _)) if fits && user.is_active() => Ok(user),
+        _ => {
+            app.db.write(move |tx| accounts::count_try(tx, &subjects, now_ms())).await?;
+            Err(Error::WrongCredentials)
+        }
+    }
+}
+
+pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User> {
+    let hash = sha256(key);
+    let subjects = vec![format!("apikey {}", visitor.network())];
+    let counted = subjects.clone();
+    let (user, wait) = app
+        .db
+        .read(move |tx| Ok((accounts::by_api_key(tx, hash)?, accounts::must_wait(tx, &counted, now_ms()))))
+        .await?;
+    match user {
+        // A key has 128 random bits: a right one is no lucky guess, and is not made to wait for others' wrong ones.
+        Some(user) => Ok(user),
+        None => {
+            wait?;
+            app.db.write(move |tx| accounts::count_try(tx, &subjects, now_ms())).await?;
+            Err(Error::WrongCredentials)
+        }
+    }
+}
+
+fn seal_of(user: UserKey) -> String {
+    format!("password of account {}", user.0)
+}
+
+/// What is stored of a password; the recoverable copy only where token login is on. Takes tens of milliseconds.
+pub fn stored_password(app: &App, user: UserKey, password: &str) -> Result<StoredPassword> {
+    password::check_account(password)?;
+    let sealed = (app.config.token_login == Switch::On).then(|| app.keys.seal(&seal_of(user), password));
+    Ok(StoredPassword { hash: password::hash(password)?, sealed })
+}
+
+/// A new user with a home of their own. `Exists` when the name or mail address is taken.
+pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, role: Role) -> Result<User> {
+    if name.trim().is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", "1 to 64 visible characters"));
+    }
+    if !mail.contains('@') || mail.len() > 254 || mail.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Error::invalid("mail", "a mail address"));
+    }
+    password::check_account(password)?;
+    let (name, mail) = (name.trim().to_owned(), mail.to_owned());
+    let id = format!("{}{}", IdKind::User.letter(), random_base62(16));
+    let unusable = StoredPassword { hash: String::new(), sealed: None };
+    let key = app
+        .db
+        .write(move |tx| {
+            let new = NewUser { id: &id, name: &name, mail: &mail, display_name: &name, role, password: &unusable, now_ms: now_ms() };
+            accounts::insert(tx, &new)
+        })
+        .await?;
+    set_password(app, key, password).await?;
+    let user = app.db.read(move |tx| accounts::by_key(tx, key)).await?.ok_or(Error::NotFound(Thing::User))?;
+    app.make_home(&user).await?;
+    Ok(user)
+}
+
+/// Ends the user's sessions as well.
+pub async fn set_password(app: &App, user: UserKey, password: &str) -> Result<()> {
+    let stored = tokio::task::block_in_place(|| stored_password(app, user, password))?;
+    app.db.write(move |tx| accounts::set_password(tx, user, &stored)).await
+}
+
+// Sessions ------------------------------------------------------------------------------------------------------------
+
+/// A session that just began, or went on: its secret is told once.
+pub struct Opened {
+    pub id: String,
+    pub secret: String,
+    pub generation: i64,
+    pub expires_ms: i64,
+}
+
+/// Begins a session of one door; it opens no other.
+pub async fn open_session(app: &App, user: &User, door: &str, agent: &str, lasts_ms: i64) -> Result<Opened> {
+    let now = now_ms();
+    let opened = Opened { id: random_base62(22), secret: random_base62(22), generation: 1, expires_ms: now + lasts_ms };
+    let session = Session {
+        id: opened.id.clone(),
+        account: user.key,
+        door: door.to_owned(),
+        secret_hash: sha256(&opened.secret),
+        generation: opened.generation,
+        epoch: user.epoch,
+        expires_ms: opened.expires_ms,
+    };
+    let agent: String = agent.chars().take(200).collect();
+    app.db.write(move |tx| accounts::insert_session(tx, &session, &agent, now)).await?;
+    Ok(opened)
+}
+
+/// The user of a session that stands. `None` for any other, however it came to its end.
+pub async fn session(app: &App, door: &'static str, id: &str) -> Result<Option<(Session, User)>> {
+    let id = id.to_owned();
+    let found = app.db.read(move |tx| accounts::session(tx, &id, now_ms())).await?;
+    Ok(found.filter(|(session, _)| session.door == door))
+}
+
+/// The same, where whoever asks must also hold the secret: `{id}.{secret}` of a cookie.
+pub async fn session_by_secret(app: &App, door: &'static str, both: &str) -> Result<Option<User>> {
+    let Some((id, secret)) = both.split_once('.') else { return Ok(None) };
+    let found = session(app, door, id).await?;
+    Ok(found.filter(|(session, _)| same(&session.secret_hash, &sha256(secret))).map(|(_, user)| user))
+}
+
+/// Goes on with a session whose refresh token is of this generation. An older one coming back means that it was stolen
+/// or used twice: the session ends.
+pub async fn renew_session(app: &App, door: &'static str, id: &str, generation: i64, lasts_ms: i64) -> Result<(Opened, User)> {
+    let id = id.to_owned();
+    app.db
+        .write(move |tx| {
+            let now = now_ms();
+            let Some((session, user)) = accounts::session(tx, &id, now)?.filter(|(session, _)| session.door == door) else {
+                return Ok(None);
+            };
+            if session.generation != generation {
+                accounts::end_session(tx, &id)?;
+                return Ok(None);
+            }
+            let opened = Opened { id, secret: String::new(), generation: generation + 1, expires_ms: now + lasts_ms };
+            accounts::renew_session(tx, &opened.id, opened.generation, opened.expires_ms)?;
+            Ok(Some((opened, user)))
+        })
+        .await?
+        .ok_or(Error::WrongCredentials)
+}
+
+pub async fn end_session(app: &App, id: &str) -> Result<()> {
+    let id = id.to_owned();
+    app.db.write(move |tx| accounts::end_session(tx, &id)).await
+}
+
+// API keys ------------------------------------------------------------------------------------------------------------
+
+/// A key in clear, as its owner sees it.
+pub struct ShownKey {
+    pub id: String,
+    pub name: String,
+    pub key: String,
+    pub created_ms: i64,
+}
+
+fn key_seal_of(id: &str) -> String {
+    format!("api key {id}")
+}
+
+pub async fn add_api_key(app: &App, owner: UserKey, name: &str) -> Result<ShownKey> {
+    let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
+    let id = format!("{}{}", IdKind::ApiKey.letter(), random_base62(16));
+    let shown = ShownKey { key: random_base62(32), created_ms: now_ms(), name, id };
+    let hash = sha256(&shown.key);
+    let stored = ApiKey {
+        id: shown.id.clone(),
+        name: shown.name.clone(),
+        sealed: app.keys.seal(&key_seal_of(&shown.id), &shown.key),
+        created_ms: shown.created_ms,
+        used_ms: None,
+    };
+    app.db.write(move |tx| accounts::insert_api_key(tx, owner, &stored, hash)).await?;
+    Ok(shown)
+}
+
+pub async fn api_keys(app: &App, owner: UserKey) -> Result<Vec<ShownKey>> {
+    let stored = app.db.read(move |tx| accounts::api_keys(tx, owner)).await?;
+    stored
+        .into_iter()
+        .map(|key| {
+            let clear = app.keys.open(&key_seal_of(&key.id), &key.sealed)?;
+            Ok(ShownKey { key: clear, id: key.id, name: key.name, created_ms: key.created_ms })
+        })
+        .collect()
+}
+
+pub async fn remove_api_key(app: &App, owner: UserKey, id: &str) -> Result<()> {
+    let id = id.to_owned();
+    app.db.write(move |tx| accounts::remove_api_key(tx, owner, &id)).await
+}
+
+// Share passwords -----------------------------------------------------------------------------------------------------
+
+/// Proves a share's password: the visitor then counts as having unlocked it, until its epoch ends. `ShareLocked` for a
+/// wrong one, and `Throttled` for too many, both only of shares that would otherwise open.
+pub async fn unlock(app: &App, id: &str, password: &str, visitor: &mut Visitor) -> Result<()> {
+    let wanted = id.to_owned();
+    let found = app
+        .db
+        .read(move |tx| {
+            let Some(share) = shares::by_id(tx, &wanted)?.filter(|share| !share.revoked) else { return Ok(None) };
+            let stored = shares::password(tx, share.key)?;
+            Ok(Some((share.key, share.epoch, stored)))
+        })
+        .await?;
+    let (known, hash) = match found {
+        Some((_, _, None)) => return Ok(()),
+        Some((key, epoch, Some(stored))) => (Some((key, epoch)), Some(stored.hash)),
+        None => (None, None),
+    };
+    let subject = match known {
+        Some((key, _)) => format!("share {}", key.0),
+        None => "share".to_owned(),
+    };
+    match (check(app, &subject, password, hash, visitor).await?, known) {
+        (true, Some(proven)) => {
+            visitor.unlocked.push(proven);
+            Ok(())
+        }
+        _ => Err(Error::ShareLocked),
+    }
+}
