@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Faces meet HTTP here: route tables become a router, a request becomes a [`Call`].
 //!
 //! Routes are data. The router, the names in the log and the tests that try every route with every wrong credential all
@@ -274,3 +275,8 @@ pub fn log_internal(call: &str, error: &Error) {
         tracing::error!(call, cause, "internal error");
     }
 }
+=======
+//! HTTP: what all faces share.
+
+pub mod send;
+>>>>>>> bytes

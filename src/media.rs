@@ -1,0 +1,3 @@
+//! Media: what is made from bytes on their way out.
+
+pub mod zip;
