@@ -128,6 +128,7 @@ CREATE TABLE item (
     trashed_from TEXT                       -- public id of the folder it lay in
 );
 CREATE UNIQUE INDEX item_name ON item (parent_id, name) WHERE missing_ms IS NULL AND trashed_ms IS NULL;
+CREATE UNIQUE INDEX item_shown ON item (parent_id, shown) WHERE missing_ms IS NULL AND trashed_ms IS NULL;
 CREATE INDEX item_parent ON item (parent_id, kind, sort);
 CREATE INDEX item_library ON item (library_id, missing_ms, trashed_ms);
 CREATE INDEX item_inode ON item (library_id, inode);
@@ -165,8 +166,10 @@ CREATE TABLE album (
     track_count BIGINT NOT NULL,
     duration_ms BIGINT NOT NULL,
     added_ms BIGINT NOT NULL,
+    stale BIGINT NOT NULL,                  -- its tracks changed; what is summed up here is to be made anew
     UNIQUE (library_id, identity)
 );
+CREATE INDEX album_stale ON album (library_id) WHERE stale = 1;
 CREATE INDEX album_sort ON album (sort, id);
 CREATE INDEX album_artist_sort ON album (artist_sort, sort, id);
 CREATE INDEX album_added ON album (added_ms, id);
@@ -183,12 +186,19 @@ CREATE INDEX album_credit_artist ON album_credit (artist_id, album_id);
 CREATE TABLE track (
     item_id BIGINT PRIMARY KEY REFERENCES item (id) ON DELETE CASCADE,
     album_id BIGINT REFERENCES album (id),
+    identity TEXT NOT NULL,                 -- of the album that its tags name; album_id follows at the end of a scan
+    unsorted BIGINT NOT NULL,               -- album_id is to be found anew
     title TEXT NOT NULL,
     sort_title TEXT NOT NULL,
     sort {bytes} NOT NULL,
     search TEXT NOT NULL,                   -- title, artists and album, folded
     artist_name TEXT NOT NULL,              -- as shown
     album_artist_name TEXT NOT NULL,
+    album_name TEXT NOT NULL,               -- what its tags say of the album, which is made from this
+    album_sort_name TEXT NOT NULL,
+    album_musicbrainz_id TEXT NOT NULL,
+    compilation BIGINT NOT NULL,
+    release_types TEXT NOT NULL,            -- JSON list
     disc BIGINT,
     disc_title TEXT NOT NULL,
     number BIGINT,
@@ -211,6 +221,7 @@ CREATE TABLE track (
     lyrics TEXT NOT NULL
 );
 CREATE INDEX track_album ON track (album_id, disc, number);
+CREATE INDEX track_unsorted ON track (identity) WHERE unsorted = 1;
 
 CREATE TABLE track_credit (
     item_id BIGINT NOT NULL REFERENCES track (item_id) ON DELETE CASCADE,

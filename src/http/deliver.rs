@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::Call;
@@ -10,7 +12,7 @@ use crate::App;
 use crate::blob::disk::Root;
 use crate::error::{Error, Result, Thing};
 use crate::library::Library;
-use crate::media::image;
+use crate::media::image::{self, Picture};
 use crate::media::zip::{ZipEntry, ZipPlan, safe_names};
 use crate::now_ms;
 use crate::share::grant::Grant;
@@ -136,13 +138,36 @@ pub async fn zip(call: &Call, name: &str, files: Vec<(Vec<String>, Grant)>) -> R
 pub async fn cover(call: &Call, grant: Grant, size_px: Option<u32>) -> Result<Response> {
     let item = grant.item().clone();
     let etag = format!("c{}-{}", item.etag(), image::size_class(size_px));
-    if call.header(axum::http::header::IF_NONE_MATCH).is_some_and(|tags| tags.contains(&etag)) {
-        return Ok(image::not_modified());
+    if call.header(header::IF_NONE_MATCH).is_some_and(|tags| tags.contains(&etag)) {
+        return Ok(not_modified());
     }
     let picture = on_disk(move || {
         let file = root(grant.library())?.open_file(grant.path())?;
         image::of_item(file, grant.item(), size_px)
     })
     .await?;
-    Ok(image::answer(picture, &etag, &call.parts.method))
+    Ok(picture_answer(picture, &etag, &call.parts.method))
+}
+
+/// As an HTTP answer that a browser may keep for itself for a day.
+fn picture_answer(picture: Picture, etag: &str, method: &Method) -> Response {
+    let length = picture.bytes.len();
+    let body = if method == Method::HEAD { Body::empty() } else { Body::from(picture.bytes) };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(picture.mime));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{etag}\"")) {
+        headers.insert(header::ETAG, etag);
+    }
+    response
+}
+
+fn not_modified() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
 }

@@ -3,9 +3,6 @@
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
 use fast_image_resize::images::Image;
 use fast_image_resize::{PixelType, Resizer};
 use image::codecs::jpeg::JpegEncoder;
@@ -84,27 +81,4 @@ fn made(bytes: &[u8], size_px: u32) -> Option<Picture> {
     let mut out = Vec::new();
     picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)).ok()?;
     Some(Picture { mime: "image/jpeg", bytes: out })
-}
-
-/// As an HTTP answer that a browser may keep for itself for a day.
-pub fn answer(picture: Picture, etag: &str, method: &Method) -> Response {
-    let length = picture.bytes.len();
-    let body = if method == Method::HEAD { Body::empty() } else { Body::from(picture.bytes) };
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(picture.mime));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{etag}\"")) {
-        headers.insert(header::ETAG, etag);
-    }
-    response
-}
-
-pub fn not_modified() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    response
 }

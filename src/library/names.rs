@@ -1,0 +1,185 @@
+//! How names are compared, ordered, grouped and shown. Pure functions on text.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Leading words that do not count when artists are ordered; the list that OpenSubsonic answers name.
+pub const IGNORED_ARTICLES: &str = "The El La Los Las Le Les Os As O A";
+
+/// The form in which text is searched: compatibility forms resolved, diacritics gone, lower case, single spaces.
+pub fn search_key(text: &str) -> String {
+    let folded: String = text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
+    let mut key = String::with_capacity(folded.len());
+    for word in folded.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
+        if !key.is_empty() {
+            key.push(' ');
+        }
+        key.push_str(word);
+    }
+    key
+}
+
+/// Bytes that order like a person would: folded, and runs of digits by their value ("9" before "10").
+///
+/// A run of digits becomes `0`, the number of its digits without leading zeros, and those digits, so that a longer number
+/// is a greater one; it stays among the digits of ASCII, after space and punctuation and before letters. What folding
+/// made alike keeps a stable order by the text itself.
+pub fn sort_key(text: &str) -> Vec<u8> {
+    let folded = search_key(text);
+    let mut key = Vec::with_capacity(folded.len() + text.len() + 8);
+    let mut rest = folded.as_bytes();
+    while let Some(&byte) = rest.first() {
+        if !byte.is_ascii_digit() {
+            key.push(byte);
+            rest = &rest[1..];
+            continue;
+        }
+        let run = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let zeros = rest[..run].iter().take_while(|b| **b == b'0').count();
+        let digits = &rest[zeros..run];
+        key.push(b'0');
+        key.push(digits.len().min(255) as u8);
+        key.extend_from_slice(digits);
+        rest = &rest[run..];
+    }
+    key.push(0);
+    key.extend_from_slice(text.as_bytes());
+    key
+}
+
+/// The name without its leading article: "The Beatles" is found under B.
+pub fn without_article(name: &str) -> &str {
+    let name = name.trim();
+    match name.split_once(char::is_whitespace) {
+        Some((first, rest)) if IGNORED_ARTICLES.split(' ').any(|article| article.eq_ignore_ascii_case(first)) => {
+            rest.trim_start()
+        }
+        _ => name,
+    }
+}
+
+/// The group of an index that a name belongs to: `A`…`Z`, and `#` for all others.
+pub fn initial(name: &str) -> char {
+    match search_key(without_article(name)).chars().next() {
+        Some(first) if first.is_ascii_lowercase() => first.to_ascii_uppercase(),
+        _ => '#',
+    }
+}
+
+/// A name on disk as people see it: composed Unicode, what cannot be shown replaced. Never empty, never `.` or `..`, no `/`.
+pub fn shown(name: &[u8]) -> String {
+    let unseen = |c: char| c.is_control() || c == '/' || is_direction_mark(c);
+    let text: String =
+        String::from_utf8_lossy(name).nfc().map(|c| if unseen(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    match text.as_str() {
+        "" | "." | ".." => char::REPLACEMENT_CHARACTER.to_string(),
+        _ => text,
+    }
+}
+
+/// Marks that turn the direction of text around: `gpj.exe` would be read as `exe.jpg`.
+fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+/// `shown`, or with a number before its ending where a sibling is shown like that already.
+pub fn unique_shown<E>(shown: String, mut is_taken: impl FnMut(&str) -> Result<bool, E>) -> Result<String, E> {
+    if !is_taken(&shown)? {
+        return Ok(shown);
+    }
+    let (stem, ending) = match shown.rfind('.') {
+        Some(dot) if dot > 0 => shown.split_at(dot),
+        _ => (shown.as_str(), ""),
+    };
+    let mut number = 2u64;
+    loop {
+        let candidate = format!("{stem} ({number}){ending}");
+        if !is_taken(&candidate)? {
+            return Ok(candidate);
+        }
+        number += 1;
+    }
+}
+
+/// Whether a name stays out of every library: dotfiles (Openshelf's own folder among them) and what systems leave behind.
+pub fn is_left_out(name: &[u8]) -> bool {
+    const LEFT_BEHIND: [&[u8]; 5] = [b"lost+found", b"Thumbs.db", b"desktop.ini", b"@eaDir", b"$RECYCLE.BIN"];
+    name.first() == Some(&b'.') || LEFT_BEHIND.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn search_ignores_case_accents_width_and_spacing() {
+        assert_eq!(search_key("  Björk —\tÉTÉ\n Ｎｏ. ① "), "bjork — ete no. 1");
+        assert_eq!(search_key("cafe\u{301}"), search_key("CAFÉ"));
+    }
+
+    #[test]
+    fn numbers_are_ordered_by_value() {
+        let mut names = vec!["Track 10", "track 9", "Track 1", "Track 09b", "Élan", "Zebra", "(live)", "eland", "Track"];
+        names.sort_by_key(|name| sort_key(name));
+        assert_eq!(names, ["(live)", "Élan", "eland", "Track", "Track 1", "track 9", "Track 09b", "Track 10", "Zebra"]);
+    }
+
+    #[test]
+    fn a_digit_sorts_before_letters_whatever_its_value() {
+        assert!(sort_key("99999999999999999999 luftballons") < sort_key("a"));
+        assert!(sort_key("0") < sort_key("1"));
+    }
+
+    #[test]
+    fn leading_articles_do_not_count_unless_they_are_the_whole_name() {
+        assert_eq!(without_article("The Beatles"), "Beatles");
+        assert_eq!(without_article("los Lobos"), "Lobos");
+        assert_eq!(without_article("The"), "The");
+        assert_eq!(without_article("Theodore"), "Theodore");
+        assert_eq!(without_article("A The B"), "The B");
+    }
+
+    #[test]
+    fn initials_are_letters_or_a_hash() {
+        assert_eq!(initial("The Élan"), 'E');
+        assert_eq!(initial("2Pac"), '#');
+        assert_eq!(initial("Ωmega"), '#');
+        assert_eq!(initial(""), '#');
+    }
+
+    #[test]
+    fn shown_names_are_composed_and_harmless() {
+        assert_eq!(shown("cafe\u{301}.txt".as_bytes()), "café.txt");
+        assert_eq!(shown(b"a\nb"), "a\u{fffd}b");
+        assert_eq!(shown(b"\xffx"), "\u{fffd}x");
+        assert_eq!(shown("gnp\u{202e}.exe".as_bytes()), "gnp\u{fffd}.exe");
+        assert_eq!(shown(b".."), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_name_shown_twice_is_numbered_before_its_ending() {
+        let taken = ["a.txt", "a (2).txt", ".env", "b"];
+        let unique = |name: &str| unique_shown::<()>(name.to_owned(), |n| Ok(taken.contains(&n))).unwrap();
+        assert_eq!(unique("a.txt"), "a (3).txt");
+        assert_eq!(unique(".env"), ".env (2)");
+        assert_eq!(unique("b"), "b (2)");
+        assert_eq!(unique("c"), "c");
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_in_names_compare_as_numbers(a in 0u64.., b in 0u64.., pad in 0usize..4) {
+            let (left, right) = (format!("x{}{a}", "0".repeat(pad)), format!("x{b}"));
+            if a != b {
+                prop_assert_eq!(sort_key(&left).cmp(&sort_key(&right)), a.cmp(&b));
+            }
+        }
+
+        #[test]
+        fn any_bytes_can_be_shown(name in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let shown = shown(&name);
+            prop_assert!(!shown.is_empty() && !shown.contains(['/', '\0', '\n']));
+        }
+    }
+}

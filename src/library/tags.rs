@@ -1,0 +1,617 @@
+//! What an audio file says of itself: its tags and how it sounds, read by lofty, with what lofty gets wrong put right.
+
+use super::Media;
+use lofty::config::ParseOptions;
+use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
+use lofty::picture::{Picture, PictureType};
+use lofty::probe::Probe;
+use lofty::tag::{ItemKey, Tag};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Comments and lyrics longer than this are cut.
+const TEXT_LIMIT_BYTES: usize = 64 * 1024;
+const LINE_LIMIT_BYTES: usize = 1024;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// From the tag, else the name of the file without its ending.
+    pub title: String,
+    pub sort_title: String,
+    pub artists: Vec<Credit>,
+    /// All artists as shown: "A feat. B".
+    pub artist_name: String,
+    pub album_artists: Vec<Credit>,
+    pub album_artist_name: String,
+    pub composers: Vec<Credit>,
+    pub album: String,
+    pub sort_album: String,
+    pub disc: Option<i64>,
+    pub disc_title: String,
+    pub number: Option<i64>,
+    pub year: Option<i64>,
+    pub genres: Vec<String>,
+    pub moods: Vec<String>,
+    pub isrc: Vec<String>,
+    pub bpm: Option<i64>,
+    pub comment: String,
+    /// Plain or LRC text.
+    pub lyrics: String,
+    pub is_compilation: bool,
+    /// Lower case as in MusicBrainz: album, ep, live…
+    pub release_types: Vec<String>,
+    pub musicbrainz_recording: String,
+    pub musicbrainz_release: String,
+    pub track_gain_db: Option<f64>,
+    pub track_peak: Option<f64>,
+    pub album_gain_db: Option<f64>,
+    pub album_peak: Option<f64>,
+    pub duration_ms: i64,
+    pub bit_rate_kbps: i64,
+    pub sample_rate_hz: i64,
+    pub bit_depth: Option<i64>,
+    pub channels: i64,
+    pub has_cover: bool,
+}
+
+/// Somebody named in a tag. What the tag does not say is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credit {
+    pub name: String,
+    pub sort_name: String,
+    pub musicbrainz_id: String,
+}
+
+/// What a file's name says it is.
+pub fn media_of(name: &[u8]) -> Media {
+    const AUDIO: &[&str] = &[
+        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "alac", "wav", "aif", "aiff", "aifc", "ape",
+        "wv", "mpc", "wma", "dsf", "dff", "mka", "tta",
+    ];
+    const IMAGE: &[&str] =
+        &["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif", "jxl"];
+    const VIDEO: &[&str] =
+        &["mp4", "m4v", "mkv", "webm", "mov", "avi", "mpg", "mpeg", "ogv", "wmv", "flv", "3gp", "mts", "m2ts"];
+    let Some(suffix) = suffix_of(name) else { return Media::None };
+    match suffix.as_str() {
+        suffix if AUDIO.contains(&suffix) => Media::Audio,
+        suffix if IMAGE.contains(&suffix) => Media::Image,
+        suffix if VIDEO.contains(&suffix) => Media::Video,
+        _ => Media::None,
+    }
+}
+
+/// Whether a file is the picture of the album whose folder it lies in, and how much it is preferred (less is better).
+pub fn cover_rank(name: &[u8]) -> Option<usize> {
+    if media_of(name) != Media::Image {
+        return None;
+    }
+    let stem = String::from_utf8_lossy(&name[..name.iter().rposition(|b| *b == b'.')?]).to_lowercase();
+    ["cover", "folder", "front"].iter().position(|known| *known == stem)
+}
+
+fn suffix_of(name: &[u8]) -> Option<String> {
+    let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
+    std::str::from_utf8(&name[dot + 1..]).ok().map(str::to_ascii_lowercase)
+}
+
+/// What is left to say of a file whose content cannot be read.
+pub fn facts_of_name(name: &[u8]) -> Facts {
+    let stem = match name.iter().rposition(|b| *b == b'.') {
+        Some(dot) if dot > 0 => &name[..dot],
+        _ => name,
+    };
+    Facts { title: super::names::shown(stem), ..Facts::default() }
+}
+
+/// Reads an audio file. A broken one gives what its name says, and the reason.
+pub fn read(file: impl Read + Seek, name: &[u8]) -> (Facts, Option<String>) {
+    let mut reader = BufReader::with_capacity(64 * 1024, file);
+    // lofty had panics on malformed files before; one file must not end the scan.
+    match catch_unwind(AssertUnwindSafe(|| read_with_lofty(&mut reader, name))) {
+        Ok(Ok(facts)) => (facts, None),
+        Ok(Err(why)) => (facts_of_name(name), Some(why)),
+        Err(_) => (facts_of_name(name), Some("the tag reader gave up".to_owned())),
+    }
+}
+
+/// The picture in an audio file, the front cover before others: its media type and bytes.
+pub fn cover(file: impl Read + Seek, name: &[u8]) -> Option<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(file);
+    let tagged = catch_unwind(AssertUnwindSafe(|| probe(&mut reader, name, true))).ok()?.ok()?;
+    let pictures = || tagged.tags().iter().flat_map(Tag::pictures).filter(|picture| is_cover(picture));
+    let front = pictures().find(|picture| picture.pic_type() == PictureType::CoverFront);
+    let picture = front.or_else(|| pictures().next())?;
+    Some((picture_type(picture.data())?.to_owned(), picture.data().to_vec()))
+}
+
+/// By its first bytes: what tags say of their pictures is often wrong.
+fn picture_type(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+fn is_cover(picture: &Picture) -> bool {
+    picture_type(picture.data()).is_some()
+}
+
+fn probe(reader: &mut (impl Read + Seek), name: &[u8], with_pictures: bool) -> Result<TaggedFile, String> {
+    reader.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
+    let mut probe = Probe::new(reader).guess_file_type().map_err(|e| e.to_string())?;
+    if probe.file_type().is_none() {
+        let by_name = suffix_of(name).and_then(FileType::from_ext).ok_or("not a known kind of audio")?;
+        probe = probe.set_file_type(by_name);
+    }
+    let mut options = ParseOptions::new();
+    options.read_cover_art(with_pictures);
+    probe.options(options).read().map_err(|e| e.to_string())
+}
+
+fn read_with_lofty(reader: &mut (impl Read + Seek), name: &[u8]) -> Result<Facts, String> {
+    // A picture larger than lofty's limit must not cost the tags.
+    let tagged = probe(reader, name, true).or_else(|_| probe(reader, name, false))?;
+    let properties = tagged.properties();
+    let mut facts = facts_of_name(name);
+    facts.duration_ms = i64::try_from(properties.duration().as_millis()).unwrap_or(0);
+    facts.bit_rate_kbps = properties.audio_bitrate().or(properties.overall_bitrate()).unwrap_or(0).into();
+    facts.sample_rate_hz = properties.sample_rate().unwrap_or(0).into();
+    facts.bit_depth = properties.bit_depth().filter(|depth| *depth > 0).map(i64::from);
+    facts.channels = properties.channels().unwrap_or(0).into();
+    match tagged.file_type() {
+        FileType::Mpeg => {
+            if let Ok(Some(stream)) = mpeg_stream(reader) {
+                facts.duration_ms = stream.duration_ms;
+                facts.bit_rate_kbps = stream.bit_rate_kbps;
+            }
+        }
+        // lofty gives the nominal bit rate of Ogg streams, which may be five times the real one.
+        FileType::Vorbis | FileType::Opus | FileType::Speex if facts.duration_ms > 0 => {
+            let size_bytes = reader.seek(SeekFrom::End(0)).map_err(|e| e.to_string())? as i64;
+            facts.bit_rate_kbps = size_bytes.saturating_mul(8) / facts.duration_ms;
+        }
+        _ => {}
+    }
+    fill_from_tags(&mut facts, &tagged);
+    Ok(facts)
+}
+
+fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
+    // The tag that is native to the format first; ID3v1, cut at 30 characters, is asked last.
+    let mut tags: Vec<&Tag> = tagged.tags().iter().collect();
+    let primary = tagged.primary_tag_type();
+    tags.sort_by_key(|tag| (tag.tag_type() != primary, tag.tag_type() == lofty::tag::TagType::Id3v1));
+    let tags = Tags(tags);
+
+    if let Some(title) = tags.line(ItemKey::TrackTitle) {
+        facts.title = title;
+    }
+    facts.sort_title = tags.line(ItemKey::TrackTitleSortOrder).unwrap_or_default();
+    facts.album = tags.line(ItemKey::AlbumTitle).unwrap_or_default();
+    facts.sort_album = tags.line(ItemKey::AlbumTitleSortOrder).unwrap_or_default();
+    (facts.artists, facts.artist_name) = tags.credits(
+        ItemKey::TrackArtists,
+        ItemKey::TrackArtist,
+        ItemKey::TrackArtistSortOrder,
+        Some(ItemKey::MusicBrainzArtistId),
+    );
+    (facts.album_artists, facts.album_artist_name) = tags.credits(
+        ItemKey::AlbumArtists,
+        ItemKey::AlbumArtist,
+        ItemKey::AlbumArtistSortOrder,
+        Some(ItemKey::MusicBrainzReleaseArtistId),
+    );
+    (facts.composers, _) = tags.credits(ItemKey::Composer, ItemKey::Composer, ItemKey::ComposerSortOrder, None);
+
+    facts.disc = tags.number(ItemKey::DiscNumber);
+    facts.disc_title = tags.line(ItemKey::SetSubtitle).unwrap_or_default();
+    facts.number = tags.number(ItemKey::TrackNumber);
+    facts.year = [ItemKey::RecordingDate, ItemKey::Year, ItemKey::ReleaseDate, ItemKey::OriginalReleaseDate]
+        .into_iter()
+        .find_map(|key| year_of(&tags.line(key)?));
+    facts.genres = tags.lines(ItemKey::Genre);
+    facts.moods = tags.lines(ItemKey::Mood);
+    facts.isrc = tags.lines(ItemKey::Isrc);
+    facts.bpm = [ItemKey::IntegerBpm, ItemKey::Bpm]
+        .into_iter()
+        .find_map(|key| tags.line(key)?.parse::<f64>().ok())
+        .filter(|bpm| (1.0..1000.0).contains(bpm))
+        .map(|bpm| bpm.round() as i64);
+    facts.comment = tags.text(ItemKey::Comment).unwrap_or_default();
+    facts.lyrics = tags.text(ItemKey::Lyrics).or_else(|| tags.text(ItemKey::UnsyncLyrics)).unwrap_or_default();
+    facts.is_compilation =
+        tags.line(ItemKey::FlagCompilation).is_some_and(|flag| matches!(flag.to_lowercase().as_str(), "1" | "true" | "yes"));
+    facts.release_types = tags.lines(ItemKey::MusicBrainzReleaseType).iter().map(|kind| kind.to_lowercase()).collect();
+    facts.musicbrainz_recording = tags.line(ItemKey::MusicBrainzRecordingId).unwrap_or_default();
+    facts.musicbrainz_release = tags.line(ItemKey::MusicBrainzReleaseId).unwrap_or_default();
+
+    facts.track_gain_db = tags.gain_db(ItemKey::ReplayGainTrackGain, ItemKey::R128TrackGain);
+    facts.album_gain_db = tags.gain_db(ItemKey::ReplayGainAlbumGain, ItemKey::R128AlbumGain);
+    facts.track_peak = tags.decimal(ItemKey::ReplayGainTrackPeak);
+    facts.album_peak = tags.decimal(ItemKey::ReplayGainAlbumPeak);
+    facts.has_cover = tags.0.iter().any(|tag| tag.pictures().iter().any(is_cover));
+}
+
+/// The tags of one file, the most trusted first.
+struct Tags<'a>(Vec<&'a Tag>);
+
+impl Tags<'_> {
+    /// All values of a key, of the first tag that has any.
+    fn values(&self, key: ItemKey) -> Vec<String> {
+        let of_tag = |tag: &&Tag| {
+            let values: Vec<String> = tag
+                .get_items(key)
+                .filter_map(|item| item.value().text().or_else(|| item.value().locator()))
+                .map(str::to_owned)
+                .collect();
+            (!values.is_empty()).then_some(values)
+        };
+        self.0.iter().find_map(of_tag).unwrap_or_default()
+    }
+
+    fn line(&self, key: ItemKey) -> Option<String> {
+        self.values(key).iter().map(|value| clean_line(value)).find(|value| !value.is_empty())
+    }
+
+    fn text(&self, key: ItemKey) -> Option<String> {
+        self.values(key).iter().map(|value| clean_text(value)).find(|value| !value.is_empty())
+    }
+
+    /// Values of a key that takes several. They are separate items, or joined by NUL (ID3v2.4) or `;` (what tools write
+    /// into ID3v2.3). Not by `/`, `,` or `&`: AC/DC, "Tyler, The Creator" and "Simon & Garfunkel" are one artist each.
+    fn lines(&self, key: ItemKey) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for value in self.values(key).iter().flat_map(|value| value.split(['\0', ';'])).map(clean_line) {
+            if !value.is_empty() && !lines.contains(&value) {
+                lines.push(value);
+            }
+        }
+        lines
+    }
+
+    /// The single names of `each` where the file has them, else of `joined`; and how they are shown together.
+    fn credits(&self, each: ItemKey, joined: ItemKey, sort: ItemKey, id: Option<ItemKey>) -> (Vec<Credit>, String) {
+        let shown = self.lines(joined);
+        let names = match self.lines(each) {
+            names if names.is_empty() => shown.clone(),
+            names => names,
+        };
+        // Sort names and ids belong to the names only when there is one for each.
+        let matching = |key: ItemKey| Some(self.lines(key)).filter(|values| values.len() == names.len());
+        let (sorts, ids) = (matching(sort), id.and_then(matching));
+        let at = |values: &Option<Vec<String>>, i: usize| values.as_ref().map(|v| v[i].clone()).unwrap_or_default();
+        let credit = |(i, name): (usize, &String)| Credit {
+            name: name.clone(),
+            sort_name: at(&sorts, i),
+            musicbrainz_id: at(&ids, i),
+        };
+        let together = if shown.is_empty() { names.join(", ") } else { shown.join(", ") };
+        (names.iter().enumerate().map(credit).collect(), together)
+    }
+
+    /// "3" or "3/12".
+    fn number(&self, key: ItemKey) -> Option<i64> {
+        let line = self.line(key)?;
+        line.split('/').next()?.trim().parse().ok().filter(|number| (0..=1_000_000).contains(number))
+    }
+
+    fn decimal(&self, key: ItemKey) -> Option<f64> {
+        self.line(key)?.replace(',', ".").parse().ok().filter(|value: &f64| value.is_finite())
+    }
+
+    /// ReplayGain's "-7.30 dB"; else R128's gain in 1/256 dB, whose reference is 5 dB lower (RFC 7845).
+    fn gain_db(&self, replay_gain: ItemKey, r128: ItemKey) -> Option<f64> {
+        let of_replay_gain = self.line(replay_gain).and_then(|line| {
+            let line = line.to_lowercase().replace(',', ".");
+            line.trim_end_matches("db").trim().parse::<f64>().ok().filter(|gain| gain.is_finite())
+        });
+        of_replay_gain.or_else(|| self.line(r128)?.parse::<i16>().ok().map(|gain| f64::from(gain) / 256.0 + 5.0))
+    }
+}
+
+fn year_of(date: &str) -> Option<i64> {
+    let digits: String = date.chars().take_while(char::is_ascii_digit).take(4).collect();
+    digits.parse().ok().filter(|_| digits.len() == 4).filter(|year| *year > 0)
+}
+
+/// One line: no control characters (PostgreSQL refuses NUL, XML most others), no space around.
+fn clean_line(value: &str) -> String {
+    let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    cut(line.trim(), LINE_LIMIT_BYTES).to_owned()
+}
+
+fn clean_text(value: &str) -> String {
+    let text: String = value.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    cut(text.trim(), TEXT_LIMIT_BYTES).to_owned()
+}
+
+fn cut(text: &str, limit_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(limit_bytes)]
+}
+
+// MPEG audio without a header of its length --------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct MpegStream {
+    duration_ms: i64,
+    bit_rate_kbps: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct MpegFrame {
+    size_bytes: u64,
+    samples: u64,
+    sample_rate_hz: u64,
+    bit_rate_kbps: u64,
+    /// Version, layer and sample rate: the same in all frames of a stream.
+    shape: u32,
+    is_mono: bool,
+}
+
+impl MpegFrame {
+    const HEADER_BYTES: usize = 4;
+
+    fn parse(header: [u8; Self::HEADER_BYTES]) -> Option<MpegFrame> {
+        let bits = u32::from_be_bytes(header);
+        if bits >> 21 != 0x7ff {
+            return None;
+        }
+        let (version, layer) = ((bits >> 19) & 3, (bits >> 17) & 3);
+        if version == 1 || layer == 0 {
+            return None;
+        }
+        let is_first = version == 3;
+        const RATES: [[u64; 15]; 5] = [
+            [0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
+            [0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
+            [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
+            [0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
+            [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
+        ];
+        let table = match (is_first, layer) {
+            (true, 3) => 0,
+            (true, 2) => 1,
+            (true, _) => 2,
+            (false, 3) => 3,
+            (false, _) => 4,
+        };
+        let bit_rate_kbps = *RATES[table].get(((bits >> 12) & 15) as usize)?;
+        let sample_rate_hz = [44_100u64, 48_000, 32_000].get(((bits >> 10) & 3) as usize)?
+            >> match version {
+                3 => 0,
+                2 => 1,
+                _ => 2,
+            };
+        if bit_rate_kbps == 0 {
+            return None;
+        }
+        let samples = match (layer, is_first) {
+            (3, _) => 384,
+            (1, false) => 576,
+            _ => 1152,
+        };
+        let padding = u64::from((bits >> 9) & 1);
+        let size_bytes = match layer {
+            3 => (12_000 * bit_rate_kbps / sample_rate_hz + padding) * 4,
+            _ => samples / 8 * 1000 * bit_rate_kbps / sample_rate_hz + padding,
+        };
+        let is_mono = (bits >> 6) & 3 == 3;
+        Some(MpegFrame { size_bytes, samples, sample_rate_hz, bit_rate_kbps, shape: bits & 0xfffe_0c00, is_mono })
+    }
+
+    /// Where a Xing or Info header lies in a frame of layer III.
+    fn xing_offset(&self) -> usize {
+        let is_first = (self.shape >> 19) & 3 == 3;
+        match (is_first, self.is_mono) {
+            (true, false) => 36,
+            (false, true) => 13,
+            _ => 21,
+        }
+    }
+}
+
+/// How long an MPEG stream is that does not say so itself, by its frames. `None` where a Xing, Info or VBRI header says it
+/// (lofty reads those) and where no frames are found.
+///
+/// lofty takes the first frame's bit rate for the whole file, which is right for a constant one only. A stream whose first
+/// frames and samples from three later places agree is taken as constant and not walked through.
+fn mpeg_stream(reader: &mut (impl Read + Seek)) -> io::Result<Option<MpegStream>> {
+    const FIRST_FRAMES: u64 = 200;
+    let end = reader.seek(SeekFrom::End(0))?;
+    let start = after_id3v2(reader)?;
+    let Some((start, first)) = find_frame(reader, start, end, None)? else { return Ok(None) };
+    if says_its_length(reader, start, &first)? {
+        return Ok(None);
+    }
+    let (mut at, mut frames, mut audio_bytes) = (start, 0u64, 0u64);
+    let mut is_constant = true;
+    reader.seek(SeekFrom::Start(at))?;
+    while at + MpegFrame::HEADER_BYTES as u64 <= end {
+        let frame = match read_frame(reader)?.filter(|frame| frame.shape == first.shape) {
+            Some(frame) => frame,
+            None => match find_frame(reader, at, end, Some(first.shape))? {
+                Some((found, frame)) => {
+                    at = found;
+                    reader.seek(SeekFrom::Start(at + MpegFrame::HEADER_BYTES as u64))?;
+                    frame
+                }
+                None => break,
+            },
+        };
+        is_constant &= frame.bit_rate_kbps == first.bit_rate_kbps;
+        frames += 1;
+        audio_bytes += frame.size_bytes.min(end - at);
+        at += frame.size_bytes;
+        if frames == FIRST_FRAMES && is_constant {
+            let mut later = [1, 2, 3].into_iter().map(|quarter| at + (end - at) / 4 * quarter);
+            let agrees = later.try_fold(true, |agrees, place| {
+                let found = find_frame(reader, place, end, Some(first.shape))?;
+                io::Result::Ok(agrees && found.is_none_or(|(_, frame)| frame.bit_rate_kbps == first.bit_rate_kbps))
+            })?;
+            if agrees {
+                return Ok(None);
+            }
+            reader.seek(SeekFrom::Start(at))?;
+        } else {
+            reader.seek_relative((frame.size_bytes - MpegFrame::HEADER_BYTES as u64) as i64)?;
+        }
+    }
+    let duration_ms = frames * first.samples * 1000 / first.sample_rate_hz;
+    if duration_ms == 0 {
+        return Ok(None);
+    }
+    let bit_rate_kbps = (audio_bytes * 8 / duration_ms) as i64;
+    Ok(Some(MpegStream { duration_ms: duration_ms as i64, bit_rate_kbps }))
+}
+
+fn after_id3v2(reader: &mut (impl Read + Seek)) -> io::Result<u64> {
+    let mut header = [0u8; 10];
+    reader.seek(SeekFrom::Start(0))?;
+    if reader.read_exact(&mut header).is_err() || !header.starts_with(b"ID3") {
+        return Ok(0);
+    }
+    let size = header[6..10].iter().fold(0u64, |size, byte| size << 7 | u64::from(byte & 0x7f));
+    let footer = if header[5] & 0x10 != 0 { 10 } else { 0 };
+    Ok(10 + size + footer)
+}
+
+fn read_frame(reader: &mut impl Read) -> io::Result<Option<MpegFrame>> {
+    let mut header = [0u8; MpegFrame::HEADER_BYTES];
+    match reader.read_exact(&mut header) {
+        Ok(()) => Ok(MpegFrame::parse(header)),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// The next frame at or after `from` that is followed by another of its shape, or by the end of the file. Looks through
+/// 64 KiB at most.
+fn find_frame(
+    reader: &mut (impl Read + Seek),
+    from: u64,
+    end: u64,
+    shape: Option<u32>,
+) -> io::Result<Option<(u64, MpegFrame)>> {
+    if from >= end {
+        return Ok(None);
+    }
+    let mut window = vec![0u8; usize::try_from(end - from).unwrap_or(usize::MAX).min(64 * 1024)];
+    reader.seek(SeekFrom::Start(from))?;
+    reader.read_exact(&mut window)?;
+    let header_at = |offset: usize| -> Option<[u8; 4]> { window.get(offset..offset + 4)?.try_into().ok() };
+    for offset in 0..window.len().saturating_sub(MpegFrame::HEADER_BYTES - 1) {
+        let Some(frame) = header_at(offset).and_then(MpegFrame::parse) else { continue };
+        if shape.is_some_and(|shape| shape != frame.shape) {
+            continue;
+        }
+        let next = offset + frame.size_bytes as usize;
+        let follows = match header_at(next) {
+            Some(header) => MpegFrame::parse(header).is_some_and(|next| next.shape == frame.shape),
+            None => from + next as u64 >= end,
+        };
+        if follows {
+            return Ok(Some((from + offset as u64, frame)));
+        }
+    }
+    Ok(None)
+}
+
+fn says_its_length(reader: &mut (impl Read + Seek), at: u64, frame: &MpegFrame) -> io::Result<bool> {
+    let mut bytes = Vec::with_capacity(64);
+    reader.seek(SeekFrom::Start(at))?;
+    reader.take(64).read_to_end(&mut bytes)?;
+    let marks = |offset: usize, mark: &[u8]| bytes.get(offset..offset + mark.len()) == Some(mark);
+    Ok(marks(frame.xing_offset(), b"Xing") || marks(frame.xing_offset(), b"Info") || marks(36, b"VBRI"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    /// Silent frames of MPEG-1 layer III, 44.1 kHz, stereo; `rates` are indexes into the bit rate table.
+    fn mp3(rates: impl IntoIterator<Item = u8>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for rate in rates {
+            let header = [0xff, 0xfb, rate << 4, 0];
+            let size = MpegFrame::parse(header).unwrap().size_bytes as usize;
+            bytes.extend_from_slice(&header);
+            bytes.resize(bytes.len() + size - header.len(), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn frame_headers_give_size_and_samples() {
+        let frame = MpegFrame::parse([0xff, 0xfb, 0x90, 0x00]).unwrap();
+        assert_eq!((frame.size_bytes, frame.samples, frame.bit_rate_kbps), (417, 1152, 128));
+        let padded = MpegFrame::parse([0xff, 0xfb, 0x92, 0x00]).unwrap();
+        assert_eq!(padded.size_bytes, 418);
+        let half_rate = MpegFrame::parse([0xff, 0xf3, 0x80, 0xc0]).unwrap();
+        assert_eq!((half_rate.sample_rate_hz, half_rate.samples, half_rate.size_bytes), (22_050, 576, 208));
+        for bad in [[0xff, 0xfb, 0x00, 0], [0xff, 0xfb, 0xf0, 0], [0xff, 0xfb, 0x9c, 0], [0xff, 0xe9, 0x90, 0], [0; 4]] {
+            assert_eq!(MpegFrame::parse(bad), None, "{bad:x?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_of_changing_bit_rate_is_as_long_as_its_frames() {
+        let stream = mp3((0..1000).map(|i| if i < 500 { 5 } else { 14 }));
+        let found = mpeg_stream(&mut Cursor::new(&stream)).unwrap().unwrap();
+        assert_eq!(found.duration_ms, 1000 * 1152 * 1000 / 44_100);
+        assert_eq!(found.bit_rate_kbps, stream.len() as i64 * 8 / found.duration_ms);
+    }
+
+    #[test]
+    fn junk_in_a_stream_is_passed_over() {
+        let mut stream = mp3([5, 9, 5, 9]);
+        stream.extend_from_slice(&[0xaa; 3000]);
+        stream.extend(mp3([9, 5, 9]));
+        let found = mpeg_stream(&mut Cursor::new(&stream)).unwrap().unwrap();
+        assert_eq!(found.duration_ms, 7 * 1152 * 1000 / 44_100);
+    }
+
+    #[test]
+    fn a_constant_stream_and_one_with_a_header_are_left_to_lofty() {
+        assert_eq!(mpeg_stream(&mut Cursor::new(mp3(std::iter::repeat_n(9, 1000)))).unwrap(), None);
+        let mut xing = mp3([9, 5, 14, 3]);
+        xing[36..40].copy_from_slice(b"Xing");
+        assert_eq!(mpeg_stream(&mut Cursor::new(xing)).unwrap(), None);
+    }
+
+    #[test]
+    fn junk_alone_has_no_length() {
+        for junk in [vec![], vec![0xff; 5000], b"ID3\x04\0\0\x7f\x7f\x7f\x7f".to_vec()] {
+            assert_eq!(mpeg_stream(&mut Cursor::new(junk)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_broken_file_is_named_by_its_name() {
+        let (facts, warning) = read(Cursor::new(b"not music at all"), b"07 Lost Song.flac");
+        assert_eq!(facts.title, "07 Lost Song");
+        assert!(warning.is_some());
+        assert_eq!(cover(Cursor::new(b"nor a picture"), b"a.mp3"), None);
+    }
+
+    #[test]
+    fn covers_are_known_by_name() {
+        assert_eq!(cover_rank(b"Cover.JPG"), Some(0));
+        assert_eq!(cover_rank(b"front.png"), Some(2));
+        assert_eq!(cover_rank(b"cover.txt"), None);
+        assert_eq!(cover_rank(b"mycover.jpg"), None);
+    }
+
+    #[test]
+    fn values_are_cut_at_whole_characters_and_lose_control_characters() {
+        assert_eq!(clean_line(" a\0b\n"), "a b");
+        assert_eq!(clean_text("a\r\nb\0"), "a\nb");
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(year_of("2003-05-01"), Some(2003));
+        assert_eq!(year_of("03"), None);
+    }
+}

@@ -1,0 +1,408 @@
+//! Rows of libraries and of the folders and files in them.
+
+use super::rights::{self, Object};
+use super::{Row, Tx, in_list};
+use crate::account::token::random_base62;
+use crate::account::{UserKey, name_key};
+use crate::args;
+use crate::error::{Error, Result, Thing};
+use crate::library::names::{search_key, sort_key};
+use crate::library::{
+    AlbumKey, ArtistKey, IdKind, Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, PlaylistKey,
+};
+use crate::share::grant::Placed;
+use crate::share::{Bits, Subject};
+use crate::store::Value;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+/// A library to be.
+#[derive(Debug, Clone)]
+pub struct NewLibrary {
+    pub name: String,
+    pub kind: LibraryKind,
+    pub owner: Option<UserKey>,
+    pub root: PathBuf,
+    /// Of a `Single` library: the one name in `root` that is served.
+    pub only: Option<Vec<u8>>,
+    pub writable: bool,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    pub offset: u64,
+    pub limit: u64,
+}
+
+impl Page {
+    pub const ALL: Page = Page { offset: 0, limit: i64::MAX as u64 };
+}
+
+/// What lies at and below an item.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub files: u64,
+    /// Without the item itself.
+    pub folders: u64,
+    pub size_bytes: u64,
+    pub tracks: u64,
+    pub duration_ms: u64,
+}
+
+const LIBRARY: &str = "SELECT id, public_id, name, kind, owner_id, root, only, writable, online, revision, scanned_ms, \
+                       changed_ms FROM library";
+const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
+                    revision, added_ms FROM item";
+
+// Libraries ----------------------------------------------------------------------------------------------------------
+
+/// Makes a library with its root folder. A `Folder` library is given to everyone, to read and to share. `Exists` when
+/// there is a `Folder` library of that name, or when the owner has a home.
+pub fn insert(tx: &mut Tx, new: &NewLibrary, now_ms: i64) -> Result<Library> {
+    refuse_taken_name(tx, new.kind, new.owner, &new.name, None)?;
+    let key: i64 = tx.one(
+        "INSERT INTO library (public_id, name, name_key, kind, owner_id, root, only, writable, online, revision,
+                              created_ms, scanned_ms, changed_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 0, $9, NULL, $10) RETURNING id",
+        args![
+            new_id(IdKind::Library),
+            &new.name,
+            name_key(&new.name),
+            kind_text(new.kind),
+            new.owner.map(|owner| owner.0),
+            new.root.as_os_str().as_bytes(),
+            new.only.clone(),
+            new.writable,
+            now_ms,
+            now_ms
+        ],
+        |row| row.get(0),
+    )?;
+    tx.run(
+        "INSERT INTO item (public_id, library_id, parent_id, kind, media, name, shown, sort, search, size_bytes,
+                           modified_ns, device, inode, birth_ns, revision, added_ms)
+         VALUES ($1, $2, NULL, 0, 0, $3, $4, $5, $6, 0, 0, 0, 0, NULL, 1, $7)",
+        args![
+            new_id(IdKind::Folder),
+            key,
+            new.name.as_bytes(),
+            &new.name,
+            sort_key(&new.name),
+            search_key(&new.name),
+            now_ms
+        ],
+    )?;
+    let key = LibraryKey(key);
+    if new.kind == LibraryKind::Folder {
+        rights::set(tx, Object::Library(key), &[(Subject::Everyone, Bits::READ.and(Bits::SHARE))])?;
+    }
+    by_key(tx, key)
+}
+
+fn refuse_taken_name(
+    tx: &mut Tx,
+    kind: LibraryKind,
+    owner: Option<UserKey>,
+    name: &str,
+    except: Option<LibraryKey>,
+) -> Result<()> {
+    let taken: Option<i64> = match (kind, owner) {
+        (LibraryKind::Folder, _) => tx.maybe(
+            "SELECT id FROM library WHERE name_key = $1 AND kind = 'folder'",
+            args![name_key(name)],
+            |row| row.get(0),
+        )?,
+        (LibraryKind::Home, Some(owner)) => {
+            tx.maybe("SELECT id FROM library WHERE owner_id = $1 AND kind = 'home'", args![owner.0], |row| row.get(0))?
+        }
+        _ => None,
+    };
+    match taken {
+        Some(taken) if Some(LibraryKey(taken)) != except => Err(Error::Exists(name.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// All libraries, by name.
+pub fn list(tx: &mut Tx) -> Result<Vec<Library>> {
+    tx.all(&format!("{LIBRARY} ORDER BY name_key, id"), args![], library)
+}
+
+/// All libraries with what is given on each: what `grant::scope` wants.
+pub fn list_with_rights(tx: &mut Tx) -> Result<Vec<(Library, Vec<(Subject, Bits)>)>> {
+    let libraries = list(tx)?;
+    libraries
+        .into_iter()
+        .map(|library| {
+            let rights = rights::of(tx, Object::Library(library.key))?;
+            Ok((library, rights))
+        })
+        .collect()
+}
+
+pub fn by_key(tx: &mut Tx, key: LibraryKey) -> Result<Library> {
+    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library)?.ok_or(Error::NotFound(Thing::Library))
+}
+
+pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Library>> {
+    tx.maybe(&format!("{LIBRARY} WHERE public_id = $1"), args![id], library)
+}
+
+pub fn home_of(tx: &mut Tx, owner: UserKey) -> Result<Option<Library>> {
+    tx.maybe(&format!("{LIBRARY} WHERE kind = 'home' AND owner_id = $1"), args![owner.0], library)
+}
+
+/// The library whose root is this very path and serves the same.
+pub fn by_root(tx: &mut Tx, root: &std::path::Path, only: Option<&[u8]>) -> Result<Option<Library>> {
+    tx.maybe(
+        &format!("{LIBRARY} WHERE root = $1 AND COALESCE(only, $2) = $3 ORDER BY id"),
+        args![root.as_os_str().as_bytes(), b"", only.unwrap_or_default()],
+        library,
+    )
+}
+
+/// Changes a library's name and whether it can be written to.
+pub fn update(tx: &mut Tx, key: LibraryKey, name: &str, access: Access, now_ms: i64) -> Result<()> {
+    let before = by_key(tx, key)?;
+    refuse_taken_name(tx, before.kind, before.owner, name, Some(key))?;
+    tx.run(
+        "UPDATE library SET name = $1, name_key = $2, writable = $3, changed_ms = $4, revision = revision + 1
+         WHERE id = $5",
+        args![name, name_key(name), access == Access::Writable, now_ms, key.0],
+    )?;
+    tx.run(
+        "UPDATE item SET name = $1, shown = $2, sort = $3, search = $4 WHERE library_id = $5 AND parent_id IS NULL",
+        args![name.as_bytes(), name, sort_key(name), search_key(name), key.0],
+    )?;
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    ReadOnly,
+    Writable,
+}
+
+/// Forgets a library and all that is known of what is in it. Its files stay.
+pub fn remove(tx: &mut Tx, key: LibraryKey) -> Result<()> {
+    let items = "SELECT id FROM item WHERE library_id = $1";
+    let object = "DELETE FROM rights WHERE object_kind =";
+    tx.run(&format!("{object} 'item' AND object_id IN ({items})"), args![key.0])?;
+    tx.run(&format!("{object} 'library' AND object_id = $1"), args![key.0])?;
+    tx.run(&format!("DELETE FROM track WHERE item_id IN ({items})"), args![key.0])?;
+    tx.run("DELETE FROM album WHERE library_id = $1", args![key.0])?;
+    tx.run("DELETE FROM item WHERE library_id = $1", args![key.0])?;
+    tx.run("DELETE FROM library WHERE id = $1", args![key.0])?;
+    super::scan::forget_unused_names(tx)
+}
+
+// Items --------------------------------------------------------------------------------------------------------------
+
+/// The root folder of a library.
+pub fn root_item(tx: &mut Tx, library: LibraryKey) -> Result<Item> {
+    tx.one(&format!("{ITEM} WHERE library_id = $1 AND parent_id IS NULL"), args![library.0], item)
+}
+
+/// An item that is there: neither missing nor in the trash itself. Whether a folder above it is in the trash, `placed` says.
+pub fn item_by_key(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
+    let sql = format!("{ITEM} WHERE id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL");
+    tx.maybe(&sql, args![key.0], item)
+}
+
+pub fn item_by_id(tx: &mut Tx, id: &str) -> Result<Option<Item>> {
+    let sql = format!("{ITEM} WHERE public_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL");
+    tx.maybe(&sql, args![id], item)
+}
+
+/// By its name on disk.
+pub fn child_named(tx: &mut Tx, parent: ItemKey, name: &[u8]) -> Result<Option<Item>> {
+    let sql = format!("{ITEM} WHERE parent_id = $1 AND name = $2 AND missing_ms IS NULL AND trashed_ms IS NULL");
+    tx.maybe(&sql, args![parent.0, name], item)
+}
+
+/// By its name as shown; `shown` may come decomposed.
+pub fn child_shown(tx: &mut Tx, parent: ItemKey, shown: &str) -> Result<Option<Item>> {
+    use unicode_normalization::UnicodeNormalization;
+    let shown: String = shown.nfc().collect();
+    let sql = format!("{ITEM} WHERE parent_id = $1 AND shown = $2 AND missing_ms IS NULL AND trashed_ms IS NULL");
+    tx.maybe(&sql, args![parent.0, shown], item)
+}
+
+/// What lies directly in a folder: folders first, then by name.
+pub fn children(tx: &mut Tx, parent: ItemKey, page: Page) -> Result<Vec<Item>> {
+    let sql = format!(
+        "{ITEM} WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY kind, sort, id
+         LIMIT $2 OFFSET $3"
+    );
+    tx.all(&sql, args![parent.0, page.limit, page.offset], item)
+}
+
+pub fn child_count(tx: &mut Tx, parent: ItemKey) -> Result<u64> {
+    tx.one(
+        "SELECT COUNT(*) FROM item WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL",
+        args![parent.0],
+        |row| row.get(0),
+    )
+}
+
+/// An item with all that decides who may have it. `NotFound` when it, or a folder above it, is missing or in the trash.
+/// Of `playlists`, those are answered that hold the item.
+pub fn placed(tx: &mut Tx, key: ItemKey, playlists: &[PlaylistKey]) -> Result<Placed> {
+    let above = tx.all(
+        "WITH RECURSIVE above (id, parent_id, name, hidden, depth) AS (
+             SELECT id, parent_id, name, COALESCE(missing_ms, trashed_ms), CAST(0 AS BIGINT) FROM item WHERE id = $1
+             UNION ALL
+             SELECT p.id, p.parent_id, p.name, COALESCE(p.missing_ms, p.trashed_ms), a.depth + 1
+             FROM item p JOIN above a ON p.id = a.parent_id
+         )
+         SELECT id, parent_id, name, hidden FROM above ORDER BY depth",
+        args![key.0],
+        |row| Ok((ItemKey(row.get(0)?), row.get::<Option<i64>>(1)?, row.get::<Vec<u8>>(2)?, row.get::<Option<i64>>(3)?)),
+    )?;
+    let gone = Error::NotFound(Thing::File);
+    if above.iter().any(|(_, _, _, hidden)| hidden.is_some()) {
+        return Err(gone);
+    }
+    let item = item_by_key(tx, key)?.ok_or(gone)?;
+    let library = by_key(tx, item.library)?;
+    let chain = above.iter().map(|(key, ..)| *key).collect();
+    let mut path: Vec<Vec<u8>> =
+        above.into_iter().filter(|(_, parent, ..)| parent.is_some()).map(|(_, _, name, _)| name).collect();
+    path.reverse();
+    let album: Option<Option<i64>> =
+        tx.maybe("SELECT album_id FROM track WHERE item_id = $1", args![key.0], |row| row.get(0))?;
+    let artists = tx.all(
+        "SELECT artist_id FROM track_credit WHERE item_id = $1 AND role IN ('artist', 'albumartist')
+         UNION SELECT c.artist_id FROM album_credit c JOIN track t ON t.album_id = c.album_id WHERE t.item_id = $2",
+        args![key.0, key.0],
+        |row| Ok(ArtistKey(row.get(0)?)),
+    )?;
+    let playlists = if playlists.is_empty() {
+        Vec::new()
+    } else {
+        let sql = format!(
+            "SELECT DISTINCT playlist_id FROM playlist_entry WHERE item_id = $1 AND playlist_id IN ({})",
+            in_list(2, playlists.len())
+        );
+        let mut values = vec![Value::from(key.0)];
+        values.extend(playlists.iter().map(|playlist| Value::from(playlist.0)));
+        tx.all(&sql, &values, |row| Ok(PlaylistKey(row.get(0)?)))?
+    };
+    Ok(Placed { item, library, path, chain, album: album.flatten().map(AlbumKey), artists, playlists })
+}
+
+/// Sums over an item and all below it.
+pub fn totals(tx: &mut Tx, key: ItemKey) -> Result<Totals> {
+    tx.one(
+        "WITH RECURSIVE below (id, kind, size_bytes) AS (
+             SELECT id, kind, size_bytes FROM item WHERE id = $1
+             UNION ALL
+             SELECT c.id, c.kind, c.size_bytes FROM item c JOIN below b ON c.parent_id = b.id
+             WHERE c.missing_ms IS NULL AND c.trashed_ms IS NULL
+         )
+         SELECT CAST(COALESCE(SUM(b.kind), 0) AS BIGINT),
+                CAST(COALESCE(SUM(CASE WHEN b.kind = 0 AND b.id <> $2 THEN 1 ELSE 0 END), 0) AS BIGINT),
+                CAST(COALESCE(SUM(CASE WHEN b.kind = 1 THEN b.size_bytes ELSE 0 END), 0) AS BIGINT),
+                COUNT(t.item_id),
+                CAST(COALESCE(SUM(t.duration_ms), 0) AS BIGINT)
+         FROM below b LEFT JOIN track t ON t.item_id = b.id",
+        args![key.0, key.0],
+        |row| {
+            Ok(Totals {
+                files: row.get(0)?,
+                folders: row.get(1)?,
+                size_bytes: row.get(2)?,
+                tracks: row.get(3)?,
+                duration_ms: row.get(4)?,
+            })
+        },
+    )
+}
+
+// Columns ------------------------------------------------------------------------------------------------------------
+
+/// A new public id.
+pub(super) fn new_id(kind: IdKind) -> String {
+    format!("{}{}", kind.letter(), random_base62(16))
+}
+
+fn library(row: &Row) -> Result<Library> {
+    let kind: String = row.get(3)?;
+    Ok(Library {
+        key: LibraryKey(row.get(0)?),
+        id: row.get(1)?,
+        name: row.get(2)?,
+        kind: match kind.as_str() {
+            "folder" => LibraryKind::Folder,
+            "home" => LibraryKind::Home,
+            "single" => LibraryKind::Single,
+            _ => return Err(Error::internal("library: unknown kind", kind)),
+        },
+        owner: row.get::<Option<i64>>(4)?.map(UserKey),
+        root: PathBuf::from(OsString::from_vec(row.get(5)?)),
+        only: row.get(6)?,
+        writable: row.get(7)?,
+        online: row.get(8)?,
+        revision: row.get(9)?,
+        scanned_ms: row.get(10)?,
+        changed_ms: row.get(11)?,
+    })
+}
+
+fn kind_text(kind: LibraryKind) -> &'static str {
+    match kind {
+        LibraryKind::Folder => "folder",
+        LibraryKind::Home => "home",
+        LibraryKind::Single => "single",
+    }
+}
+
+/// Of the columns that [`ITEM`] selects.
+fn item(row: &Row) -> Result<Item> {
+    Ok(Item {
+        key: ItemKey(row.get(0)?),
+        id: row.get(1)?,
+        library: LibraryKey(row.get(2)?),
+        parent: row.get::<Option<i64>>(3)?.map(ItemKey),
+        kind: item_kind(row.get(4)?)?,
+        media: match row.get::<i64>(5)? {
+            0 => Media::None,
+            1 => Media::Audio,
+            2 => Media::Image,
+            3 => Media::Video,
+            other => return Err(Error::internal("item: unknown media", other)),
+        },
+        name: row.get(6)?,
+        shown: row.get(7)?,
+        size_bytes: row.get(8)?,
+        modified_ms: row.get::<i64>(9)?.div_euclid(1_000_000),
+        revision: row.get(10)?,
+        added_ms: row.get(11)?,
+    })
+}
+
+pub(super) fn item_kind(number: i64) -> Result<ItemKind> {
+    match number {
+        0 => Ok(ItemKind::Folder),
+        1 => Ok(ItemKind::File),
+        other => Err(Error::internal("item: unknown kind", other)),
+    }
+}
+
+pub(super) fn kind_number(kind: ItemKind) -> i64 {
+    match kind {
+        ItemKind::Folder => 0,
+        ItemKind::File => 1,
+    }
+}
+
+pub(super) fn media_number(media: Media) -> i64 {
+    match media {
+        Media::None => 0,
+        Media::Audio => 1,
+        Media::Image => 2,
+        Media::Video => 3,
+    }
+}
