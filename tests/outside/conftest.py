@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from music import Music, make_album, packaged
 from openshelf import BINARY, Server
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from lxml import etree
+
 from openshelf import REPOSITORY
 
 OURS = Path(__file__).with_name("contracts")
@@ -34,8 +35,15 @@ def document(pattern: str) -> Path:
 def check(answer: Any, schema: dict) -> None:
     """Fails with every deviation and the place of each."""
     validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
-    faults = [f"{error.json_path}: {error.message[:300]}" for error in validator.iter_errors(answer)]
+    faults = [fault for error in validator.iter_errors(answer) for fault in causes(error)]
     assert not faults, "\n".join(faults) + f"\nin {json.dumps(answer)[:2000]}"
+
+
+def causes(error: ValidationError) -> list[str]:
+    """What is behind "not valid under any of the given schemas"."""
+    if error.context:
+        return [fault for cause in error.context for fault in causes(cause)]
+    return [f"{error.json_path}: {error.message[:300]}"]
 
 
 @cache
@@ -43,7 +51,7 @@ def ours(name: str) -> dict:
     return json.loads((OURS / name).read_text())
 
 
-# --- OpenAPI as JSON Schema ------------------------------------------------------------------------------------------
+# --- OpenAPI as JSON Schema -------------------------------------------------------------------------------------------
 
 
 def as_json_schema(node: Any) -> Any:
@@ -136,7 +144,9 @@ def cloudreve_seed() -> tuple[dict, dict]:
     answer = root["paths"]["/share/info/{id}"]["get"]["responses"]["200"]["content"]["application/json"]
     for repair in CLOUDREVE_REPAIRS:
         repair.apply(root)
-    return {**answer["schema"], "components": root["components"]}, json.loads(json.dumps(answer["example"], default=str))
+    return {**answer["schema"], "components": root["components"]}, json.loads(
+        json.dumps(answer["example"], default=str)
+    )
 
 
 OPENSUBSONIC_REPAIRS = [
@@ -179,7 +189,7 @@ def opensubsonic_answer(method: str) -> dict:
     return {**answer["content"]["application/json"]["schema"], "components": root["components"]}
 
 
-# --- XML ---------------------------------------------------------------------------------------------------------------
+# --- XML --------------------------------------------------------------------------------------------------------------
 
 NAMESPACE = "{http://subsonic.org/restapi}"
 
@@ -201,8 +211,27 @@ ADDED_ATTRIBUTES = {
     "scanStatus": {"lastScan", "folderCount"},
 }
 ADDED_ELEMENTS = {
-    *("genres", "artists", "albumArtists", "contributors", "moods", "replayGain", "isrc", "works", "movements", "groupings"),
-    *("recordLabels", "releaseTypes", "originalReleaseDate", "releaseDate", "discTitles", "roles", "openSubsonicExtensions"),
+    *(
+        "genres",
+        "artists",
+        "albumArtists",
+        "contributors",
+        "moods",
+        "replayGain",
+        "isrc",
+        "works",
+        "movements",
+        "groupings",
+    ),
+    *(
+        "recordLabels",
+        "releaseTypes",
+        "originalReleaseDate",
+        "releaseDate",
+        "discTitles",
+        "roles",
+        "openSubsonicExtensions",
+    ),
 }
 # Containers of the original that bear the name of an addition.
 ORIGINAL_CONTAINERS = {"genres", "artists"}

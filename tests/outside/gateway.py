@@ -39,7 +39,7 @@ class Gateway:
     async def _open(self) -> str:
         self._endpoint = await asyncio.start_server(self._terminate, "127.0.0.1", 0, ssl=self._tls)
         self._proxy = await asyncio.start_server(self._connect, "127.0.0.1", 0)
-        return "http://127.0.0.1:%d" % self._proxy.sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{self._proxy.sockets[0].getsockname()[1]}"
 
     async def _close(self) -> None:
         self._proxy.close()

@@ -1,14 +1,14 @@
 """Real music: what Debian packages, and an album with every common tag made from it.
 
-    drascula/               the folder of Debian's drascula-music, read where it lies
-    ├── audio/              31 Ogg Vorbis tracks without a single tag; titles come from file names
-    └── de/ en/ es/ fr/ it/ the same 31 names as links into audio/, which stay within the root
-    snd/                    the folder of Debian's fb-music-high
-    └── frozen-mainzik-2p.xm    a tracker module: a file for every door, and no tag reader knows it
-    Frozen Bubble/          made here by ffmpeg from the two above
-    ├── 01 First Bubble.mp3     tags and an embedded cover
-    ├── 02 Second Bubble.flac   the same album in another format
-    └── 03 Third & Last.ogg     a character that XML and HTML must escape
+drascula/               the folder of Debian's drascula-music, read where it lies
+├── audio/              31 Ogg Vorbis tracks without a single tag; titles come from file names
+└── de/ en/ es/ fr/ it/ the same 31 names as links into audio/, which stay within the root
+snd/                    the folder of Debian's fb-music-high
+└── frozen-mainzik-2p.xm    a tracker module: a file for every door, and no tag reader knows it
+Frozen Bubble/          made here by ffmpeg from the two above
+├── 01 First Bubble.mp3     tags and an embedded cover
+├── 02 Second Bubble.flac   the same album in another format
+└── 03 Third & Last.ogg     a character that XML and HTML must escape
 """
 
 import subprocess
@@ -19,7 +19,11 @@ ARTIST = "Matths"
 ALBUM = "Frozen Bubble"
 GENRE = "Chiptune"
 YEAR = 2002
-TITLES = {"01 First Bubble.mp3": "First Bubble", "02 Second Bubble.flac": "Second Bubble", "03 Third & Last.ogg": "Third & Last"}
+TITLES = {
+    "01 First Bubble.mp3": "First Bubble",
+    "02 Second Bubble.flac": "Second Bubble",
+    "03 Third & Last.ogg": "Third & Last",
+}
 CODECS = {".mp3": ["-c:a", "libmp3lame"], ".flac": ["-c:a", "flac"], ".ogg": ["-c:a", "libvorbis"]}
 
 

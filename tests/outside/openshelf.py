@@ -139,7 +139,9 @@ class Server(Running):
         until(lambda: not self.subsonic("getScanStatus")["scanStatus"]["scanning"], "the first scan")
 
 
-def run(*arguments: str | Path, env: dict[str, str], check: bool = True, **more: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str | Path, env: dict[str, str], check: bool = True, **more: Any
+) -> subprocess.CompletedProcess[str]:
     """A command that ends by itself."""
     done = subprocess.run(
         [BINARY, *map(str, arguments)],

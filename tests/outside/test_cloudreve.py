@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from cloudreve.models import CloudreveV4
+
 from music import Music
 from openshelf import ADMIN, ADMIN_MAIL, PASSWORD, Server
 
@@ -59,7 +60,9 @@ def test_the_root_shows_the_libraries(drive: CloudreveV4, music: Music) -> None:
 
 def test_a_library_lists_and_downloads_its_real_files(drive: CloudreveV4, music: Music, tmp_path: Path) -> None:
     listed = drive.list("/drascula/audio")["files"]
-    assert {file["name"]: file["size"] for file in listed} == {track.name: track.stat().st_size for track in music.tracks}
+    assert {file["name"]: file["size"] for file in listed} == {
+        track.name: track.stat().st_size for track in music.tracks
+    }
     for source, uri in (
         (music.short_track, "/drascula/audio/track28.ogg"),
         (music.module, f"/{music.module.parent.name}/{music.module.name}"),
@@ -153,10 +156,13 @@ def test_the_download_address_needs_no_login_and_says_attachment(drive: Cloudrev
 
 
 def test_a_direct_link_gives_the_file(drive: CloudreveV4, music: Music) -> None:
-    assert requests.get(drive.get_source_url("/drascula/audio/track28.ogg"), timeout=30).content == music.short_track.read_bytes()
+    link = drive.get_source_url("/drascula/audio/track28.ogg")
+    assert requests.get(link, timeout=30).content == music.short_track.read_bytes()
 
 
-def test_a_share_link_opens_for_a_guest_with_its_password_only(drive: CloudreveV4, server: Server, music: Music) -> None:
+def test_a_share_link_opens_for_a_guest_with_its_password_only(
+    drive: CloudreveV4, server: Server, music: Music
+) -> None:
     link = drive.get_share_url("/drascula/audio", password="Secret1", expire=3600, downloads=2)
     share, password = re.fullmatch(rf"{re.escape(server.url)}/s/([A-Za-z0-9]+)/(\w+)", link).groups()
     assert password == "Secret1"
@@ -167,7 +173,12 @@ def test_a_share_link_opens_for_a_guest_with_its_password_only(drive: CloudreveV
     assert info()["unlocked"] is False
     assert info(password="wrong")["unlocked"] is False
     opened = info(password=password)
-    assert (opened["unlocked"], opened["name"], opened["source_type"], opened["remain_downloads"]) == (True, "audio", 1, 2)
+    assert (opened["unlocked"], opened["name"], opened["source_type"], opened["remain_downloads"]) == (
+        True,
+        "audio",
+        1,
+        2,
+    )
 
     guest = CloudreveV4(server.url)
     with pytest.raises(Exception, match="^40069: "):
@@ -178,7 +189,9 @@ def test_a_share_link_opens_for_a_guest_with_its_password_only(drive: CloudreveV
     assert requests.get(url, timeout=30).content == music.short_track.read_bytes()
 
 
-def test_a_share_without_options_opens_for_everyone_and_dies_with_its_deletion(drive: CloudreveV4, server: Server) -> None:
+def test_a_share_without_options_opens_for_everyone_and_dies_with_its_deletion(
+    drive: CloudreveV4, server: Server
+) -> None:
     link = drive.get_share_url("/drascula/audio/track28.ogg")
     share = link.removeprefix(f"{server.url}/s/")
     assert share.isalnum()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import requests
+
 from gateway import Gateway
 from music import Music
 from openshelf import ADMIN_MAIL, PASSWORD, Server
@@ -132,6 +133,7 @@ def test_a_form_is_as_good_as_json(web: requests.Session, urls: dict[str, str]) 
 
 
 def test_the_command_asks_no_host_but_the_one_built_in_and_ours(command: Callable[..., str], gateway: Gateway) -> None:
+    command("devices")
     assert {host.rsplit(":", 1)[0] for host in gateway.asked} == set(HOSTS)
 
 
@@ -249,7 +251,9 @@ def test_an_unknown_share_is_the_documented_404(web: requests.Session, urls: dic
     assert answer.json()["error"]["label"] == "SHARE_NOT_FOUND"
 
 
-def test_making_a_share_without_a_token_is_the_documented_400(web: requests.Session, urls: dict[str, str], owner: dict) -> None:
+def test_making_a_share_without_a_token_is_the_documented_400(
+    web: requests.Session, urls: dict[str, str], owner: dict
+) -> None:
     asked = {"deviceId": owner["device"]["deviceId"], "fileIds": ["x"], "ownerId": owner["id"]}
     answer = web.post(f"{urls['service.share.url']}/v1/shares", data=json.dumps(asked))
     assert answer.status_code == 400
