@@ -21,6 +21,10 @@ def missing(what: str) -> None:
 
 
 def pytest_sessionstart() -> None:
+    # The clients obey these, even over what a test tells them.
+    for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.lower(), None)
     if not BINARY.is_file():
         pytest.exit(f"{BINARY} is not built: cargo build", returncode=1)
 

@@ -4,6 +4,7 @@ The client is told of it only by HTTPS_PROXY and REQUESTS_CA_BUNDLE, so clients 
 """
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from pathlib import Path
@@ -67,7 +68,9 @@ class Gateway:
 async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
     """Carries bytes both ways until both sides are done."""
     far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-    await asyncio.gather(pour(reader, far_writer), pour(far_reader, writer))
+    # A cancelled connection would be logged as a fault of the server's.
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(pour(reader, far_writer), pour(far_reader, writer))
 
 
 async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -46,7 +46,10 @@ class SharePage:
     def playing_at_s(self) -> float:
         """Where the sounding track stands; -1 when none sounds."""
         return self.page.evaluate(
-            "() => [...window.heard].find(audio => !audio.paused && !audio.error && audio.readyState > 2)?.currentTime ?? -1"
+            """() => {
+                const sounding = audio => !audio.paused && !audio.error && audio.readyState > 2;
+                return [...window.heard].find(sounding)?.currentTime ?? -1;
+            }"""
         )
 
     def seek(self, to_s: float) -> None:
