@@ -83,7 +83,7 @@ def test_a_library_that_is_not_writable_refuses_writes(drive: CloudreveV4) -> No
     assert "track28.ogg" in names(drive, "/drascula/audio")
 
 
-@pytest.mark.parametrize("name", ["plain.txt", "two words.txt", "Größe & Maß+1.txt", "no suffix"])
+@pytest.mark.parametrize("name", ["plain.txt", "two words.txt", "Größe & Maß+1.txt", "100% sure.txt", "no suffix"])
 def test_an_upload_is_listed_and_comes_back_byte_for_byte(
     drive: CloudreveV4, folder: str, tmp_path: Path, name: str
 ) -> None:
