@@ -4,7 +4,6 @@ The documents lie outside this repository (OPENSHELF_DOCUMENTS, default: the fol
 contradict themselves in places, so copies of them are repaired here, each repair with its reason.
 """
 
-import copy
 import json
 import os
 from collections.abc import Callable
@@ -137,47 +136,23 @@ CLOUDREVE_REPAIRS = [
 ]
 
 
-def cloudreve_seed() -> tuple[dict, dict]:
+def cloudreve_seed(left_out: Repair | None = None) -> tuple[dict, dict]:
     """The share document of Cloudreve: the schema of its answer, repaired, and its own example."""
     text = document("seeds/004_*.txt").read_text()
     root = as_json_schema(yaml.safe_load(text.split("```yaml\n", 1)[1].split("\n```", 1)[0]))
     answer = root["paths"]["/share/info/{id}"]["get"]["responses"]["200"]["content"]["application/json"]
     for repair in CLOUDREVE_REPAIRS:
-        repair.apply(root)
+        if repair is not left_out:
+            repair.apply(root)
     return {**answer["schema"], "components": root["components"]}, json.loads(
         json.dumps(answer["example"], default=str)
     )
 
 
-OPENSUBSONIC_REPAIRS = [
-    Repair(
-        "jukeboxStatus and jukeboxPlaylist need no volume",
-        "the documentation, the XSD and the original server say gain",
-        several(
-            *(
-                lambda root, name=name: drop_requirement(root["components"]["schemas"].get(name, {}), "volume")
-                for name in ("JukeboxStatus", "JukeboxPlaylist")
-            )
-        ),
-    ),
-]
-
-
-def drop_requirement(node: Any, field: str) -> None:
-    """Wherever the schema is composed of parts, in each part."""
-    if isinstance(node, dict):
-        if field in node.get("required", []):
-            node["required"].remove(field)
-        for part in node.get("allOf", []):
-            drop_requirement(part, field)
-
-
 @cache
 def opensubsonic() -> dict:
-    root = copy.deepcopy(json.loads(document("reference/opensubsonic-openapi.json").read_text()))
-    for repair in OPENSUBSONIC_REPAIRS:
-        repair.apply(root)
-    return as_json_schema(root)
+    # What this document contradicts itself in (jukebox, transcoding, parameters) lies outside the calls that are made.
+    return as_json_schema(json.loads(document("reference/opensubsonic-openapi.json").read_text()))
 
 
 def opensubsonic_answer(method: str) -> dict:
@@ -205,7 +180,7 @@ ADDED_ATTRIBUTES = {
     ),
     "child": child,
     "entry": child,
-    "artist": {"musicBrainzId", "sortName"},
+    "artist": {"artistImageUrl", "disambiguation", "musicBrainzId", "sortName"},
     "album": child | {"version", "isCompilation", "userRating"},
     "playlist": {"readonly", "validUntil"},
     "scanStatus": {"lastScan", "folderCount"},
