@@ -1,4 +1,5 @@
 //! The one test binary.
 
 mod engines;
+mod server;
 mod store;
