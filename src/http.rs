@@ -1,10 +1,10 @@
-<<<<<<< HEAD
 //! Faces meet HTTP here: route tables become a router, a request becomes a [`Call`].
 //!
 //! Routes are data. The router, the names in the log and the tests that try every route with every wrong credential all
 //! come from the same tables.
 
 pub mod address;
+pub mod deliver;
 pub mod send;
 pub mod serve;
 
@@ -275,8 +275,3 @@ pub fn log_internal(call: &str, error: &Error) {
         tracing::error!(call, cause, "internal error");
     }
 }
-=======
-//! HTTP: what all faces share.
-
-pub mod send;
->>>>>>> bytes

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::address::Connection;
+use super::send::HangUp;
 
 /// A client that has not sent a whole request head by then is let go; idle connections likewise.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,8 +43,11 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
         let _ = stream.set_nodelay(true);
         let connection = Connection { peer, local };
         let router = router.clone();
+        let hang_up = HangUp::default();
+        let asked = hang_up.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
             request.extensions_mut().insert(ConnectInfo(connection));
+            request.extensions_mut().insert(hang_up.clone());
             router.clone().oneshot(request.map(axum::body::Body::new))
         });
         let served = http1::Builder::new()
@@ -53,8 +57,11 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
             .serve_connection(TokioIo::new(stream), service);
         let served = graceful.watch(served);
         tokio::spawn(async move {
-            if let Err(cause) = served.await {
-                tracing::debug!(%cause, "connection ended");
+            tokio::select! {
+                ended = served => if let Err(cause) = ended {
+                    tracing::debug!(%cause, "connection ended");
+                },
+                () = asked.asked() => {}
             }
             drop(permit);
         });

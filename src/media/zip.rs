@@ -568,7 +568,7 @@ mod tests {
         let path = folder.path().join("a.zip");
         let contents: [&[u8]; 4] = [b"first", b"", &[7u8; 300_000], "Zoë".as_bytes()];
         let entries = vec![
-            ZipEntry { modified_ms: -5_000_000_000_000, ..file("album/", 0, 0) },
+            ZipEntry { modified_ms: -5_000_000_000_000, ..file("album/", 0, 1) },
             file("album/01 Überzug — 音楽.flac", 5, 0),
             file("album/empty", 0, 1),
             ZipEntry { modified_ms: i64::MAX, ..file("album/scans/front.png", 300_000, 2) },

@@ -518,14 +518,15 @@ pub fn lease(tx: &mut Tx, share: &Share, visitor: &Visitor, object: &str, range_
         )?,
         None if range_start > 0 => tx.maybe(
             "SELECT id FROM lease WHERE share_id = $1 AND object = $2 AND visitor IS NULL AND address = $3 AND finished = 0
-                AND started = 1 AND expires_ms > $4 ORDER BY id LIMIT 1",
+                AND expires_ms > $4 ORDER BY id LIMIT 1",
             args![share.key.0, object, visitor.network(), now_ms],
             |row| Ok(LeaseKey(row.get(0)?)),
         )?,
         None => None,
     };
     if let Some(lease) = open {
-        tx.run("UPDATE lease SET expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        // Two transfers under one lease: that one of them sends nothing no longer gives it back.
+        tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
         return Ok(lease);
     }
     let spent = tx.run(
@@ -574,12 +575,6 @@ pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) ->
             )?;
         }
     }
-    Ok(())
-}
-
-/// Marks that bytes are going out, so that a resume from the same address may join while they do.
-pub fn start_transfer(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
-    tx.run("UPDATE lease SET started = 1 WHERE id = $1", args![lease.0])?;
     Ok(())
 }
 

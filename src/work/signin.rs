@@ -167,7 +167,7 @@ pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, role: R
         .await?;
     set_password(app, key, password).await?;
     let user = app.db.read(move |tx| accounts::by_key(tx, key)).await?.ok_or(Error::NotFound(Thing::User))?;
-    app.make_home(&user).await?;
+    super::libraries::make_home(app, &user).await?;
     Ok(user)
 }
 
