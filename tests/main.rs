@@ -1,4 +1,6 @@
 //! The one test binary.
 
 mod engines;
+mod fixture;
+mod scan;
 mod store;
