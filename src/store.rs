@@ -20,8 +20,14 @@ use tokio::sync::oneshot;
 
 use crate::error::Error;
 
+pub mod accounts;
+pub mod library;
 mod migration;
 mod postgres;
+pub mod rights;
+pub mod scan;
+pub mod settings;
+pub mod shares;
 mod sqlite;
 mod value;
 
