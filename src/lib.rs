@@ -1,14 +1,81 @@
 //! Openshelf: one share, every door.
+//!
+//! The centre (`share`, `library`, `account`) holds the rules, on plain data. Two seams hold what is kept: `store` the
+//! rows, `blob` the bytes. `media` makes other bytes of bytes. `work` joins them into use cases. The faces (`http`,
+//! `dialect`, `web`, `cli`) translate, and know no rule. ARCHITECTURE.md walks three requests through.
 
 pub mod account;
 pub mod blob;
+pub mod cli;
+pub mod config;
 pub mod dialect;
 pub mod error;
+pub mod http;
 pub mod library;
+pub mod media;
 pub mod share;
 pub mod store;
-pub mod work {
-    //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
+pub mod web;
+pub mod work;
 
-    pub mod scan;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, bail};
+
+use account::token::{Keys, random_base62};
+use config::Config;
+use store::Db;
+use work::scan::Scanner;
+use work::signin::HotCredentials;
+use work::transfers::Transfers;
+
+/// What every request may use.
+pub struct App {
+    pub config: Config,
+    pub db: Db,
+    pub keys: Keys,
+    pub scanner: Scanner,
+    pub transfers: Transfers,
+    pub hot: HotCredentials,
+    /// Stands for the password of users that do not exist.
+    nobody: String,
+}
+
+impl App {
+    /// Opens what the settings name: database, master key, libraries' scanner. Blocks; call it before serving.
+    pub fn open(config: Config) -> anyhow::Result<Arc<App>> {
+        for folder in [&config.data, &config.storage] {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let db = Db::open(&config.database)?;
+        let keys = Keys::load_or_create(&config.data.join("master.key"))?;
+        let fingerprint = keys.fingerprint();
+        let stored = db.write_blocking(move |tx| store::settings::get_or_insert(tx, "key-fingerprint", &fingerprint))?;
+        if stored != keys.fingerprint() {
+            bail!(
+                "the database was made with another master key than {}; put the right key there, or restore a backup",
+                config.data.join("master.key").display()
+            );
+        }
+        let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
+        Ok(Arc::new(App {
+            config,
+            db,
+            keys,
+            scanner,
+            transfers: Transfers::default(),
+            hot: HotCredentials::default(),
+            nobody: random_base62(22),
+        }))
+    }
+
+    fn nobody(&self) -> &str {
+        &self.nobody
+    }
+}
+
+/// Milliseconds since 1970, by the system's clock.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,3 +1,4 @@
 //! Media: what is made from bytes on their way out.
 
+pub mod image;
 pub mod zip;

@@ -1,6 +1,9 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
-pub mod bytes;
+pub mod files;
+pub mod libraries;
 pub mod scan;
 pub mod sharing;
 pub mod signin;
+pub mod transfers;
+pub mod upload;

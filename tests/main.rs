@@ -3,4 +3,5 @@
 mod engines;
 mod fixture;
 mod scan;
+mod server;
 mod store;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -14,6 +13,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::address::Connection;
+use super::send::HangUp;
 
 /// A client that has not sent a whole request head by then is let go; idle connections likewise.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,8 +42,11 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
         let _ = stream.set_nodelay(true);
         let connection = Connection { peer, local };
         let router = router.clone();
+        let hang_up = HangUp::default();
+        let asked = hang_up.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(connection));
+            request.extensions_mut().insert(connection);
+            request.extensions_mut().insert(hang_up.clone());
             router.clone().oneshot(request.map(axum::body::Body::new))
         });
         let served = http1::Builder::new()
@@ -53,8 +56,11 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
             .serve_connection(TokioIo::new(stream), service);
         let served = graceful.watch(served);
         tokio::spawn(async move {
-            if let Err(cause) = served.await {
-                tracing::debug!(%cause, "connection ended");
+            tokio::select! {
+                ended = served => if let Err(cause) = ended {
+                    tracing::debug!(%cause, "connection ended");
+                },
+                () = asked.asked() => {}
             }
             drop(permit);
         });

@@ -504,6 +504,16 @@ pub fn count_view(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) 
     Ok(())
 }
 
+/// A visitor who was counted without a ticket is the same one who now holds it.
+pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
+    tx.run(
+        "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 0, $3, $3)
+         ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",
+        args![share.0, visitor.counted_as(), now_ms],
+    )?;
+    Ok(())
+}
+
 /// A download of `object`, paid for by one atomic update, or one that this visitor has open already.
 ///
 /// A visitor who carries a ticket takes up their own lease. One who carries nothing takes up one only in the middle of
@@ -518,14 +528,15 @@ pub fn lease(tx: &mut Tx, share: &Share, visitor: &Visitor, object: &str, range_
         )?,
         None if range_start > 0 => tx.maybe(
             "SELECT id FROM lease WHERE share_id = $1 AND object = $2 AND visitor IS NULL AND address = $3 AND finished = 0
-                AND started = 1 AND expires_ms > $4 ORDER BY id LIMIT 1",
+                AND expires_ms > $4 ORDER BY id LIMIT 1",
             args![share.key.0, object, visitor.network(), now_ms],
             |row| Ok(LeaseKey(row.get(0)?)),
         )?,
         None => None,
     };
     if let Some(lease) = open {
-        tx.run("UPDATE lease SET expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        // Two transfers under one lease: that one of them sends nothing no longer gives it back.
+        tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
         return Ok(lease);
     }
     let spent = tx.run(
@@ -574,12 +585,6 @@ pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) ->
             )?;
         }
     }
-    Ok(())
-}
-
-/// Marks that bytes are going out, so that a resume from the same address may join while they do.
-pub fn start_transfer(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
-    tx.run("UPDATE lease SET started = 1 WHERE id = $1", args![lease.0])?;
     Ok(())
 }
 

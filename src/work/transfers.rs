@@ -1,0 +1,78 @@
+//! Transfers that are running, so that a revoked share ends them too.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::App;
+use crate::share::ShareKey;
+use crate::share::grant::Grant;
+use crate::store::shares;
+
+/// How often running transfers are held against the database. It finds a revoke wherever it happened: here, on another
+/// node, on the command line; five seconds are promised.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+pub struct Transfers {
+    running: Mutex<HashMap<u64, Running>>,
+    next: AtomicU64,
+}
+
+struct Running {
+    share: (ShareKey, i64),
+    cancel: watch::Sender<bool>,
+}
+
+impl Transfers {
+    /// Registers a transfer; the receiver turns true when it must end. Of a grant that came by no share it never does.
+    pub fn begin(&self, grant: &Grant) -> (u64, watch::Receiver<bool>) {
+        let (cancel, cancelled) = watch::channel(false);
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        if let Some(share) = grant.share() {
+            self.lock().insert(id, Running { share, cancel });
+        }
+        (id, cancelled)
+    }
+
+    pub fn end(&self, id: u64) {
+        self.lock().remove(&id);
+    }
+
+    fn shares(&self) -> Vec<(ShareKey, i64)> {
+        let mut shares: Vec<_> = self.lock().values().map(|running| running.share).collect();
+        shares.sort_unstable();
+        shares.dedup();
+        shares
+    }
+
+    fn cancel(&self, shares: &[ShareKey]) {
+        for running in self.lock().values().filter(|running| shares.contains(&running.share.0)) {
+            running.cancel.send_replace(true);
+        }
+    }
+
+    /// A panic while the lock was held leaves the map whole: each change is one call.
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends transfers of shares that no longer stand, for as long as the server runs.
+pub async fn watch_revocations(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(LOOK_AGAIN);
+    loop {
+        ticks.tick().await;
+        let shares = app.transfers.shares();
+        if shares.is_empty() {
+            continue;
+        }
+        match app.db.read(move |tx| shares::no_longer_standing(tx, &shares)).await {
+            Ok(ended) => app.transfers.cancel(&ended),
+            Err(error) => tracing::warn!(%error, "could not look for revoked shares"),
+        }
+    }
+}
