@@ -85,7 +85,7 @@ pub async fn get_indexes(asked: Asked) -> Result<Payload> {
             }
             let mut groups: BTreeMap<char, Vec<Artist>> = BTreeMap::new();
             for library in libraries {
-                let Some(root) = library::root(tx, library.key)? else { continue };
+                let root = library::root_item(tx, library.key)?;
                 let inside = Folder::open(tx, scope, root)?;
                 for folder in inside.items.iter().filter(|item| item.is_folder()) {
                     groups.entry(initial(&folder.shown)).or_default().push(Artist::of_folder(folder, &inside.mark(folder)));
