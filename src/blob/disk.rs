@@ -9,12 +9,14 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, RenameFlags, ResolveFlags, Statx, StatxFlags, StatxTimestamp,
-    fstatvfs, fsync, makedev, mkdirat, openat, openat2, renameat, renameat_with, statx, unlinkat,
+    Timespec, Timestamps, UTIME_OMIT, fstatvfs, fsync, futimens, makedev, mkdirat, openat, openat2, renameat, renameat_with, statx, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::blob::{Existing, Kind, Stat};
 use crate::error::{Error, Result, Thing};
+
+mod trash;
 
 /// Holds files that are being written, at the top of a root. No operation but those on temporaries sees it.
 const HIDDEN: &[u8] = b".openshelf";
@@ -194,6 +196,11 @@ impl Root {
 
     /// Gives a temporary its name, in one step and on disk when this returns. On an error the temporary is gone.
     pub fn commit<N: AsRef<[u8]>>(&self, mut temporary: Temporary, to: &[N], existing: Existing) -> Result<()> {
+        self.try_commit(&mut temporary, to, existing)
+    }
+
+    /// As [`commit`](Root::commit), but on an error the temporary is as it was, for another try.
+    pub fn try_commit<N: AsRef<[u8]>>(&self, temporary: &mut Temporary, to: &[N], existing: Existing) -> Result<()> {
         let to = self.checked(to)?;
         let (parent, name) = self.parent_to_change(&to)?;
         temporary.file.sync_all()?;
@@ -224,6 +231,16 @@ impl Root {
         rename_new(&old_parent, old_name, &new_parent, new_name)?;
         sync_folder(&new_parent)?;
         sync_folder(&old_parent)
+    }
+
+    /// Sets the time of the last change of a file or folder.
+    pub fn set_modified<N: AsRef<[u8]>>(&self, path: &[N], modified_ms: i64) -> Result<()> {
+        if self.only.is_some() {
+            return Err(READ_ONLY);
+        }
+        let handle = self.reach(&self.checked(path)?, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        Stat::of(&handle)?;
+        set_modified(&handle, modified_ms)
     }
 
     /// A file, or a folder with all in it. Links in it are removed, never followed.
@@ -414,6 +431,16 @@ fn shown(found: &Statx) -> Option<Stat> {
         device: makedev(found.stx_dev_major, found.stx_dev_minor),
         birth_ns: born.then(|| nanoseconds(&found.stx_btime)),
     })
+}
+
+/// Sets the time of the last change of what is open.
+pub fn set_modified(handle: impl AsFd, modified_ms: i64) -> Result<()> {
+    let modified = Timespec {
+        tv_sec: modified_ms.div_euclid(1000),
+        tv_nsec: (modified_ms.rem_euclid(1000) * 1_000_000) as _,
+    };
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    futimens(handle, &Timestamps { last_access: unchanged, last_modification: modified }).map_err(|e| failed(e, b""))
 }
 
 fn nanoseconds(time: &StatxTimestamp) -> i64 {

@@ -51,9 +51,15 @@ pub enum Folder {
 pub enum Fate {
     Added,
     /// At its path, as before.
-    Stays { key: ItemKey, content: Content },
+    Stays {
+        key: ItemKey,
+        content: Content,
+    },
     /// At another path, or back at its own.
-    Placed { key: ItemKey, content: Content },
+    Placed {
+        key: ItemKey,
+        content: Content,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -121,7 +127,9 @@ pub fn known_child(tx: &mut Tx, folder: ItemKey, name: &[u8]) -> Result<Vec<Know
 
 /// The latest item that a library has: what was added after it, somebody else added.
 pub fn newest(tx: &mut Tx, library: LibraryKey) -> Result<ItemKey> {
-    tx.one("SELECT COALESCE(MAX(id), 0) FROM item WHERE library_id = $1", args![library.0], |row| Ok(ItemKey(row.get(0)?)))
+    tx.one("SELECT COALESCE(MAX(id), 0) FROM item WHERE library_id = $1", args![library.0], |row| {
+        Ok(ItemKey(row.get(0)?))
+    })
 }
 
 /// Items of a library that may be files of these inodes and birth times, wherever they lie.
@@ -146,12 +154,7 @@ pub struct Batch {
 }
 
 /// Stores changes. `keys` has the items that were added so far by their number in the walk, and gets those added here.
-pub fn commit(
-    tx: &mut Tx,
-    batch: Batch,
-    entries: &[Entry],
-    keys: &mut HashMap<usize, ItemKey>,
-) -> Result<()> {
+pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<usize, ItemKey>) -> Result<()> {
     let Batch { library, now_ms, .. } = batch;
     for entry in entries {
         match entry {
@@ -163,9 +166,9 @@ pub fn commit(
             Entry::Put(put) => {
                 let folder = match put.folder {
                     Folder::Known(key) => Some(key),
-                    Folder::At(at) => {
-                        Some(*keys.get(&at).ok_or_else(|| Error::internal("scan", "a folder comes after its content"))?)
-                    }
+                    Folder::At(at) => Some(
+                        *keys.get(&at).ok_or_else(|| Error::internal("scan", "a folder comes after its content"))?,
+                    ),
                     Folder::None => None,
                 };
                 let key = put_item(tx, batch, folder, put)?;
@@ -290,12 +293,12 @@ fn free_path(tx: &mut Tx, folder: ItemKey, put: &Put, except: Option<ItemKey>, n
 
 /// Albums that a change of this item may concern: its own, those of the tracks in it, and those whose cover it is or was.
 fn mark_albums_around(tx: &mut Tx, key: ItemKey) -> Result<()> {
-    let (kind, media, parent, name) = tx.one(
-        "SELECT kind, media, parent_id, name FROM item WHERE id = $1",
-        args![key.0],
-        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<Option<i64>>(2)?, row.get::<Vec<u8>>(3)?)),
-    )?;
-    let of_folders = "UPDATE album SET stale = 1 WHERE id IN (SELECT t.album_id FROM track t JOIN item i ON i.id = t.item_id
+    let (kind, media, parent, name) =
+        tx.one("SELECT kind, media, parent_id, name FROM item WHERE id = $1", args![key.0], |row| {
+            Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<Option<i64>>(2)?, row.get::<Vec<u8>>(3)?))
+        })?;
+    let of_folders =
+        "UPDATE album SET stale = 1 WHERE id IN (SELECT t.album_id FROM track t JOIN item i ON i.id = t.item_id
                       WHERE i.parent_id = $1)";
     if kind == kind_number(ItemKind::Folder) {
         tx.run(of_folders, args![key.0])?;
@@ -404,7 +407,8 @@ fn put_track(tx: &mut Tx, item: ItemKey, folder: Option<ItemKey>, facts: &Facts)
     )?;
     tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
     tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
-    for (role, credits) in [("artist", artists), ("albumartist", &facts.album_artists), ("composer", &facts.composers)] {
+    for (role, credits) in [("artist", artists), ("albumartist", &facts.album_artists), ("composer", &facts.composers)]
+    {
         for (position, credit) in credits.iter().enumerate() {
             let artist = artist(tx, credit)?;
             tx.run(
@@ -424,11 +428,10 @@ fn put_track(tx: &mut Tx, item: ItemKey, folder: Option<ItemKey>, facts: &Facts)
 /// The artist of that name, made when there is none; learns what the credit knows more.
 fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
     let name_key = name_key(&credit.name);
-    let found: Option<(i64, String, String)> = tx.maybe(
-        "SELECT id, sort_name, musicbrainz_id FROM artist WHERE name_key = $1",
-        args![&name_key],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
+    let found: Option<(i64, String, String)> =
+        tx.maybe("SELECT id, sort_name, musicbrainz_id FROM artist WHERE name_key = $1", args![&name_key], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
     let ordered_by = match credit.sort_name.as_str() {
         "" => without_article(&credit.name),
         sort_name => sort_name,
@@ -467,11 +470,11 @@ fn genre(tx: &mut Tx, name: &str) -> Result<i64> {
     let found = tx.maybe("SELECT id FROM genre WHERE name_key = $1", args![&name_key], |row| row.get(0))?;
     match found {
         Some(id) => Ok(id),
-        None => tx.one(
-            "INSERT INTO genre (name, name_key) VALUES ($1, $2) RETURNING id",
-            args![name, name_key],
-            |row| row.get(0),
-        ),
+        None => {
+            tx.one("INSERT INTO genre (name, name_key) VALUES ($1, $2) RETURNING id", args![name, name_key], |row| {
+                row.get(0)
+            })
+        }
     }
 }
 
@@ -569,11 +572,10 @@ struct Member {
 /// Sums up albums whose tracks changed, up to `limit` of them. One whose tracks are all missing stays, with no tracks, for
 /// when they come back; one that no track belongs to goes.
 pub fn refresh(tx: &mut Tx, library: LibraryKey, limit: u64) -> Result<Left> {
-    let stale: Vec<i64> = tx.all(
-        "SELECT id FROM album WHERE library_id = $1 AND stale = 1 LIMIT $2",
-        args![library.0, limit],
-        |row| row.get(0),
-    )?;
+    let stale: Vec<i64> =
+        tx.all("SELECT id FROM album WHERE library_id = $1 AND stale = 1 LIMIT $2", args![library.0, limit], |row| {
+            row.get(0)
+        })?;
     for album in &stale {
         refresh_one(tx, *album)?;
     }

@@ -18,7 +18,7 @@ use crate::now_ms;
 use crate::share::grant::Action;
 use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
 use crate::store::shares::{Direction, Order};
-use crate::store::{Tx, library, music, shares};
+use crate::store::{Tx, library, shares};
 use crate::work::files::{self, Place};
 use crate::work::{sharing, signin};
 
@@ -187,7 +187,7 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
             let page = shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, PAGE_SHARES + 1)?;
             let mut rows = Vec::new();
             for (_, share) in page {
-                let title = title_of(tx, &share)?;
+                let title = title_of(tx, &owner, &share)?;
                 rows.push((share, title));
             }
             let made = match made {
@@ -195,7 +195,7 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
                 None => None,
             };
             let made = match made {
-                Some(share) => Some((title_of(tx, &share)?, share)),
+                Some(share) => Some((title_of(tx, &owner, &share)?, share)),
                 None => None,
             };
             Ok((rows, made))
@@ -208,7 +208,7 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
         user: user.display_name,
         notice: query.get("revoked").map(|_| "The share is revoked: its link is dead.".to_owned()),
         shares: rows.into_iter().take(PAGE_SHARES).map(|(share, title)| row(call, share, title)).collect(),
-        made: made.map(|(title, share)| MadeShare { title, link: link_of(call, &share) }),
+        made: made.map(|(title, share)| MadeShare { title: title.unwrap_or_default(), link: link_of(call, &share) }),
         after,
     };
     Ok(page(StatusCode::OK, &view))
@@ -239,8 +239,8 @@ fn row(call: &Call, share: Share, title: Option<String>) -> ShareRow {
 }
 
 /// Its title, else what it holds; `None` when nothing of it is there.
-fn title_of(tx: &mut Tx, share: &Share) -> Result<Option<String>> {
-    let names = names_of(tx, share)?;
+fn title_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Option<String>> {
+    let names = names_of(tx, owner, share)?;
     Ok(match names.as_slice() {
         [] => None,
         _ if !share.title.is_empty() => Some(share.title.clone()),
@@ -249,12 +249,12 @@ fn title_of(tx: &mut Tx, share: &Share) -> Result<Option<String>> {
     })
 }
 
-fn names_of(tx: &mut Tx, share: &Share) -> Result<Vec<String>> {
+fn names_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for shared in &share.items {
         match shared {
             Shared::Item(key) => names.extend(library::item(tx, *key)?.map(|item| item.shown)),
-            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => names.extend(music::name_of(tx, *shared)?),
+            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => names.extend(sharing::name_of(tx, owner, *shared)?),
         }
     }
     Ok(names)
@@ -395,13 +395,13 @@ async fn edit_share_page(call: Call) -> Response {
 }
 
 async fn filled_form(call: &Call, user: &User, problem: Option<FormProblem>) -> Result<Response> {
-    let (owner, id) = (user.key, call.path("id").to_owned());
+    let (owner, id) = (user.clone(), call.path("id").to_owned());
     let (share, item_names) = call
         .app
         .db
         .read(move |tx| {
-            let share = shares::owned(tx, owner, &id)?;
-            let names = names_of(tx, &share)?;
+            let share = shares::owned(tx, owner.key, &id)?;
+            let names = names_of(tx, &owner, &share)?;
             Ok((share, names))
         })
         .await?;
@@ -448,10 +448,10 @@ async fn edit_share(mut call: Call) -> Response {
 async fn revoke_page(call: Call) -> Response {
     match user(&call).await {
         Ok(user) => {
-            let (owner, id) = (user.key, call.path("id").to_owned());
+            let (owner, id) = (user.clone(), call.path("id").to_owned());
             let read = call.app.db.read(move |tx| {
-                let share = shares::owned(tx, owner, &id)?;
-                let title = title_of(tx, &share)?;
+                let share = shares::owned(tx, owner.key, &id)?;
+                let title = title_of(tx, &owner, &share)?;
                 Ok((share, title))
             });
             let answer = read.await.map(|(share, title)| {

@@ -17,12 +17,14 @@ use crate::error::{Error, Result, Thing};
 use crate::handle;
 use crate::http::send::{Disposition, mime_of};
 use crate::http::{Access, Call, Route, deliver, put_header};
+use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
 use crate::share::grant::{Action, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
-use crate::store::{Tx, library, music, shares};
+use crate::share::grant::Scope;
+use crate::store::{Tx, library, music, rights, shares};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 
@@ -174,8 +176,8 @@ struct Shown {
     path: Vec<Item>,
     items: Vec<Item>,
     entries: Vec<(ItemKey, u64)>,
-    tracks: Vec<music::Track>,
-    album: Option<music::Album>,
+    tracks: Vec<Track>,
+    album: Option<MusicAlbum>,
     holds: Holds,
     size_here_bytes: u64,
     after: Option<u64>,
@@ -191,7 +193,7 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     };
     let heading = match &contents {
         Contents::Folder(item) | Contents::File(item) => item.shown.clone(),
-        Contents::Set(_) => name_of_set(tx, &facts.share)?,
+        Contents::Set(_) => name_of_set(tx, facts)?,
     };
     let mut holds = Holds::default();
     for top in &tops {
@@ -230,17 +232,18 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
         entries.push((item.key, library::child_count(tx, item.key)?));
     }
     let audio: Vec<ItemKey> = items.iter().filter(|item| item.media == Media::Audio).map(|item| item.key).collect();
-    let tracks = music::tracks_of_items(tx, &audio)?;
-    let album = album_of(tx, &tracks)?;
+    let scope = rights::scope(tx, &facts.owner)?;
+    let tracks = music::tracks(tx, &scope, &audio)?;
+    let album = album_of(tx, &scope, &tracks)?;
     let after = (offset + PAGE_ROWS < total).then_some(offset + PAGE_ROWS);
     Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading })
 }
 
 /// What a share without a title of its own is called.
-fn name_of_set(tx: &mut Tx, share: &Share) -> Result<String> {
-    Ok(match share.items.as_slice() {
+fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
+    Ok(match facts.share.items.as_slice() {
         [shared @ (Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_))] => {
-            music::name_of(tx, *shared)?.unwrap_or_else(|| "Shared music".to_owned())
+            sharing::name_of(tx, &facts.owner, *shared)?.unwrap_or_else(|| "Shared music".to_owned())
         }
         _ => "Shared files".to_owned(),
     })
@@ -265,12 +268,13 @@ fn path_within(tx: &mut Tx, share: &Share, chain: &[ItemKey]) -> Result<Vec<Item
 }
 
 /// The album that the tracks of a page form, if all are of one.
-fn album_of(tx: &mut Tx, tracks: &[music::Track]) -> Result<Option<music::Album>> {
-    let Some(album) = tracks.first().and_then(|track| track.album) else { return Ok(None) };
-    if tracks.iter().any(|track| track.album != Some(album)) {
+fn album_of(tx: &mut Tx, scope: &Scope, tracks: &[Track]) -> Result<Option<MusicAlbum>> {
+    let key = |track: &Track| track.album.as_ref().map(|album| album.key);
+    let Some(album) = tracks.first().and_then(key) else { return Ok(None) };
+    if tracks.iter().any(|track| key(track) != Some(album)) {
         return Ok(None);
     }
-    music::album(tx, album)
+    Ok(music::albums(tx, scope, &[album])?.pop())
 }
 
 fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
@@ -325,15 +329,14 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
     page
 }
 
-fn track_row(track: &music::Track) -> TrackRow {
-    let small = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+fn track_row(track: &Track) -> TrackRow {
     TrackRow {
         item_id: track.item.id.clone(),
-        number: small(track.number),
-        disc: small(track.disc),
+        number: track.number,
+        disc: track.disc,
         title: if track.title.is_empty() { track.item.shown.clone() } else { track.title.clone() },
         artist: Some(track.artist_name.clone()).filter(|name| !name.is_empty()),
-        duration_s: u64::try_from(track.duration_ms / 1000).ok().filter(|s| *s > 0),
+        duration_s: Some(track.duration_ms / 1000).filter(|s| *s > 0),
         size_bytes: track.item.size_bytes,
         has_cover: track.has_cover,
     }
@@ -462,7 +465,7 @@ async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
                 Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
                 None => match sharing::contents(tx, &facts)? {
                     Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(_) => Some(name_of_set(tx, &facts.share)?),
+                    Contents::Set(_) => Some(name_of_set(tx, &facts)?),
                 },
             };
             let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;

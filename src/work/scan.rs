@@ -108,7 +108,8 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
     };
     let (library, top) = db.read_blocking(move |tx| Ok((library::by_key(tx, key)?, library::root_item(tx, key)?)))?;
     // The one item of a `Single` library was named by its owner, whatever its name is.
-    let is_served = |(depth, name): (usize, &Vec<u8>)| !is_left_out(name) || depth == 0 && library.only.as_ref() == Some(name);
+    let is_served =
+        |(depth, name): (usize, &Vec<u8>)| !is_left_out(name) || depth == 0 && library.only.as_ref() == Some(name);
     if !path.iter().enumerate().all(is_served) {
         return Ok(None);
     }
@@ -119,9 +120,7 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
         folder = match db.read_blocking(move |tx| library::child_named(tx, parent, &step))? {
             Some(item) if item.is_folder() => item,
             // A folder that is not known yet is indexed first, with all that is in it.
-            _ => scan_path(db, key, &path[..=depth])?
-                .filter(Item::is_folder)
-                .ok_or(Error::NotFound(Thing::Folder))?,
+            _ => scan_path(db, key, &path[..=depth])?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?,
         };
     }
 
@@ -284,9 +283,8 @@ impl Work<'_> {
     fn store(&self, progress: Report) -> Result<Outcome> {
         let changes = &self.comparison.changes;
         let library = self.batch.library;
-        let report = |changed: u64| {
-            progress(Progress { seen: self.seen.len() as u64, changed, total: changes.len() as u64 })
-        };
+        let report =
+            |changed: u64| progress(Progress { seen: self.seen.len() as u64, changed, total: changes.len() as u64 });
         let outcome = |ended, changed, broken: &AtomicUsize| Outcome {
             ended,
             seen: self.seen.len() as u64,
@@ -629,9 +627,8 @@ impl Watch {
         }
         let (orders, key, root) = (self.orders.clone(), library.key, library.root.clone());
         let handler = move |event: notify::Result<notify::Event>| {
-            let matters = event.is_ok_and(|event| {
-                !event.kind.is_access() && event.paths.iter().any(|path| is_served(&root, path))
-            });
+            let matters = event
+                .is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| is_served(&root, path)));
             if matters {
                 let _ = orders.send(Order::Heard(key));
             }
