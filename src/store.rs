@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 
 pub mod accounts;
+pub mod backup;
 pub mod files;
 pub mod library;
 pub mod marks;
