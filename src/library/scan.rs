@@ -88,10 +88,18 @@ pub enum Content {
     Changed,
 }
 
-/// What differs between the rows below `root` and what was seen there, folders before what is in them. An unchanged library
-/// gives nothing. `seen[0]` is `root` itself.
-pub fn changes(root: ItemKey, known: &[Known], seen: &[Seen]) -> Vec<Change> {
-    let Some(root) = known.iter().position(|item| item.key == root) else { return Vec::new() };
+/// How what was seen compares with what is known.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// What differs: first what is missing, then the rest, folders before what is in them. Nothing in an unchanged library.
+    pub changes: Vec<Change>,
+    /// Which item each entry of the walk is; `None` for new ones.
+    pub keys: Vec<Option<ItemKey>>,
+}
+
+/// Compares the rows at and below `root` with what was seen there. `seen[0]` is `root` itself.
+pub fn compare(root: ItemKey, known: &[Known], seen: &[Seen]) -> Comparison {
+    let Some(root) = known.iter().position(|item| item.key == root) else { return Comparison::default() };
     let mut matching = Matching::new(known, seen);
     matching.pair(0, root);
     matching.by_path(0);
@@ -278,7 +286,8 @@ impl<'a> Matching<'a> {
 
     /// A folder that was restored has a new inode. It is the same if something that lay directly in it lies in it again.
     fn folders_that_came_back(&mut self) {
-        let places: HashMap<ItemKey, usize> = self.known.iter().enumerate().map(|(index, item)| (item.key, index)).collect();
+        let places: HashMap<ItemKey, usize> =
+            self.known.iter().enumerate().map(|(index, item)| (item.key, index)).collect();
         for entry in (1..self.seen.len()).rev() {
             if self.seen[entry].stamp.kind != ItemKind::Folder || self.of_seen[entry].is_some() {
                 continue;
@@ -302,7 +311,7 @@ impl<'a> Matching<'a> {
         }
     }
 
-    fn finish(self) -> Vec<Change> {
+    fn finish(self) -> Comparison {
         let mut changes = Vec::new();
         for (index, item) in self.known.iter().enumerate() {
             if item.state == State::Here && self.of_known[index].is_none() && !self.unsure[index] {
@@ -325,7 +334,8 @@ impl<'a> Matching<'a> {
                 changes.push(Change::Kept { key: item.key, at, moved, back, content });
             }
         }
-        changes
+        let keys = self.of_seen.iter().map(|index| index.map(|index| self.known[index].key)).collect();
+        Comparison { changes, keys }
     }
 }
 
@@ -378,7 +388,7 @@ mod tests {
     }
 
     fn diff(before: &[Known], after: &[Seen]) -> Vec<Change> {
-        changes(ItemKey(100), before, after)
+        compare(ItemKey(100), before, after).changes
     }
 
     fn kept(key: i64, at: usize) -> (ItemKey, usize) {
@@ -388,7 +398,9 @@ mod tests {
     #[track_caller]
     fn assert_moved(change: Change, expected: (ItemKey, usize), expected_content: Content) {
         match change {
-            Change::Kept { key, at, moved: true, content, .. } => assert_eq!(((key, at), content), (expected, expected_content)),
+            Change::Kept { key, at, moved: true, content, .. } => {
+                assert_eq!(((key, at), content), (expected, expected_content))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -413,10 +425,12 @@ mod tests {
 
     #[test]
     fn a_save_that_keeps_the_old_file_as_a_backup_keeps_the_item_at_its_path() {
-        let after =
-            [("a", 2, None), ("a/x", 33, Some(9)), ("a/x~", 3, Some(1)), ("a/y", 4, Some(2)), ("b", 5, None)];
+        let after = [("a", 2, None), ("a/x", 33, Some(9)), ("a/x~", 3, Some(1)), ("a/y", 4, Some(2)), ("b", 5, None)];
         let found = diff(&known(&TREE), &seen(&after));
-        assert!(matches!(found[..], [Change::Kept { key: ItemKey(102), at: 2, moved: false, .. }, Change::Added { at: 3 }]));
+        assert!(matches!(
+            found[..],
+            [Change::Kept { key: ItemKey(102), at: 2, moved: false, .. }, Change::Added { at: 3 }]
+        ));
     }
 
     #[test]
@@ -517,7 +531,8 @@ mod tests {
     fn items_from_elsewhere_may_turn_up_and_are_never_missed() {
         let mut before = known(&TREE);
         before[2].state = State::Elsewhere;
-        let mut found = diff(&before, &seen(&[("a", 2, None), ("a/y", 4, Some(2)), ("b", 5, None), ("b/x", 3, Some(1))]));
+        let mut found =
+            diff(&before, &seen(&[("a", 2, None), ("a/y", 4, Some(2)), ("b", 5, None), ("b/x", 3, Some(1))]));
         assert_moved(found.remove(0), kept(102, 4), Content::Same);
         assert_eq!(diff(&before, &seen(&[("a", 2, None), ("a/y", 4, Some(2)), ("b", 5, None)])), []);
     }

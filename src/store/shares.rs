@@ -504,8 +504,8 @@ pub fn count_view(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) 
     Ok(())
 }
 
-/// Lets a visitor who was counted under one name go on under another.
-pub fn carry_visit(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
+/// A visitor who was counted without a ticket is the same one who now holds it.
+pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
     tx.run(
         "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 0, $3, $3)
          ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",

@@ -195,7 +195,7 @@ async fn carry_visit(app: &App, share: &Share, visitor: &Visitor, jti: String) -
         return Ok(());
     }
     let (key, carried) = (share.key, visitor.clone().with_ticket(jti));
-    app.db.write(move |tx| shares::carry_visit(tx, key, &carried, now_ms())).await
+    app.db.write(move |tx| shares::know_visitor(tx, key, &carried, now_ms())).await
 }
 
 /// Ours: the caller's shares, newest first.

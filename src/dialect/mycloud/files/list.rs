@@ -12,8 +12,9 @@ use super::super::{Query, answer_empty, answer_json};
 use super::{ROOTS, TRASH, child_count, describe, ids_of, place};
 use crate::error::{Error, Result, Thing};
 use crate::http::{Call, put_header};
-use crate::library::{Item, names};
+use crate::library::{Item, music, names};
 use crate::share::grant::Action;
+use crate::store::search::{self, Terms};
 use crate::store::{Tx, library, rights};
 use crate::work::files::{self, Place};
 use crate::work::sharing;
@@ -169,7 +170,7 @@ pub async fn get_search_text(call: Call) -> Result<Response> {
     let limit = query.number("limit")?.unwrap_or(100).clamp(1, 500);
     let find = move |tx: &mut Tx| {
         let scope = rights::scope(tx, &user)?;
-        let found = library::named_like(tx, scope.libraries(), &text, limit)?;
+        let found = search::items(tx, &scope, &Terms::of(&text), music::Page { offset: 0, limit })?;
         let caller = Caller::User { user: user.clone(), visitor: visitor.clone() };
         let mut matches = Vec::new();
         for item in found {
