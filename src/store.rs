@@ -35,6 +35,7 @@ pub mod search;
 pub mod settings;
 pub mod shares;
 mod sqlite;
+pub mod upload_names;
 pub mod uploads;
 mod value;
 
