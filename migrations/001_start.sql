@@ -368,6 +368,7 @@ CREATE TABLE upload (
     chunk_bytes BIGINT NOT NULL,            -- 0: one stream at offsets of the client's choice
     received_bytes BIGINT NOT NULL,
     modified_ms BIGINT,
+    on_conflict TEXT NOT NULL,              -- refuse, rename, replace
     temporary TEXT NOT NULL,                -- its name beneath the library's own folder
     created_ms BIGINT NOT NULL,
     expires_ms BIGINT NOT NULL

@@ -1,4 +1,7 @@
 //! The one test binary.
 
 mod engines;
+mod fixture;
+mod scan;
+mod server;
 mod store;

@@ -9,12 +9,14 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, RenameFlags, ResolveFlags, Statx, StatxFlags, StatxTimestamp,
-    fstatvfs, fsync, makedev, mkdirat, openat, openat2, renameat, renameat_with, statx, unlinkat,
+    Timespec, Timestamps, UTIME_OMIT, fstatvfs, fsync, futimens, makedev, mkdirat, openat, openat2, renameat, renameat_with, statx, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 
 use crate::blob::{Existing, Kind, Stat};
 use crate::error::{Error, Result, Thing};
+
+mod trash;
 
 /// Holds files that are being written, at the top of a root. No operation but those on temporaries sees it.
 const HIDDEN: &[u8] = b".openshelf";
@@ -194,6 +196,11 @@ impl Root {
 
     /// Gives a temporary its name, in one step and on disk when this returns. On an error the temporary is gone.
     pub fn commit<N: AsRef<[u8]>>(&self, mut temporary: Temporary, to: &[N], existing: Existing) -> Result<()> {
+        self.try_commit(&mut temporary, to, existing)
+    }
+
+    /// As [`commit`](Root::commit), but on an error the temporary is as it was, for another try.
+    pub fn try_commit<N: AsRef<[u8]>>(&self, temporary: &mut Temporary, to: &[N], existing: Existing) -> Result<()> {
         let to = self.checked(to)?;
         let (parent, name) = self.parent_to_change(&to)?;
         temporary.file.sync_all()?;
@@ -224,6 +231,16 @@ impl Root {
         rename_new(&old_parent, old_name, &new_parent, new_name)?;
         sync_folder(&new_parent)?;
         sync_folder(&old_parent)
+    }
+
+    /// Sets the time of the last change of a file or folder.
+    pub fn set_modified<N: AsRef<[u8]>>(&self, path: &[N], modified_ms: i64) -> Result<()> {
+        if self.only.is_some() {
+            return Err(READ_ONLY);
+        }
+        let handle = self.reach(&self.checked(path)?, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        Stat::of(&handle)?;
+        set_modified(&handle, modified_ms)
     }
 
     /// A file, or a folder with all in it. Links in it are removed, never followed.
@@ -416,6 +433,16 @@ fn shown(found: &Statx) -> Option<Stat> {
     })
 }
 
+/// Sets the time of the last change of what is open.
+pub fn set_modified(handle: impl AsFd, modified_ms: i64) -> Result<()> {
+    let modified = Timespec {
+        tv_sec: modified_ms.div_euclid(1000),
+        tv_nsec: (modified_ms.rem_euclid(1000) * 1_000_000) as _,
+    };
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    futimens(handle, &Timestamps { last_access: unchanged, last_modification: modified }).map_err(|e| failed(e, b""))
+}
+
 fn nanoseconds(time: &StatxTimestamp) -> i64 {
     time.tv_sec.saturating_mul(1_000_000_000).saturating_add(i64::from(time.tv_nsec))
 }
@@ -552,6 +579,15 @@ mod tests {
         assert!(!library.join("nowhere").exists());
     }
 
+    /// Lets a failed check end the test, where the scope would wait for its thread for ever.
+    struct StopOnDrop<'a>(&'a AtomicBool);
+
+    impl Drop for StopOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     #[test]
     fn a_folder_swapped_for_a_link_never_shows_or_changes_what_lies_outside() {
         let (folder, root) = library();
@@ -565,6 +601,7 @@ mod tests {
                     renameat_with(&handle, "album", &handle, "other", RenameFlags::EXCHANGE).unwrap();
                 }
             });
+            let _stop = StopOnDrop(&stop);
             let (mut seen, mut missed) = (0, 0);
             let end = Instant::now() + Duration::from_secs(20);
             while (seen < 2_000 || missed < 2_000) && Instant::now() < end {
@@ -582,7 +619,6 @@ mod tests {
                 let _ = root.create_folder(&[b"album".as_slice(), b"made"]);
                 let _ = root.remove(&[b"album".as_slice(), b"made"]);
             }
-            stop.store(true, Ordering::Relaxed);
             assert!(seen > 100 && missed > 100, "the race was not run: {seen} seen, {missed} missed");
         });
         assert_eq!(std::fs::read_dir(folder.path().join("outside")).unwrap().count(), 1);

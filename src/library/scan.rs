@@ -88,10 +88,18 @@ pub enum Content {
     Changed,
 }
 
-/// What differs between the rows below `root` and what was seen there, folders before what is in them. An unchanged library
-/// gives nothing. `seen[0]` is `root` itself.
-pub fn changes(root: ItemKey, known: &[Known], seen: &[Seen]) -> Vec<Change> {
-    let Some(root) = known.iter().position(|item| item.key == root) else { return Vec::new() };
+/// How what was seen compares with what is known.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    /// What differs: first what is missing, then the rest, folders before what is in them. Nothing in an unchanged library.
+    pub changes: Vec<Change>,
+    /// Which item each entry of the walk is; `None` for new ones.
+    pub keys: Vec<Option<ItemKey>>,
+}
+
+/// Compares the rows at and below `root` with what was seen there. `seen[0]` is `root` itself.
+pub fn compare(root: ItemKey, known: &[Known], seen: &[Seen]) -> Comparison {
+    let Some(root) = known.iter().position(|item| item.key == root) else { return Comparison::default() };
     let mut matching = Matching::new(known, seen);
     matching.pair(0, root);
     matching.by_path(0);
@@ -302,7 +310,7 @@ impl<'a> Matching<'a> {
         }
     }
 
-    fn finish(self) -> Vec<Change> {
+    fn finish(self) -> Comparison {
         let mut changes = Vec::new();
         for (index, item) in self.known.iter().enumerate() {
             if item.state == State::Here && self.of_known[index].is_none() && !self.unsure[index] {
@@ -325,7 +333,8 @@ impl<'a> Matching<'a> {
                 changes.push(Change::Kept { key: item.key, at, moved, back, content });
             }
         }
-        changes
+        let keys = self.of_seen.iter().map(|index| index.map(|index| self.known[index].key)).collect();
+        Comparison { changes, keys }
     }
 }
 
@@ -378,7 +387,7 @@ mod tests {
     }
 
     fn diff(before: &[Known], after: &[Seen]) -> Vec<Change> {
-        changes(ItemKey(100), before, after)
+        compare(ItemKey(100), before, after).changes
     }
 
     fn kept(key: i64, at: usize) -> (ItemKey, usize) {

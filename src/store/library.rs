@@ -1,7 +1,6 @@
 //! Rows of libraries and of the folders and files in them.
 
-use super::rights::{self, Object};
-use super::{Row, Tx, in_list};
+use super::{Row, Tx, Value, in_list, rights};
 use crate::account::token::random_base62;
 use crate::account::{UserKey, name_key};
 use crate::args;
@@ -12,7 +11,6 @@ use crate::library::{
 };
 use crate::share::grant::Placed;
 use crate::share::{Bits, Subject};
-use crate::store::Value;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -36,10 +34,6 @@ pub struct Page {
     pub limit: u64,
 }
 
-impl Page {
-    pub const ALL: Page = Page { offset: 0, limit: i64::MAX as u64 };
-}
-
 /// What lies at and below an item.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -51,7 +45,7 @@ pub struct Totals {
     pub duration_ms: u64,
 }
 
-const LIBRARY: &str = "SELECT id, public_id, name, kind, owner_id, root, only, writable, online, revision, scanned_ms, \
+const LIBRARY: &str = "SELECT id, public_id, name, kind, owner_id, root, only_name, writable, online, revision, scanned_ms, \
                        changed_ms FROM library";
 const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
                     revision, added_ms FROM item";
@@ -63,7 +57,7 @@ const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, na
 pub fn insert(tx: &mut Tx, new: &NewLibrary, now_ms: i64) -> Result<Library> {
     refuse_taken_name(tx, new.kind, new.owner, &new.name, None)?;
     let key: i64 = tx.one(
-        "INSERT INTO library (public_id, name, name_key, kind, owner_id, root, only, writable, online, revision,
+        "INSERT INTO library (public_id, name, name_key, kind, owner_id, root, only_name, writable, online, revision,
                               created_ms, scanned_ms, changed_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 0, $9, NULL, $10) RETURNING id",
         args![
@@ -96,7 +90,7 @@ pub fn insert(tx: &mut Tx, new: &NewLibrary, now_ms: i64) -> Result<Library> {
     )?;
     let key = LibraryKey(key);
     if new.kind == LibraryKind::Folder {
-        rights::set(tx, Object::Library(key), &[(Subject::Everyone, Bits::READ.and(Bits::SHARE))])?;
+        rights::set(tx, key, &Subject::Everyone, Bits::READ.and(Bits::SHARE))?;
     }
     by_key(tx, key)
 }
@@ -126,40 +120,28 @@ fn refuse_taken_name(
 }
 
 /// All libraries, by name.
-pub fn list(tx: &mut Tx) -> Result<Vec<Library>> {
-    tx.all(&format!("{LIBRARY} ORDER BY name_key, id"), args![], library)
-}
-
-/// All libraries with what is given on each: what `grant::scope` wants.
-pub fn list_with_rights(tx: &mut Tx) -> Result<Vec<(Library, Vec<(Subject, Bits)>)>> {
-    let libraries = list(tx)?;
-    libraries
-        .into_iter()
-        .map(|library| {
-            let rights = rights::of(tx, Object::Library(library.key))?;
-            Ok((library, rights))
-        })
-        .collect()
+pub fn all(tx: &mut Tx) -> Result<Vec<Library>> {
+    tx.all(&format!("{LIBRARY} ORDER BY name_key, id"), args![], library_of)
 }
 
 pub fn by_key(tx: &mut Tx, key: LibraryKey) -> Result<Library> {
-    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library)?.ok_or(Error::NotFound(Thing::Library))
+    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library_of)?.ok_or(Error::NotFound(Thing::Library))
 }
 
 pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Library>> {
-    tx.maybe(&format!("{LIBRARY} WHERE public_id = $1"), args![id], library)
+    tx.maybe(&format!("{LIBRARY} WHERE public_id = $1"), args![id], library_of)
 }
 
 pub fn home_of(tx: &mut Tx, owner: UserKey) -> Result<Option<Library>> {
-    tx.maybe(&format!("{LIBRARY} WHERE kind = 'home' AND owner_id = $1"), args![owner.0], library)
+    tx.maybe(&format!("{LIBRARY} WHERE kind = 'home' AND owner_id = $1"), args![owner.0], library_of)
 }
 
 /// The library whose root is this very path and serves the same.
 pub fn by_root(tx: &mut Tx, root: &std::path::Path, only: Option<&[u8]>) -> Result<Option<Library>> {
     tx.maybe(
-        &format!("{LIBRARY} WHERE root = $1 AND COALESCE(only, $2) = $3 ORDER BY id"),
+        &format!("{LIBRARY} WHERE root = $1 AND COALESCE(only_name, $2) = $3 ORDER BY id"),
         args![root.as_os_str().as_bytes(), b"", only.unwrap_or_default()],
-        library,
+        library_of,
     )
 }
 
@@ -202,24 +184,24 @@ pub fn remove(tx: &mut Tx, key: LibraryKey) -> Result<()> {
 
 /// The root folder of a library.
 pub fn root_item(tx: &mut Tx, library: LibraryKey) -> Result<Item> {
-    tx.one(&format!("{ITEM} WHERE library_id = $1 AND parent_id IS NULL"), args![library.0], item)
+    tx.one(&format!("{ITEM} WHERE library_id = $1 AND parent_id IS NULL"), args![library.0], item_of)
 }
 
-/// An item that is there: neither missing nor in the trash itself. Whether a folder above it is in the trash, `placed` says.
-pub fn item_by_key(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
+/// An item that is there: neither missing nor in the trash itself. Whether a folder above it is in the trash, [`place`] says.
+pub fn item(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
     let sql = format!("{ITEM} WHERE id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL");
-    tx.maybe(&sql, args![key.0], item)
+    tx.maybe(&sql, args![key.0], item_of)
 }
 
 pub fn item_by_id(tx: &mut Tx, id: &str) -> Result<Option<Item>> {
     let sql = format!("{ITEM} WHERE public_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL");
-    tx.maybe(&sql, args![id], item)
+    tx.maybe(&sql, args![id], item_of)
 }
 
 /// By its name on disk.
 pub fn child_named(tx: &mut Tx, parent: ItemKey, name: &[u8]) -> Result<Option<Item>> {
     let sql = format!("{ITEM} WHERE parent_id = $1 AND name = $2 AND missing_ms IS NULL AND trashed_ms IS NULL");
-    tx.maybe(&sql, args![parent.0, name], item)
+    tx.maybe(&sql, args![parent.0, name], item_of)
 }
 
 /// By its name as shown; `shown` may come decomposed.
@@ -227,16 +209,21 @@ pub fn child_shown(tx: &mut Tx, parent: ItemKey, shown: &str) -> Result<Option<I
     use unicode_normalization::UnicodeNormalization;
     let shown: String = shown.nfc().collect();
     let sql = format!("{ITEM} WHERE parent_id = $1 AND shown = $2 AND missing_ms IS NULL AND trashed_ms IS NULL");
-    tx.maybe(&sql, args![parent.0, shown], item)
+    tx.maybe(&sql, args![parent.0, shown], item_of)
 }
 
 /// What lies directly in a folder: folders first, then by name.
-pub fn children(tx: &mut Tx, parent: ItemKey, page: Page) -> Result<Vec<Item>> {
+pub fn children(tx: &mut Tx, parent: ItemKey) -> Result<Vec<Item>> {
+    children_page(tx, parent, Page { offset: 0, limit: i64::MAX as u64 })
+}
+
+/// A part of [`children`].
+pub fn children_page(tx: &mut Tx, parent: ItemKey, page: Page) -> Result<Vec<Item>> {
     let sql = format!(
         "{ITEM} WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY kind, sort, id
          LIMIT $2 OFFSET $3"
     );
-    tx.all(&sql, args![parent.0, page.limit, page.offset], item)
+    tx.all(&sql, args![parent.0, page.limit, page.offset], item_of)
 }
 
 pub fn child_count(tx: &mut Tx, parent: ItemKey) -> Result<u64> {
@@ -249,7 +236,8 @@ pub fn child_count(tx: &mut Tx, parent: ItemKey) -> Result<u64> {
 
 /// An item with all that decides who may have it. `NotFound` when it, or a folder above it, is missing or in the trash.
 /// Of `playlists`, those are answered that hold the item.
-pub fn placed(tx: &mut Tx, key: ItemKey, playlists: &[PlaylistKey]) -> Result<Placed> {
+pub fn place(tx: &mut Tx, item: Item, playlists: &[PlaylistKey]) -> Result<Placed> {
+    let key = item.key;
     let above = tx.all(
         "WITH RECURSIVE above (id, parent_id, name, hidden, depth) AS (
              SELECT id, parent_id, name, COALESCE(missing_ms, trashed_ms), CAST(0 AS BIGINT) FROM item WHERE id = $1
@@ -261,11 +249,9 @@ pub fn placed(tx: &mut Tx, key: ItemKey, playlists: &[PlaylistKey]) -> Result<Pl
         args![key.0],
         |row| Ok((ItemKey(row.get(0)?), row.get::<Option<i64>>(1)?, row.get::<Vec<u8>>(2)?, row.get::<Option<i64>>(3)?)),
     )?;
-    let gone = Error::NotFound(Thing::File);
-    if above.iter().any(|(_, _, _, hidden)| hidden.is_some()) {
-        return Err(gone);
+    if above.is_empty() || above.iter().any(|(_, _, _, hidden)| hidden.is_some()) {
+        return Err(Error::NotFound(if item.is_folder() { Thing::Folder } else { Thing::File }));
     }
-    let item = item_by_key(tx, key)?.ok_or(gone)?;
     let library = by_key(tx, item.library)?;
     let chain = above.iter().map(|(key, ..)| *key).collect();
     let mut path: Vec<Vec<u8>> =
@@ -328,7 +314,7 @@ pub(super) fn new_id(kind: IdKind) -> String {
     format!("{}{}", kind.letter(), random_base62(16))
 }
 
-fn library(row: &Row) -> Result<Library> {
+fn library_of(row: &Row) -> Result<Library> {
     let kind: String = row.get(3)?;
     Ok(Library {
         key: LibraryKey(row.get(0)?),
@@ -360,7 +346,7 @@ fn kind_text(kind: LibraryKind) -> &'static str {
 }
 
 /// Of the columns that [`ITEM`] selects.
-fn item(row: &Row) -> Result<Item> {
+fn item_of(row: &Row) -> Result<Item> {
     Ok(Item {
         key: ItemKey(row.get(0)?),
         id: row.get(1)?,

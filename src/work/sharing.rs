@@ -11,7 +11,7 @@ use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, 
 use crate::share::visit::Visitor;
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
-use crate::store::{Tx, library, music, rights, shares};
+use crate::store::{Tx, library, music, playlists, rights, shares};
 use crate::{App, now_ms};
 
 /// Entries of one share at most; more is a folder's or a playlist's work.
@@ -201,6 +201,17 @@ pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
         ([Shared::Item(_)], [item]) if item.is_folder() => Contents::Folder(item.clone()),
         ([Shared::Item(_)], [item]) => Contents::File(item.clone()),
         _ => Contents::Set(items),
+    })
+}
+
+/// What an album, artist or playlist is called, as far as the owner may see it; an item, by its shown name.
+pub fn name_of(tx: &mut Tx, owner: &User, shared: Shared) -> Result<Option<String>> {
+    let scope = rights::scope(tx, owner)?;
+    Ok(match shared {
+        Shared::Item(key) => library::item(tx, key)?.map(|item| item.shown),
+        Shared::Album(key) => music::albums(tx, &scope, &[key])?.pop().map(|album| album.name),
+        Shared::Artist(key) => music::artists(tx, &scope, &[key])?.pop().map(|artist| artist.name),
+        Shared::Playlist(key) => playlists::list(tx, &scope)?.into_iter().find(|list| list.key == key).map(|list| list.name),
     })
 }
 

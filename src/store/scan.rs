@@ -1,0 +1,750 @@
+//! Rows as a scan changes them: items, tracks, and the albums, artists and genres that are made from tracks.
+//!
+//! A scan goes in short transactions, each of which leaves a library that can be read. `commit` stores items and what
+//! their tags say; then `sort` gives tracks to albums, and `refresh` sums albums up. What is left to do stands in the rows
+//! (`track.unsorted`, `album.stale`), so that a scan that was killed is finished by the next one.
+
+use super::library::{item_kind, kind_number, media_number, new_id};
+use super::{Tx, Value, in_list};
+use crate::account::name_key;
+use crate::args;
+use crate::error::{Error, Result};
+use crate::library::names::{initial, search_key, shown, sort_key, unique_shown, without_article};
+use crate::library::scan::{Content, Known, Stamp, State};
+use crate::library::tags::{Credit, Facts, cover_rank};
+use crate::library::{IdKind, ItemKey, ItemKind, LibraryKey, Media};
+use std::collections::{HashMap, HashSet};
+
+pub const UNKNOWN_ARTIST: &str = "[Unknown Artist]";
+pub const VARIOUS_ARTISTS: &str = "Various Artists";
+
+/// One change to store.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    Missing { key: ItemKey },
+    Put(Box<Put>),
+}
+
+#[derive(Debug, Clone)]
+pub struct Put {
+    /// Its number in the walk.
+    pub at: usize,
+    pub folder: Folder,
+    pub name: Vec<u8>,
+    pub stamp: Stamp,
+    pub media: Media,
+    pub fate: Fate,
+    pub track: Track,
+}
+
+/// The folder that something lies in.
+#[derive(Debug, Clone, Copy)]
+pub enum Folder {
+    Known(ItemKey),
+    /// New as well: its number in the walk.
+    At(usize),
+    /// It is the root of the library.
+    None,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Fate {
+    Added,
+    /// At its path, as before.
+    Stays { key: ItemKey, content: Content },
+    /// At another path, or back at its own.
+    Placed { key: ItemKey, content: Content },
+}
+
+#[derive(Debug, Clone)]
+pub enum Track {
+    /// What is known of it as music still holds.
+    Unchanged,
+    /// It is not music.
+    None,
+    Facts(Box<Facts>),
+}
+
+// What is known ------------------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    ItemOnly,
+    Whole,
+}
+
+/// An item and all below it, missing ones too; what is in the trash is not.
+pub fn known(tx: &mut Tx, root: ItemKey, depth: Depth) -> Result<Vec<Known>> {
+    tx.all(
+        "WITH RECURSIVE below (id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms) AS (
+             SELECT id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms
+             FROM item WHERE id = $1
+             UNION ALL
+             SELECT c.id, c.parent_id, c.name, c.kind, c.size_bytes, c.modified_ns, c.device, c.inode, c.birth_ns,
+                    c.missing_ms
+             FROM item c JOIN below b ON c.parent_id = b.id WHERE c.trashed_ms IS NULL AND $2 = 1
+         )
+         SELECT id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms FROM below",
+        args![root.0, i64::from(depth == Depth::Whole)],
+        |row| {
+            Ok(Known {
+                key: ItemKey(row.get(0)?),
+                parent: row.get::<Option<i64>>(1)?.map(ItemKey),
+                name: row.get(2)?,
+                stamp: Stamp {
+                    kind: item_kind(row.get(3)?)?,
+                    size_bytes: row.get(4)?,
+                    modified_ns: row.get(5)?,
+                    device: row.get(6)?,
+                    inode: row.get(7)?,
+                    birth_ns: row.get(8)?,
+                },
+                state: if row.get::<Option<i64>>(9)?.is_some() { State::Missing } else { State::Here },
+            })
+        },
+    )
+}
+
+/// A folder without what is in it, and all that is or was at one name in it.
+pub fn known_child(tx: &mut Tx, folder: ItemKey, name: &[u8]) -> Result<Vec<Known>> {
+    let mut found = known(tx, folder, Depth::ItemOnly)?;
+    let at_name: Vec<ItemKey> = tx.all(
+        "SELECT id FROM item WHERE parent_id = $1 AND name = $2 AND trashed_ms IS NULL",
+        args![folder.0, name],
+        |row| Ok(ItemKey(row.get(0)?)),
+    )?;
+    for key in at_name {
+        found.extend(known(tx, key, Depth::Whole)?);
+    }
+    Ok(found)
+}
+
+/// The latest item that a library has: what was added after it, somebody else added.
+pub fn newest(tx: &mut Tx, library: LibraryKey) -> Result<ItemKey> {
+    tx.one("SELECT COALESCE(MAX(id), 0) FROM item WHERE library_id = $1", args![library.0], |row| Ok(ItemKey(row.get(0)?)))
+}
+
+/// Items of a library that may be files of these inodes and birth times, wherever they lie.
+pub fn with_inode(tx: &mut Tx, library: LibraryKey, inode: i64, birth_ns: i64) -> Result<Vec<ItemKey>> {
+    tx.all(
+        "SELECT id FROM item WHERE library_id = $1 AND inode = $2 AND birth_ns = $3
+         AND missing_ms IS NULL AND trashed_ms IS NULL",
+        args![library.0, inode, birth_ns],
+        |row| Ok(ItemKey(row.get(0)?)),
+    )
+}
+
+// Changes ------------------------------------------------------------------------------------------------------------
+
+/// What the changes of one scan have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch {
+    pub library: LibraryKey,
+    /// See [`newest`]; asked before the walk.
+    pub newest: ItemKey,
+    pub now_ms: i64,
+}
+
+/// Stores changes. `keys` has the items that were added so far by their number in the walk, and gets those added here.
+pub fn commit(
+    tx: &mut Tx,
+    batch: Batch,
+    entries: &[Entry],
+    keys: &mut HashMap<usize, ItemKey>,
+) -> Result<()> {
+    let Batch { library, now_ms, .. } = batch;
+    for entry in entries {
+        match entry {
+            Entry::Missing { key } => {
+                mark_albums_around(tx, *key)?;
+                let sql = "UPDATE item SET missing_ms = $1 WHERE id = $2 AND missing_ms IS NULL";
+                tx.run(sql, args![now_ms, key.0])?;
+            }
+            Entry::Put(put) => {
+                let folder = match put.folder {
+                    Folder::Known(key) => Some(key),
+                    Folder::At(at) => {
+                        Some(*keys.get(&at).ok_or_else(|| Error::internal("scan", "a folder comes after its content"))?)
+                    }
+                    Folder::None => None,
+                };
+                let key = put_item(tx, batch, folder, put)?;
+                keys.insert(put.at, key);
+                match &put.track {
+                    Track::Unchanged => {}
+                    Track::None => {
+                        tx.run("DELETE FROM track WHERE item_id = $1", args![key.0])?;
+                    }
+                    Track::Facts(facts) => put_track(tx, key, folder, facts)?,
+                }
+                mark_albums_around(tx, key)?;
+            }
+        }
+    }
+    tx.run("UPDATE library SET revision = revision + 1, changed_ms = $1 WHERE id = $2", args![now_ms, library.0])?;
+    Ok(())
+}
+
+fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Result<ItemKey> {
+    let stamp = &put.stamp;
+    let now_ms = batch.now_ms;
+    let (known, content) = match put.fate {
+        Fate::Added => (added_meanwhile(tx, batch, folder, put)?, Content::Same),
+        Fate::Stays { key, content } | Fate::Placed { key, content } => (Some(key), content),
+    };
+    if let Some(key) = known {
+        // Before it moves away, for the albums of where it was.
+        mark_albums_around(tx, key)?;
+    }
+    let named = match (put.fate, folder) {
+        (Fate::Stays { .. }, _) | (_, None) => None,
+        (Fate::Added | Fate::Placed { .. }, Some(folder)) => Some((folder, free_path(tx, folder, put, known, now_ms)?)),
+    };
+    let key = match (known, named) {
+        (Some(key), named) => {
+            if let Some((folder, shown)) = named {
+                tx.run(
+                    "UPDATE item SET parent_id = $1, name = $2, shown = $3, sort = $4, search = $5, missing_ms = NULL
+                     WHERE id = $6",
+                    args![folder.0, &put.name, &shown, sort_key(&shown), search_key(&shown), key.0],
+                )?;
+            }
+            tx.run(
+                "UPDATE item SET media = $1, size_bytes = $2, modified_ns = $3, device = $4, inode = $5, birth_ns = $6,
+                                 revision = revision + $7, missing_ms = NULL
+                 WHERE id = $8",
+                args![
+                    media_number(put.media),
+                    stamp.size_bytes,
+                    stamp.modified_ns,
+                    stamp.device,
+                    stamp.inode,
+                    stamp.birth_ns,
+                    content == Content::Changed,
+                    key.0
+                ],
+            )?;
+            key
+        }
+        (None, Some((folder, shown))) => {
+            let id = new_id(if stamp.kind == ItemKind::Folder { IdKind::Folder } else { IdKind::File });
+            tx.one(
+                "INSERT INTO item (public_id, library_id, parent_id, kind, media, name, shown, sort, search, size_bytes,
+                                   modified_ns, device, inode, birth_ns, revision, added_ms)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15) RETURNING id",
+                args![
+                    id,
+                    batch.library.0,
+                    folder.0,
+                    kind_number(stamp.kind),
+                    media_number(put.media),
+                    &put.name,
+                    &shown,
+                    sort_key(&shown),
+                    search_key(&shown),
+                    stamp.size_bytes,
+                    stamp.modified_ns,
+                    stamp.device,
+                    stamp.inode,
+                    stamp.birth_ns,
+                    now_ms
+                ],
+                |row| Ok(ItemKey(row.get(0)?)),
+            )?
+        }
+        (None, None) => return Err(Error::internal("scan", "a root that is not known")),
+    };
+    Ok(key)
+}
+
+/// What another scan, such as that of an upload, added at this path since this one began.
+fn added_meanwhile(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Result<Option<ItemKey>> {
+    let Some(folder) = folder else { return Ok(None) };
+    tx.maybe(
+        "SELECT id FROM item WHERE parent_id = $1 AND name = $2 AND kind = $3 AND id > $4
+         AND missing_ms IS NULL AND trashed_ms IS NULL",
+        args![folder.0, &put.name, kind_number(put.stamp.kind), batch.newest.0],
+        |row| Ok(ItemKey(row.get(0)?)),
+    )
+}
+
+/// Makes sure that nothing else is at the path, and says how the name is shown there. Who had the path until now has its own
+/// change in the same scan, before or after this one: two items may swap their names.
+fn free_path(tx: &mut Tx, folder: ItemKey, put: &Put, except: Option<ItemKey>, now_ms: i64) -> Result<String> {
+    let except = except.map_or(0, |key| key.0);
+    tx.run(
+        "UPDATE item SET missing_ms = $1
+         WHERE parent_id = $2 AND name = $3 AND missing_ms IS NULL AND trashed_ms IS NULL AND id <> $4",
+        args![now_ms, folder.0, &put.name, except],
+    )?;
+    unique_shown(shown(&put.name), |candidate| {
+        let taken: Option<i64> = tx.maybe(
+            "SELECT id FROM item
+             WHERE parent_id = $1 AND shown = $2 AND missing_ms IS NULL AND trashed_ms IS NULL AND id <> $3",
+            args![folder.0, candidate, except],
+            |row| row.get(0),
+        )?;
+        Ok(taken.is_some())
+    })
+}
+
+/// Albums that a change of this item may concern: its own, those of the tracks in it, and those whose cover it is or was.
+fn mark_albums_around(tx: &mut Tx, key: ItemKey) -> Result<()> {
+    let (kind, media, parent, name) = tx.one(
+        "SELECT kind, media, parent_id, name FROM item WHERE id = $1",
+        args![key.0],
+        |row| Ok((row.get::<i64>(0)?, row.get::<i64>(1)?, row.get::<Option<i64>>(2)?, row.get::<Vec<u8>>(3)?)),
+    )?;
+    let of_folders = "UPDATE album SET stale = 1 WHERE id IN (SELECT t.album_id FROM track t JOIN item i ON i.id = t.item_id
+                      WHERE i.parent_id = $1)";
+    if kind == kind_number(ItemKind::Folder) {
+        tx.run(of_folders, args![key.0])?;
+    } else if media == media_number(Media::Audio) {
+        let sql = "UPDATE album SET stale = 1 WHERE id = (SELECT album_id FROM track WHERE item_id = $1)";
+        tx.run(sql, args![key.0])?;
+    } else if cover_rank(&name).is_some()
+        && let Some(parent) = parent
+    {
+        // A record of several discs has a folder for each, and its picture above them.
+        tx.run(of_folders, args![parent])?;
+        tx.run(
+            "UPDATE album SET stale = 1 WHERE id IN (SELECT t.album_id FROM track t JOIN item i ON i.id = t.item_id
+             JOIN item f ON f.id = i.parent_id WHERE f.parent_id = $1)",
+            args![parent],
+        )?;
+    }
+    Ok(())
+}
+
+// Tracks -------------------------------------------------------------------------------------------------------------
+
+/// What makes tracks one album: the release they name; else the artist of the album with its name; else the folder.
+fn identity(facts: &Facts, folder: Option<ItemKey>) -> String {
+    let album = search_key(&facts.album);
+    let folder = folder.map_or(0, |key| key.0);
+    if !facts.musicbrainz_release.is_empty() {
+        format!("release {}", facts.musicbrainz_release)
+    } else if album.is_empty() {
+        format!("folder {folder}")
+    } else if !facts.album_artists.is_empty() {
+        let artists: Vec<String> = facts.album_artists.iter().map(|credit| search_key(&credit.name)).collect();
+        format!("artist {}\u{1f}{album}", artists.join("\u{1f}"))
+    } else if facts.is_compilation {
+        format!("various {album}")
+    } else {
+        format!("folder {folder} {album}")
+    }
+}
+
+fn json(list: &[String]) -> String {
+    serde_json::Value::from(list).to_string()
+}
+
+fn put_track(tx: &mut Tx, item: ItemKey, folder: Option<ItemKey>, facts: &Facts) -> Result<()> {
+    let unknown = [Credit { name: UNKNOWN_ARTIST.to_owned(), ..Credit::default() }];
+    let artists = if facts.artists.is_empty() { &unknown[..] } else { &facts.artists[..] };
+    let artist_name = if facts.artist_name.is_empty() { UNKNOWN_ARTIST } else { &facts.artist_name };
+    let ordered_by = if facts.sort_title.is_empty() { &facts.title } else { &facts.sort_title };
+    let searched = [&facts.title, artist_name, &facts.album_artist_name, &facts.album].map(search_key).join(" ");
+    tx.run(
+        "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
+             album_artist_name, album_name, album_sort_name, album_musicbrainz_id, compilation, release_types, disc,
+             disc_title, number, year, duration_ms, bit_rate_kbps, sample_rate_hz, bit_depth, channels, bpm, comment, isrc,
+             moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics)
+         VALUES ($1, NULL, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+         ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
+             sort_title = excluded.sort_title, sort = excluded.sort, search = excluded.search,
+             artist_name = excluded.artist_name, album_artist_name = excluded.album_artist_name,
+             album_name = excluded.album_name, album_sort_name = excluded.album_sort_name,
+             album_musicbrainz_id = excluded.album_musicbrainz_id, compilation = excluded.compilation,
+             release_types = excluded.release_types, disc = excluded.disc, disc_title = excluded.disc_title,
+             number = excluded.number, year = excluded.year, duration_ms = excluded.duration_ms,
+             bit_rate_kbps = excluded.bit_rate_kbps, sample_rate_hz = excluded.sample_rate_hz,
+             bit_depth = excluded.bit_depth, channels = excluded.channels, bpm = excluded.bpm,
+             comment = excluded.comment, isrc = excluded.isrc, moods = excluded.moods,
+             musicbrainz_id = excluded.musicbrainz_id, track_gain_db = excluded.track_gain_db,
+             track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
+             album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics",
+        args![
+            item.0,
+            identity(facts, folder),
+            &facts.title,
+            &facts.sort_title,
+            sort_key(ordered_by),
+            searched,
+            artist_name,
+            &facts.album_artist_name,
+            &facts.album,
+            &facts.sort_album,
+            &facts.musicbrainz_release,
+            facts.is_compilation,
+            json(&facts.release_types),
+            facts.disc,
+            &facts.disc_title,
+            facts.number,
+            facts.year,
+            facts.duration_ms,
+            facts.bit_rate_kbps,
+            facts.sample_rate_hz,
+            facts.bit_depth,
+            facts.channels,
+            facts.bpm,
+            &facts.comment,
+            json(&facts.isrc),
+            json(&facts.moods),
+            &facts.musicbrainz_recording,
+            facts.track_gain_db,
+            facts.track_peak,
+            facts.album_gain_db,
+            facts.album_peak,
+            facts.has_cover,
+            &facts.lyrics
+        ],
+    )?;
+    tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
+    tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
+    for (role, credits) in [("artist", artists), ("albumartist", &facts.album_artists), ("composer", &facts.composers)] {
+        for (position, credit) in credits.iter().enumerate() {
+            let artist = artist(tx, credit)?;
+            tx.run(
+                "INSERT INTO track_credit (item_id, role, position, artist_id) VALUES ($1, $2, $3, $4)",
+                args![item.0, role, position, artist],
+            )?;
+        }
+    }
+    for (position, name) in facts.genres.iter().enumerate() {
+        let genre = genre(tx, name)?;
+        let sql = "INSERT INTO track_genre (item_id, position, genre_id) VALUES ($1, $2, $3)";
+        tx.run(sql, args![item.0, position, genre])?;
+    }
+    Ok(())
+}
+
+/// The artist of that name, made when there is none; learns what the credit knows more.
+fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
+    let name_key = name_key(&credit.name);
+    let found: Option<(i64, String, String)> = tx.maybe(
+        "SELECT id, sort_name, musicbrainz_id FROM artist WHERE name_key = $1",
+        args![&name_key],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let ordered_by = match credit.sort_name.as_str() {
+        "" => without_article(&credit.name),
+        sort_name => sort_name,
+    };
+    if let Some((id, sort_name, musicbrainz_id)) = found {
+        if sort_name.is_empty() && !credit.sort_name.is_empty() {
+            tx.run(
+                "UPDATE artist SET sort_name = $1, sort = $2, initial = $3 WHERE id = $4",
+                args![&credit.sort_name, sort_key(ordered_by), initial(ordered_by).to_string(), id],
+            )?;
+        }
+        if musicbrainz_id.is_empty() && !credit.musicbrainz_id.is_empty() {
+            tx.run("UPDATE artist SET musicbrainz_id = $1 WHERE id = $2", args![&credit.musicbrainz_id, id])?;
+        }
+        return Ok(id);
+    }
+    tx.one(
+        "INSERT INTO artist (public_id, name, name_key, sort_name, sort, initial, search, musicbrainz_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+        args![
+            new_id(IdKind::Artist),
+            &credit.name,
+            name_key,
+            &credit.sort_name,
+            sort_key(ordered_by),
+            initial(ordered_by).to_string(),
+            search_key(&credit.name),
+            &credit.musicbrainz_id
+        ],
+        |row| row.get(0),
+    )
+}
+
+fn genre(tx: &mut Tx, name: &str) -> Result<i64> {
+    let name_key = name_key(name);
+    let found = tx.maybe("SELECT id FROM genre WHERE name_key = $1", args![&name_key], |row| row.get(0))?;
+    match found {
+        Some(id) => Ok(id),
+        None => tx.one(
+            "INSERT INTO genre (name, name_key) VALUES ($1, $2) RETURNING id",
+            args![name, name_key],
+            |row| row.get(0),
+        ),
+    }
+}
+
+// Albums -------------------------------------------------------------------------------------------------------------
+
+/// Whether there is work left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    More,
+    Nothing,
+}
+
+/// Gives tracks whose tags were read to the albums that these name, up to `limit` albums.
+///
+/// An album that no track named until now takes over the row, and with it the id, of the album from which most tracks
+/// come, provided that most of that album's tracks come: that is what a corrected name looks like.
+pub fn sort(tx: &mut Tx, library: LibraryKey, limit: u64, now_ms: i64) -> Result<Left> {
+    let unsorted = "FROM track t JOIN item i ON i.id = t.item_id WHERE t.unsorted = 1 AND i.library_id = $1";
+    let identities: Vec<String> =
+        tx.all(&format!("SELECT DISTINCT t.identity {unsorted} LIMIT $2"), args![library.0, limit], |row| row.get(0))?;
+    for identity in &identities {
+        let before: Vec<(i64, i64)> = tx.all(
+            &format!(
+                "SELECT t.album_id, COUNT(*) {unsorted} AND t.identity = $2 AND t.album_id IS NOT NULL
+                 GROUP BY t.album_id ORDER BY COUNT(*) DESC, t.album_id"
+            ),
+            args![library.0, identity],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let existing: Option<i64> = tx.maybe(
+            "SELECT id FROM album WHERE library_id = $1 AND identity = $2",
+            args![library.0, identity],
+            |row| row.get(0),
+        )?;
+        let album = match (existing, before.first()) {
+            (Some(album), _) => album,
+            (None, Some(&(old, coming))) if coming * 2 > tracks_that_are_there(tx, old)? => {
+                tx.run("UPDATE album SET identity = $1 WHERE id = $2", args![identity, old])?;
+                old
+            }
+            (None, _) => insert_album(tx, library, identity, now_ms)?,
+        };
+        for (old, _) in before {
+            tx.run("UPDATE album SET stale = 1 WHERE id = $1", args![old])?;
+        }
+        tx.run("UPDATE album SET stale = 1 WHERE id = $1", args![album])?;
+        tx.run(
+            &format!(
+                "UPDATE track SET album_id = $3, unsorted = 0
+                 WHERE item_id IN (SELECT t.item_id {unsorted} AND t.identity = $2)"
+            ),
+            args![library.0, identity, album],
+        )?;
+    }
+    Ok(if identities.is_empty() { Left::Nothing } else { Left::More })
+}
+
+fn tracks_that_are_there(tx: &mut Tx, album: i64) -> Result<i64> {
+    tx.one(
+        "SELECT COUNT(*) FROM track t JOIN item i ON i.id = t.item_id
+         WHERE t.album_id = $1 AND i.missing_ms IS NULL AND i.trashed_ms IS NULL",
+        args![album],
+        |row| row.get(0),
+    )
+}
+
+fn insert_album(tx: &mut Tx, library: LibraryKey, identity: &str, now_ms: i64) -> Result<i64> {
+    tx.one(
+        "INSERT INTO album (public_id, library_id, identity, name, sort_name, sort, search, artist_name, artist_sort, year,
+                            compilation, release_types, musicbrainz_id, cover_item_id, track_count, duration_ms, added_ms,
+                            stale)
+         VALUES ($1, $2, $3, '', '', $4, '', '', $5, NULL, 0, '[]', '', NULL, 0, 0, $6, 1) RETURNING id",
+        args![new_id(IdKind::Album), library.0, identity, b"", b"", now_ms],
+        |row| row.get(0),
+    )
+}
+
+/// A track as its album sees it.
+struct Member {
+    item: i64,
+    folder: Option<i64>,
+    album_name: String,
+    sort_name: String,
+    musicbrainz_id: String,
+    is_compilation: bool,
+    release_types: String,
+    artist_name: String,
+    album_artist_name: String,
+    year: Option<i64>,
+    duration_ms: i64,
+    has_cover: bool,
+    added_ms: i64,
+}
+
+/// Sums up albums whose tracks changed, up to `limit` of them. One whose tracks are all missing stays, with no tracks, for
+/// when they come back; one that no track belongs to goes.
+pub fn refresh(tx: &mut Tx, library: LibraryKey, limit: u64) -> Result<Left> {
+    let stale: Vec<i64> = tx.all(
+        "SELECT id FROM album WHERE library_id = $1 AND stale = 1 LIMIT $2",
+        args![library.0, limit],
+        |row| row.get(0),
+    )?;
+    for album in &stale {
+        refresh_one(tx, *album)?;
+    }
+    Ok(if stale.is_empty() { Left::Nothing } else { Left::More })
+}
+
+fn refresh_one(tx: &mut Tx, album: i64) -> Result<()> {
+    let members = tx.all(
+        "SELECT t.item_id, i.parent_id, t.album_name, t.album_sort_name, t.album_musicbrainz_id, t.compilation,
+                t.release_types, t.artist_name, t.album_artist_name, t.year, t.duration_ms, t.has_cover, i.added_ms
+         FROM track t JOIN item i ON i.id = t.item_id
+         WHERE t.album_id = $1 AND i.missing_ms IS NULL AND i.trashed_ms IS NULL
+         ORDER BY COALESCE(t.disc, 0), COALESCE(t.number, 0), t.sort, t.item_id",
+        args![album],
+        |row| {
+            Ok(Member {
+                item: row.get(0)?,
+                folder: row.get(1)?,
+                album_name: row.get(2)?,
+                sort_name: row.get(3)?,
+                musicbrainz_id: row.get(4)?,
+                is_compilation: row.get(5)?,
+                release_types: row.get(6)?,
+                artist_name: row.get(7)?,
+                album_artist_name: row.get(8)?,
+                year: row.get(9)?,
+                duration_ms: row.get(10)?,
+                has_cover: row.get(11)?,
+                added_ms: row.get(12)?,
+            })
+        },
+    )?;
+    let Some(first) = members.first() else {
+        let waiting: Option<i64> =
+            tx.maybe("SELECT item_id FROM track WHERE album_id = $1", args![album], |row| row.get(0))?;
+        match waiting {
+            Some(_) => tx.run(
+                "UPDATE album SET track_count = 0, duration_ms = 0, cover_item_id = NULL, stale = 0 WHERE id = $1",
+                args![album],
+            )?,
+            None => tx.run("DELETE FROM album WHERE id = $1", args![album])?,
+        };
+        return Ok(());
+    };
+
+    let is_compilation = members.iter().any(|member| member.is_compilation);
+    let credited = members.iter().find(|member| !member.album_artist_name.is_empty());
+    let (artist_name, credits) = match credited {
+        Some(member) => (member.album_artist_name.clone(), credits(tx, member.item, "albumartist")?),
+        None if !is_compilation && members.iter().all(|member| member.artist_name == first.artist_name) => {
+            (first.artist_name.clone(), credits(tx, first.item, "artist")?)
+        }
+        None => {
+            let various = Credit { name: VARIOUS_ARTISTS.to_owned(), ..Credit::default() };
+            (VARIOUS_ARTISTS.to_owned(), vec![artist(tx, &various)?])
+        }
+    };
+    let name = match (first.album_name.as_str(), first.folder) {
+        ("", Some(folder)) => tx.one("SELECT shown FROM item WHERE id = $1", args![folder], |row| row.get(0))?,
+        (name, _) => name.to_owned(),
+    };
+    let first_credit_sort: Option<Vec<u8>> = match credits.first() {
+        Some(artist) => tx.maybe("SELECT sort FROM artist WHERE id = $1", args![*artist], |row| row.get(0))?,
+        None => None,
+    };
+    let ordered_by = if first.sort_name.is_empty() { &name } else { &first.sort_name };
+    let cover = cover(tx, &members)?;
+    tx.run(
+        "UPDATE album SET name = $1, sort_name = $2, sort = $3, search = $4, artist_name = $5, artist_sort = $6, year = $7,
+                          compilation = $8, release_types = $9, musicbrainz_id = $10, cover_item_id = $11,
+                          track_count = $12, duration_ms = $13, added_ms = $14, stale = 0
+         WHERE id = $15",
+        args![
+            &name,
+            &first.sort_name,
+            sort_key(ordered_by),
+            search_key(&format!("{name} {artist_name}")),
+            &artist_name,
+            first_credit_sort.unwrap_or_else(|| sort_key(without_article(&artist_name))),
+            members.iter().find_map(|member| member.year),
+            is_compilation,
+            &first.release_types,
+            &first.musicbrainz_id,
+            cover,
+            members.len(),
+            members.iter().map(|member| member.duration_ms).sum::<i64>(),
+            members.iter().map(|member| member.added_ms).min(),
+            album
+        ],
+    )?;
+    tx.run("DELETE FROM album_credit WHERE album_id = $1", args![album])?;
+    for (position, artist) in credits.into_iter().enumerate() {
+        let sql = "INSERT INTO album_credit (album_id, position, artist_id) VALUES ($1, $2, $3)";
+        tx.run(sql, args![album, position, artist])?;
+    }
+    Ok(())
+}
+
+fn credits(tx: &mut Tx, item: i64, role: &str) -> Result<Vec<i64>> {
+    let sql = "SELECT artist_id FROM track_credit WHERE item_id = $1 AND role = $2 ORDER BY position";
+    tx.all(sql, args![item, role], |row| row.get(0))
+}
+
+/// The picture file in the album's folders, else above them where there are several, else the first track with a picture.
+fn cover(tx: &mut Tx, members: &[Member]) -> Result<Option<i64>> {
+    let folders: HashSet<i64> = members.iter().filter_map(|member| member.folder).collect();
+    let mut folders: Vec<i64> = folders.into_iter().collect();
+    folders.sort_unstable();
+    let mut found = picture_in(tx, &folders)?;
+    if found.is_none() && folders.len() > 1 {
+        let sql = format!("SELECT DISTINCT parent_id FROM item WHERE id IN ({})", in_list(1, folders.len()));
+        let values: Vec<Value> = folders.iter().map(|folder| Value::from(*folder)).collect();
+        let above: Vec<Option<i64>> = tx.all(&sql, &values, |row| row.get(0))?;
+        if let [Some(above)] = above[..] {
+            found = picture_in(tx, &[above])?;
+        }
+    }
+    Ok(found.or_else(|| members.iter().find(|member| member.has_cover).map(|member| member.item)))
+}
+
+fn picture_in(tx: &mut Tx, folders: &[i64]) -> Result<Option<i64>> {
+    let mut best: Option<(usize, i64)> = None;
+    for folder in folders {
+        let pictures: Vec<(i64, Vec<u8>)> = tx.all(
+            "SELECT id, name FROM item WHERE parent_id = $1 AND media = $2 AND missing_ms IS NULL AND trashed_ms IS NULL
+             ORDER BY sort, id",
+            args![*folder, media_number(Media::Image)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        for (id, name) in pictures {
+            if let Some(rank) = cover_rank(&name)
+                && best.is_none_or(|(known, _)| rank < known)
+            {
+                best = Some((rank, id));
+            }
+        }
+    }
+    Ok(best.map(|(_, id)| id))
+}
+
+// The end of a scan --------------------------------------------------------------------------------------------------
+
+/// Whether a scan that was stopped left tracks to sort or albums to sum up.
+pub fn is_unfinished(tx: &mut Tx, library: LibraryKey) -> Result<bool> {
+    tx.one(
+        "SELECT CASE WHEN EXISTS (SELECT 1 FROM album WHERE library_id = $1 AND stale = 1)
+                     OR EXISTS (SELECT 1 FROM track t JOIN item i ON i.id = t.item_id
+                                WHERE t.unsorted = 1 AND i.library_id = $1) THEN 1 ELSE 0 END",
+        args![library.0],
+        |row| row.get(0),
+    )
+}
+
+/// Artists and genres that nothing names any more.
+pub fn forget_unused_names(tx: &mut Tx) -> Result<()> {
+    tx.run(
+        "DELETE FROM artist WHERE NOT EXISTS (SELECT 1 FROM track_credit c WHERE c.artist_id = artist.id)
+         AND NOT EXISTS (SELECT 1 FROM album_credit c WHERE c.artist_id = artist.id)",
+        args![],
+    )?;
+    tx.run("DELETE FROM genre WHERE NOT EXISTS (SELECT 1 FROM track_genre g WHERE g.genre_id = genre.id)", args![])?;
+    Ok(())
+}
+
+pub fn set_scanned(tx: &mut Tx, library: LibraryKey, now_ms: i64) -> Result<()> {
+    tx.run("UPDATE library SET online = 1, scanned_ms = $1 WHERE id = $2", args![now_ms, library.0])?;
+    Ok(())
+}
+
+/// The root cannot be reached, or is suddenly empty. Nothing else is changed.
+pub fn set_offline(tx: &mut Tx, library: LibraryKey) -> Result<()> {
+    tx.run("UPDATE library SET online = 0 WHERE id = $1", args![library.0])?;
+    Ok(())
+}

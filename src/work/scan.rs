@@ -1,0 +1,661 @@
+//! Bringing the rows of a library in line with its disk: whole libraries by a thread of their own, single paths at once.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::blob::{Kind, Root, Stat};
+use crate::error::{Error, Result, Thing};
+use crate::library::names::is_left_out;
+use crate::library::scan::{Change, Comparison, Content, Known, Seen, Stamp, State, compare};
+use crate::library::tags::{self, media_of};
+use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media};
+use crate::store::scan::{Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
+use crate::store::{Db, library, scan as rows};
+
+/// Changes whose tags are read ahead of being stored.
+const CHUNK: usize = 200;
+/// The writer is not held longer than this by one part of a scan.
+const WRITE_TIME: Duration = Duration::from_millis(50);
+/// Albums that one transaction sorts or sums up.
+const ALBUMS: u64 = 20;
+/// Entries between two reports while walking.
+const REPORT_EVERY: usize = 1000;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files and folders met so far.
+    pub seen: u64,
+    /// Changes stored so far.
+    pub changed: u64,
+    /// Changes to store; 0 until all is seen.
+    pub total: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Complete,
+    /// The root cannot be reached, or is suddenly empty: nothing was changed.
+    Offline,
+    /// The caller said so; the next scan goes on from here.
+    Stopped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    pub ended: Ended,
+    pub seen: u64,
+    /// Items that were added, changed, moved, missed or came back.
+    pub changed: u64,
+    /// Audio files whose content could not be read.
+    pub broken: u64,
+}
+
+/// Scans a whole library. For plain threads. `progress` is told how far it is and may stop it.
+///
+/// Blocks; rows are read once, then changes are written in short transactions, so that the library stays usable. An
+/// unchanged library costs one write: when it was scanned.
+pub fn scan(db: &Db, key: LibraryKey, progress: impl Fn(Progress) -> ControlFlow<()> + Sync) -> Result<Outcome> {
+    let (library, top, newest) = db.read_blocking(move |tx| {
+        Ok((library::by_key(tx, key)?, library::root_item(tx, key)?, rows::newest(tx, key)?))
+    })?;
+    let offline = |seen: usize| {
+        if library.online {
+            tracing::warn!(library.name, "library is offline: its root cannot be reached or is empty");
+            db.write_blocking(move |tx| rows::set_offline(tx, key))?;
+        }
+        Ok(Outcome { ended: Ended::Offline, seen: seen as u64, changed: 0, broken: 0 })
+    };
+    let Ok(root) = open(&library) else { return offline(0) };
+    let top = top.key;
+    let known = db.read_blocking(move |tx| rows::known(tx, top, Depth::Whole))?;
+    let had_content = known.len() > 1 && known.iter().any(|item| item.parent.is_some() && item.state == State::Here);
+
+    let Ok(stat) = root.stat::<&[u8]>(&[]) else { return offline(0) };
+    let start = Seen { parent: 0, name: Vec::new(), stamp: stamp(&stat), unread: false };
+    let Some(seen) = walk(&root, &[], vec![start], 0, library.only.as_deref(), &progress) else {
+        return Ok(Outcome { ended: Ended::Stopped, seen: 0, changed: 0, broken: 0 });
+    };
+    // A home may be emptied by its owner; a folder that is empty at once is more likely a disk that is not mounted.
+    let is_empty = seen.len() == 1 && had_content && library.kind == LibraryKind::Folder;
+    if seen[0].unread || is_empty {
+        return offline(seen.len());
+    }
+    let comparison = compare(top, &known, &seen);
+    drop(known);
+    let batch = Batch { library: key, newest, now_ms: now_ms() };
+    let work = Work { db, root: &root, base: &[], seen: &seen, comparison: &comparison, batch };
+    let outcome = work.store(&progress)?;
+    if outcome.ended == Ended::Complete {
+        db.write_blocking(move |tx| rows::set_scanned(tx, key, now_ms()))?;
+    }
+    Ok(outcome)
+}
+
+/// Brings one path of a library up to date at once: after an upload, a rename (call it for the new name; the old one is
+/// recognised), a new folder, a deletion. Answers the item that is there now, if any; `NotFound` when its folder is not
+/// there. Blocks; for plain threads and blocking tasks.
+pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<Item>> {
+    let Some((name, folders)) = path.split_last() else {
+        return Err(Error::invalid("path", "is the library itself"));
+    };
+    let (library, top) = db.read_blocking(move |tx| Ok((library::by_key(tx, key)?, library::root_item(tx, key)?)))?;
+    // The one item of a `Single` library was named by its owner, whatever its name is.
+    let is_served = |(depth, name): (usize, &Vec<u8>)| !is_left_out(name) || depth == 0 && library.only.as_ref() == Some(name);
+    if !path.iter().enumerate().all(is_served) {
+        return Ok(None);
+    }
+    let root = open(&library)?;
+    let mut folder = top;
+    for (depth, step) in folders.iter().enumerate() {
+        let (parent, step) = (folder.key, step.clone());
+        folder = match db.read_blocking(move |tx| library::child_named(tx, parent, &step))? {
+            Some(item) if item.is_folder() => item,
+            // A folder that is not known yet is indexed first, with all that is in it.
+            _ => scan_path(db, key, &path[..=depth])?
+                .filter(Item::is_folder)
+                .ok_or(Error::NotFound(Thing::Folder))?,
+        };
+    }
+
+    let base = folders.to_vec();
+    let start = Seen { parent: 0, name: Vec::new(), stamp: stamp(&root.stat(&base)?), unread: false };
+    let mut seen = vec![start];
+    match root.stat(path) {
+        Ok(stat) => {
+            seen.push(Seen { parent: 0, name: name.clone(), stamp: stamp(&stat), unread: false });
+            seen = walk(&root, &base, seen, 1, None, &|_| ControlFlow::Continue(())).unwrap_or_default();
+        }
+        Err(Error::NotFound(_)) => {}
+        Err(cause) => return Err(cause),
+    }
+    let (parent, wanted) = (folder.key, name.clone());
+    let (mut known, newest) = db.read_blocking(move |tx| {
+        let newest = rows::newest(tx, key)?;
+        Ok((rows::known_child(tx, parent, &wanted)?, newest))
+    })?;
+    add_from_elsewhere(db, key, &root, &seen, &mut known)?;
+    let comparison = compare(folder.key, &known, &seen);
+    let batch = Batch { library: key, newest, now_ms: now_ms() };
+    Work { db, root: &root, base: &base, seen: &seen, comparison: &comparison, batch }
+        .store(&|_| ControlFlow::Continue(()))?;
+    let (parent, wanted) = (folder.key, name.clone());
+    db.read_blocking(move |tx| library::child_named(tx, parent, &wanted))
+}
+
+/// Items that have the inode of something new here and are gone from where they were: they were moved here.
+fn add_from_elsewhere(db: &Db, key: LibraryKey, root: &Root, seen: &[Seen], known: &mut Vec<Known>) -> Result<()> {
+    let mut here: HashSet<ItemKey> = known.iter().map(|item| item.key).collect();
+    for entry in &seen[1..] {
+        let (inode, Some(birth_ns)) = (entry.stamp.inode, entry.stamp.birth_ns) else { continue };
+        let candidates = db.read_blocking(move |tx| {
+            let mut placed = Vec::new();
+            for candidate in rows::with_inode(tx, key, inode, birth_ns)? {
+                if let Some(item) = library::item(tx, candidate)? {
+                    placed.extend(library::place(tx, item, &[]).ok());
+                }
+            }
+            Ok(placed)
+        })?;
+        for placed in candidates {
+            let candidate = placed.item.key;
+            let is_there = root.stat(&placed.path).is_ok_and(|stat| {
+                let found = stamp(&stat);
+                (found.inode, found.birth_ns) == (inode, Some(birth_ns))
+            });
+            if is_there || here.contains(&candidate) {
+                continue;
+            }
+            for mut item in db.read_blocking(move |tx| rows::known(tx, candidate, Depth::Whole))? {
+                if here.insert(item.key) {
+                    if item.state == State::Here {
+                        // What is in a moved folder is met at its path there, as in any folder.
+                        item.state = if item.key == candidate { State::Elsewhere } else { State::Here };
+                    }
+                    known.push(item);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open(library: &Library) -> Result<Root> {
+    match &library.only {
+        None => Root::open(&library.root),
+        Some(only) => {
+            use std::os::unix::ffi::OsStrExt;
+            Root::open_one(&library.root.join(std::ffi::OsStr::from_bytes(only)))
+        }
+    }
+}
+
+fn stamp(stat: &Stat) -> Stamp {
+    Stamp {
+        kind: match stat.kind {
+            Kind::Folder => ItemKind::Folder,
+            Kind::File => ItemKind::File,
+        },
+        // The size of a folder says how its file system stores it, nothing more.
+        size_bytes: if stat.kind == Kind::Folder { 0 } else { stat.size_bytes },
+        modified_ns: stat.modified_ns,
+        device: stat.device.cast_signed(),
+        inode: stat.inode.cast_signed(),
+        birth_ns: stat.birth_ns,
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+// Seeing -------------------------------------------------------------------------------------------------------------
+
+type Report<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
+
+/// Lists all folders of `seen` from entry `from` on, and those found on the way. `None` when it was stopped.
+fn walk(
+    root: &Root,
+    base: &[Vec<u8>],
+    mut seen: Vec<Seen>,
+    from: usize,
+    only: Option<&[u8]>,
+    progress: Report,
+) -> Option<Vec<Seen>> {
+    let mut at = from;
+    let mut reported = 0;
+    while at < seen.len() {
+        if seen[at].stamp.kind == ItemKind::Folder {
+            match root.list(&path_of(base, &seen, at)) {
+                Ok(found) => {
+                    let is_served = |name: &[u8]| !is_left_out(name) || at == 0 && only == Some(name);
+                    for (name, stat) in found.into_iter().filter(|(name, _)| is_served(name)) {
+                        seen.push(Seen { parent: at, name, stamp: stamp(&stat), unread: false });
+                    }
+                }
+                Err(cause) => {
+                    tracing::warn!(%cause, "a folder cannot be listed; what is known of it stays");
+                    seen[at].unread = true;
+                }
+            }
+        }
+        at += 1;
+        if seen.len() >= reported + REPORT_EVERY {
+            reported = seen.len();
+            if progress(Progress { seen: seen.len() as u64, ..Progress::default() }).is_break() {
+                return None;
+            }
+        }
+    }
+    Some(seen)
+}
+
+fn path_of(base: &[Vec<u8>], seen: &[Seen], mut at: usize) -> Vec<Vec<u8>> {
+    let mut path = Vec::new();
+    while at != 0 {
+        path.push(seen[at].name.clone());
+        at = seen[at].parent;
+    }
+    path.extend(base.iter().rev().cloned());
+    path.reverse();
+    path
+}
+
+// Storing ------------------------------------------------------------------------------------------------------------
+
+struct Work<'a> {
+    db: &'a Db,
+    root: &'a Root,
+    /// Where entry 0 of `seen` is.
+    base: &'a [Vec<u8>],
+    seen: &'a [Seen],
+    comparison: &'a Comparison,
+    batch: Batch,
+}
+
+impl Work<'_> {
+    fn store(&self, progress: Report) -> Result<Outcome> {
+        let changes = &self.comparison.changes;
+        let library = self.batch.library;
+        let report = |changed: u64| {
+            progress(Progress { seen: self.seen.len() as u64, changed, total: changes.len() as u64 })
+        };
+        let outcome = |ended, changed, broken: &AtomicUsize| Outcome {
+            ended,
+            seen: self.seen.len() as u64,
+            changed,
+            broken: broken.load(Ordering::Relaxed) as u64,
+        };
+        let broken = AtomicUsize::new(0);
+        let mut changed = 0u64;
+        if report(0).is_break() {
+            return Ok(outcome(Ended::Stopped, 0, &broken));
+        }
+        // Tags of the next chunk are read while one is stored.
+        let stored = thread::scope(|scope| {
+            let (ready, chunks) = sync_channel(1);
+            let broken = &broken;
+            scope.spawn(move || {
+                for chunk in changes.chunks(CHUNK) {
+                    if ready.send(self.entries(chunk, broken)).is_err() {
+                        break;
+                    }
+                }
+            });
+            let mut keys = HashMap::new();
+            let mut part = CHUNK / 4;
+            for chunk in chunks {
+                let mut rest: VecDeque<Entry> = chunk.into();
+                while !rest.is_empty() {
+                    let entries: Vec<Entry> = rest.drain(..part.min(rest.len())).collect();
+                    let count = entries.len();
+                    let mut so_far = std::mem::take(&mut keys);
+                    let batch = self.batch;
+                    let (took, so_far) = self.db.write_blocking(move |tx| {
+                        let begun = Instant::now();
+                        rows::commit(tx, batch, &entries, &mut so_far)?;
+                        Ok((begun.elapsed(), so_far))
+                    })?;
+                    keys = so_far;
+                    part = if took > WRITE_TIME { (part / 2).max(1) } else { (part * 2).min(CHUNK) };
+                    changed += count as u64;
+                    if report(changed).is_break() {
+                        return Ok(Ended::Stopped);
+                    }
+                }
+            }
+            Ok(Ended::Complete)
+        });
+        let ended: Result<Ended> = stored;
+        let ended = ended?;
+        if ended == Ended::Stopped {
+            return Ok(outcome(ended, changed, &broken));
+        }
+        let unfinished = self.db.read_blocking(move |tx| rows::is_unfinished(tx, library))?;
+        if unfinished {
+            let now_ms = self.batch.now_ms;
+            while self.db.write_blocking(move |tx| rows::sort(tx, library, ALBUMS, now_ms))? == Left::More {}
+            while self.db.write_blocking(move |tx| rows::refresh(tx, library, ALBUMS))? == Left::More {}
+            self.db.write_blocking(rows::forget_unused_names)?;
+        }
+        Ok(outcome(Ended::Complete, changed, &broken))
+    }
+
+    /// What is to be stored for these changes; the tags of audio files are read by all processors.
+    fn entries(&self, changes: &[Change], broken: &AtomicUsize) -> Vec<Entry> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut made = Vec::new();
+            while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let place = changes.element_offset(change).unwrap_or_default();
+                made.push((place, self.entry(change, broken)));
+            }
+            made
+        };
+        let audio = changes.iter().filter(|change| self.reads_tags(change)).count();
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(audio.max(1));
+        let mut made: Vec<(usize, Entry)> = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut made = work();
+            made.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
+            made
+        });
+        made.sort_unstable_by_key(|(place, _)| *place);
+        made.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    fn reads_tags(&self, change: &Change) -> bool {
+        let (at, needed) = match *change {
+            Change::Added { at } => (at, true),
+            // By its name and folder a file without tags is titled and put into an album.
+            Change::Kept { at, moved, content, .. } => (at, moved || content == Content::Changed),
+            Change::Missing { .. } => return false,
+        };
+        let entry = &self.seen[at];
+        needed && entry.stamp.kind == ItemKind::File && media_of(&entry.name) == Media::Audio
+    }
+
+    fn entry(&self, change: &Change, broken: &AtomicUsize) -> Entry {
+        let (at, fate, renamed) = match *change {
+            Change::Missing { key } => return Entry::Missing { key },
+            Change::Added { at } => (at, Fate::Added, false),
+            Change::Kept { key, at, moved, back, content } if moved || back => {
+                (at, Fate::Placed { key, content }, moved)
+            }
+            Change::Kept { key, at, content, .. } => (at, Fate::Stays { key, content }, false),
+        };
+        let entry = &self.seen[at];
+        let media = if entry.stamp.kind == ItemKind::File { media_of(&entry.name) } else { Media::None };
+        let folder = match (at, self.comparison.keys[entry.parent]) {
+            (0, _) => Folder::None,
+            (_, Some(key)) => Folder::Known(key),
+            (_, None) => Folder::At(entry.parent),
+        };
+        let track = if self.reads_tags(change) {
+            Track::Facts(Box::new(self.facts(at, broken)))
+        } else if renamed && entry.stamp.kind == ItemKind::File {
+            Track::None
+        } else {
+            Track::Unchanged
+        };
+        Entry::Put(Box::new(Put { at, folder, name: entry.name.clone(), stamp: entry.stamp, media, fate, track }))
+    }
+
+    fn facts(&self, at: usize, broken: &AtomicUsize) -> tags::Facts {
+        let name = &self.seen[at].name;
+        let (facts, warning) = match self.root.open_file(&path_of(self.base, self.seen, at)) {
+            Ok(file) => tags::read(file, name),
+            Err(cause) => (tags::facts_of_name(name), Some(cause.to_string())),
+        };
+        if let Some(warning) = warning {
+            broken.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(file = %String::from_utf8_lossy(name), %warning, "audio file cannot be read");
+        }
+        facts
+    }
+}
+
+// The scanner --------------------------------------------------------------------------------------------------------
+
+/// How long a library must be quiet before what was heard of it is looked at, and how long at most that waits.
+const QUIET: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Status {
+    pub is_scanning: bool,
+    /// Files and folders met by the scan that runs, else by the last one.
+    pub count: u64,
+    /// When the last scan ended.
+    pub last_ms: Option<i64>,
+}
+
+/// The thread that scans libraries: when asked, when something is heard of them, and all of them at intervals.
+pub struct Scanner {
+    orders: Sender<Order>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    status: Mutex<Status>,
+    stopping: AtomicBool,
+}
+
+enum Order {
+    Scan(LibraryKey),
+    ScanAll,
+    /// Something happened in the library.
+    Heard(LibraryKey),
+    Stop,
+}
+
+impl Scanner {
+    /// Scans all libraries at once, and again after each `interval`.
+    pub fn start(db: Db, interval: Duration) -> Result<Scanner> {
+        let (orders, inbox) = channel();
+        let shared = Arc::new(Shared::default());
+        let watch = Watch { orders: orders.clone(), watchers: HashMap::new() };
+        let thread = {
+            let shared = Arc::clone(&shared);
+            thread::Builder::new()
+                .name("scanner".to_owned())
+                .spawn(move || Loop { db, shared, watch, interval, waiting: HashMap::new() }.run(&inbox))?
+        };
+        let scanner = Scanner { orders, shared, thread: Some(thread) };
+        scanner.request_all();
+        Ok(scanner)
+    }
+
+    /// Scans this library as soon as the thread is free.
+    pub fn request(&self, library: LibraryKey) {
+        lock(&self.shared.status).is_scanning = true;
+        // It fails only when the thread has ended, at shutdown.
+        let _ = self.orders.send(Order::Scan(library));
+    }
+
+    pub fn request_all(&self) {
+        lock(&self.shared.status).is_scanning = true;
+        let _ = self.orders.send(Order::ScanAll);
+    }
+
+    pub fn status(&self) -> Status {
+        *lock(&self.shared.status)
+    }
+}
+
+impl Drop for Scanner {
+    /// Stops a running scan at its next report and waits for it.
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        let _ = self.orders.send(Order::Stop);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the scanner panicked");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A library that waits for its scan: from when on, and since when.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    since: Instant,
+}
+
+struct Loop {
+    db: Db,
+    shared: Arc<Shared>,
+    watch: Watch,
+    interval: Duration,
+    waiting: HashMap<LibraryKey, Due>,
+}
+
+impl Loop {
+    fn run(mut self, inbox: &Receiver<Order>) {
+        let mut next_round = Instant::now() + self.interval;
+        loop {
+            let wake = self.waiting.values().map(|due| due.at).min().unwrap_or(next_round).min(next_round);
+            let mut order = match inbox.recv_timeout(wake.saturating_duration_since(Instant::now())) {
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            while let Some(taken) = order {
+                match taken {
+                    Order::Scan(library) => self.wait(library, Duration::ZERO),
+                    Order::ScanAll => self.wait_all(),
+                    Order::Heard(library) => self.wait(library, QUIET),
+                    Order::Stop => return,
+                }
+                order = inbox.try_recv().ok();
+            }
+            if Instant::now() >= next_round {
+                self.wait_all();
+                next_round = Instant::now() + self.interval;
+            }
+            self.scan_due();
+        }
+    }
+
+    fn wait(&mut self, library: LibraryKey, quiet: Duration) {
+        let now = Instant::now();
+        let due = self.waiting.entry(library).or_insert(Due { at: now + quiet, since: now });
+        let is_asked = quiet.is_zero() || due.at <= due.since;
+        due.at = if is_asked { due.since } else { (now + quiet).min(due.since + PATIENCE) };
+    }
+
+    fn wait_all(&mut self) {
+        match self.db.read_blocking(library::all) {
+            Ok(libraries) => libraries.iter().for_each(|library| self.wait(library.key, Duration::ZERO)),
+            Err(cause) => tracing::error!(%cause, "libraries cannot be listed for a scan"),
+        }
+    }
+
+    fn scan_due(&mut self) {
+        let now = Instant::now();
+        let mut due: Vec<LibraryKey> =
+            self.waiting.iter().filter(|(_, due)| due.at <= now).map(|(library, _)| *library).collect();
+        due.sort_unstable();
+        for library in due {
+            self.waiting.remove(&library);
+            self.scan_one(library);
+            if self.shared.stopping.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        lock(&self.shared.status).is_scanning = false;
+    }
+
+    fn scan_one(&mut self, key: LibraryKey) {
+        {
+            let mut status = lock(&self.shared.status);
+            status.is_scanning = true;
+            status.count = 0;
+        }
+        // Before the scan, so that nothing is missed between the two.
+        match self.db.read_blocking(move |tx| library::by_key(tx, key)) {
+            Ok(library) => self.watch.watch(&library),
+            Err(Error::NotFound(_)) => return self.watch.forget(key),
+            Err(_) => {}
+        }
+        let shared = Arc::clone(&self.shared);
+        let outcome = scan(&self.db, key, |progress| {
+            lock(&shared.status).count = progress.seen;
+            if shared.stopping.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match outcome {
+            Ok(outcome) => {
+                if outcome.ended == Ended::Offline {
+                    // A watch of a folder that is gone hears nothing; a new one is made when it is back.
+                    self.watch.forget(key);
+                }
+                let mut status = lock(&self.shared.status);
+                status.count = outcome.seen;
+                status.last_ms = Some(now_ms());
+                tracing::debug!(library = key.0, ?outcome, "scanned");
+            }
+            Err(cause) => tracing::error!(library = key.0, %cause, "scan failed"),
+        }
+    }
+}
+
+/// Hears of changes below roots. A hint only: where it cannot be had, the rescan finds them.
+struct Watch {
+    orders: Sender<Order>,
+    watchers: HashMap<LibraryKey, (PathBuf, RecommendedWatcher)>,
+}
+
+impl Watch {
+    fn watch(&mut self, library: &Library) {
+        // The folder around a single item may be large, and is none of our business.
+        if library.kind == LibraryKind::Single {
+            return;
+        }
+        match self.watchers.get(&library.key) {
+            Some((root, _)) if *root == library.root => return,
+            _ => {}
+        }
+        let (orders, key, root) = (self.orders.clone(), library.key, library.root.clone());
+        let handler = move |event: notify::Result<notify::Event>| {
+            let matters = event.is_ok_and(|event| {
+                !event.kind.is_access() && event.paths.iter().any(|path| is_served(&root, path))
+            });
+            if matters {
+                let _ = orders.send(Order::Heard(key));
+            }
+        };
+        let config = notify::Config::default().with_follow_symlinks(false);
+        let watcher = RecommendedWatcher::new(handler, config).and_then(|mut watcher| {
+            watcher.watch(&library.root, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        match watcher {
+            Ok(watcher) => {
+                self.watchers.insert(library.key, (library.root.clone(), watcher));
+            }
+            Err(cause) => tracing::warn!(library.name, %cause, "changes are found by rescans only"),
+        }
+    }
+
+    fn forget(&mut self, library: LibraryKey) {
+        self.watchers.remove(&library);
+    }
+}
+
+/// Whether a path below a root has no part that stays out of libraries, such as an upload in progress.
+fn is_served(root: &Path, path: &Path) -> bool {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    !below.iter().any(|part| is_left_out(part.as_encoded_bytes()))
+}
