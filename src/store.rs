@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 
 pub mod accounts;
+pub mod files;
 pub mod library;
 mod migration;
 mod postgres;
@@ -28,6 +29,7 @@ pub mod rights;
 pub mod scan;
 pub mod shares;
 mod sqlite;
+pub mod uploads;
 mod value;
 
 pub use crate::args;

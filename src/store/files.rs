@@ -1,7 +1,7 @@
 //! Rows as people change them: what lies at a path, the trash, the space in use.
 
 use super::library::{ITEM, item_of};
-use super::scan::{Entry, Folder, Put, commit};
+use super::scan::{Batch, Entry, Folder, Put, commit};
 use super::{Tx, scan};
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -18,12 +18,6 @@ const BELOW: &str = "WITH RECURSIVE below (id) AS (
          SELECT c.id FROM item c JOIN below b ON c.parent_id = b.id
      )";
 
-/// By its name on disk.
-pub fn at(tx: &mut Tx, folder: ItemKey, name: &[u8]) -> Result<Option<Item>> {
-    let sql = format!("{ITEM} WHERE parent_id = $1 AND name = $2 AND missing_ms IS NULL AND trashed_ms IS NULL");
-    tx.maybe(&sql, args![folder.0, name], item_of)
-}
-
 /// Stores one change, and answers the item as it is now.
 pub fn put(tx: &mut Tx, library: LibraryKey, put: Put, now_ms: i64) -> Result<Item> {
     let at = put.at;
@@ -36,7 +30,9 @@ pub fn put(tx: &mut Tx, library: LibraryKey, put: Put, now_ms: i64) -> Result<It
 pub fn put_all(tx: &mut Tx, library: LibraryKey, puts: Vec<Put>, now_ms: i64) -> Result<HashMap<usize, ItemKey>> {
     let mut keys = HashMap::new();
     let entries: Vec<Entry> = puts.into_iter().map(|put| Entry::Put(Box::new(put))).collect();
-    commit(tx, library, &entries, &mut keys, now_ms)?;
+    // Whatever stands at a path by now is the file that was just put there: a scan saw it first.
+    let batch = Batch { library, newest: ItemKey(0), now_ms };
+    commit(tx, batch, &entries, &mut keys)?;
     Ok(keys)
 }
 

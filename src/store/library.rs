@@ -47,7 +47,7 @@ pub struct Totals {
 
 const LIBRARY: &str = "SELECT id, public_id, name, kind, owner_id, root, only_name, writable, online, revision, scanned_ms, \
                        changed_ms FROM library";
-const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
+pub(super) const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
                     revision, added_ms FROM item";
 
 // Libraries ----------------------------------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ fn kind_text(kind: LibraryKind) -> &'static str {
 }
 
 /// Of the columns that [`ITEM`] selects.
-fn item_of(row: &Row) -> Result<Item> {
+pub(super) fn item_of(row: &Row) -> Result<Item> {
     Ok(Item {
         key: ItemKey(row.get(0)?),
         id: row.get(1)?,

@@ -19,7 +19,7 @@ use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, 
 use crate::share::grant::{Action, Grant, Placed, Through, authorize};
 use crate::share::visit::Visitor;
 use crate::store::scan::{Fate, Folder, Left, Put, Track};
-use crate::store::{Tx, files, library, rights, scan, uploads};
+use crate::store::{Tx, files, library, rights, uploads};
 use crate::{App, now_ms};
 
 /// The last moment of the year 9999; later ones have no place in what clients print.
@@ -49,14 +49,9 @@ pub struct Usage {
 
 // Looking ------------------------------------------------------------------------------------------------------------
 
-fn home_of(tx: &mut Tx, user: &User) -> Result<Option<Library>> {
-    let is_home = |library: &Library| library.kind == LibraryKind::Home && library.owner == Some(user.key);
-    Ok(library::all(tx)?.into_iter().find(is_home))
-}
-
 /// The folder that is the user's home.
 pub fn home_root(tx: &mut Tx, user: &User) -> Result<Item> {
-    let home = home_of(tx, user)?.ok_or(Error::NotFound(Thing::Library))?;
+    let home = library::home_of(tx, user.key)?.ok_or(Error::NotFound(Thing::Library))?;
     library::root_item(tx, home.key)
 }
 
@@ -112,7 +107,7 @@ fn number(shown: String, is_taken: impl Fn(&str) -> bool) -> Result<String> {
 
 fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let mut entries = libraries_of(tx, user)?;
-    if let Some(home) = home_of(tx, user)? {
+    if let Some(home) = library::home_of(tx, user.key)? {
         let root = library::root_item(tx, home.key)?;
         let root = by_rights(tx, user, root, Action::List)?;
         let children = library::children(tx, root.item().key)?;
@@ -166,7 +161,7 @@ fn top_named(tx: &mut Tx, user: &User, name: &str) -> Result<Option<Item>> {
     if let Some(entry) = libraries_of(tx, user)?.into_iter().find(|entry| entry.shown == name) {
         return Ok(Some(entry.item));
     }
-    let Some(home) = home_of(tx, user)? else { return Ok(None) };
+    let Some(home) = library::home_of(tx, user.key)? else { return Ok(None) };
     let root = library::root_item(tx, home.key)?;
     if let Some(item) = library::child_shown(tx, root.key, name)? {
         return Ok(Some(item));
@@ -209,7 +204,7 @@ pub fn parent_of(tx: &mut Tx, user: &User, item: &Item) -> Result<Place> {
 
 /// How much the user's home holds, and how much it may.
 pub fn usage(tx: &mut Tx, user: &User) -> Result<Usage> {
-    let home = home_of(tx, user)?.ok_or(Error::NotFound(Thing::Library))?;
+    let home = library::home_of(tx, user.key)?.ok_or(Error::NotFound(Thing::Library))?;
     let used_bytes = files::used_bytes(tx, home.key)?;
     let total_bytes = match user.quota_bytes {
         Some(quota_bytes) => quota_bytes,
@@ -303,7 +298,7 @@ pub(super) fn look(root: &Root, path: &[Vec<u8>]) -> Result<Found> {
 impl Found {
     /// Its row in a folder: the one that stands there already, or a new one. A scan may have seen it before us.
     pub(super) fn store(self, tx: &mut Tx, library: LibraryKey, folder: ItemKey) -> Result<Item> {
-        let fate = match files::at(tx, folder, &self.name)?.filter(|item| item.kind == self.stamp.kind) {
+        let fate = match library::child_named(tx, folder, &self.name)?.filter(|item| item.kind == self.stamp.kind) {
             Some(item) if files::stamp(tx, item.key)? == self.stamp => return Ok(item),
             Some(item) => Fate::Stays { key: item.key, content: Content::Changed },
             None => Fate::Added,

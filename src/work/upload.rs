@@ -99,7 +99,7 @@ pub fn list(tx: &mut Tx, user: &User) -> Result<Vec<Upload>> {
 /// up again at the end.
 fn draft(tx: &mut Tx, user: &User, begin: &Begin) -> Result<(Session, Library)> {
     let folder = folder_of(tx, user, &begin.into, Action::Create)?;
-    let there = match files::at(tx, folder.item().key, begin.name.as_bytes())? {
+    let there = match library::child_named(tx, folder.item().key, begin.name.as_bytes())? {
         Some(item) => Some(item),
         None => library::child_shown(tx, folder.item().key, &begin.name)?,
     };
@@ -543,7 +543,7 @@ fn target(tx: &mut Tx, user: &User, session: &Session, total: u64, revision: Opt
     path.push(session.name.clone());
     let existing = match session.on_conflict {
         OnConflict::Replace => {
-            if let Some(item) = files::at(tx, session.folder, &session.name)? {
+            if let Some(item) = library::child_named(tx, session.folder, &session.name)? {
                 by_rights(tx, user, item, Action::Update)?;
             }
             Existing::Replace
@@ -632,17 +632,13 @@ pub async fn cancel(app: &Arc<App>, user: &User, upload_id: &str) -> Result<()> 
                 // Also of a folder that went, or that may not be written to any more.
                 let folder = files::library_of(tx, session.folder)?;
                 uploads::remove(tx, &session.id)?;
-                Ok((session, library_at(tx, folder)?))
+                Ok((session, library::by_key(tx, folder)?))
             })
             .await?;
         live(&session.id).close(Closed::Yes);
         on_disk(move || remove_temporary(&library, &session.temporary)).await
     })
     .await
-}
-
-fn library_at(tx: &mut Tx, key: crate::library::LibraryKey) -> Result<Library> {
-    library::all(tx)?.into_iter().find(|library| library.key == key).ok_or(Error::NotFound(Thing::Library))
 }
 
 fn remove_temporary(library: &Library, name: &str) -> Result<()> {
@@ -720,7 +716,7 @@ async fn stream(app: &Arc<App>, user: &User, session: Session, body: Body, revis
             .read(move |tx| {
                 let session = uploads::of_user(tx, judge.key, &upload, now_ms())?;
                 let library = files::library_of(tx, session.folder)?;
-                let library = library_at(tx, library)?;
+                let library = library::by_key(tx, library)?;
                 let freed = match session.replaces {
                     Some(key) => library::item(tx, key)?.map_or(0, |item| item.size_bytes),
                     None => 0,
