@@ -9,12 +9,12 @@ pub mod send;
 pub mod serve;
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, RawPathParams, State};
+use axum::extract::{RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -72,7 +72,8 @@ pub enum Cors {
 pub struct Call {
     pub app: Arc<App>,
     pub parts: Parts,
-    pub body: Body,
+    /// A body may be sent between threads but not seen by two, and handlers lend their call across awaits.
+    body: Mutex<Body>,
     /// Values of the path's `{names}`, decoded.
     pub path: Vec<(String, String)>,
     /// Where it came from and what links in the answer begin with.
@@ -129,10 +130,15 @@ impl Call {
         range.and_then(|r| r.split(['-', ',']).next()?.trim().parse().ok()).unwrap_or(0)
     }
 
+    /// The body, to be read as it comes; once.
+    pub fn take_body(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The whole body, up to `limit_bytes`; a body that breaks off is an invalid one.
     pub async fn body_bytes(&mut self, limit_bytes: usize) -> Result<Vec<u8>> {
         use http_body_util::{BodyExt, LengthLimitError, Limited};
-        match Limited::new(std::mem::take(&mut self.body), limit_bytes).collect().await {
+        match Limited::new(self.take_body(), limit_bytes).collect().await {
             Ok(body) => Ok(body.to_bytes().to_vec()),
             Err(cause) if cause.is::<LengthLimitError>() => {
                 Err(Error::TooLarge { size_bytes: limit_bytes as u64 + 1, limit_bytes: limit_bytes as u64 })
@@ -168,7 +174,7 @@ static OWN: Face = Face {
 
 /// All faces of the server. The only place that knows every dialect.
 pub fn faces() -> Vec<&'static Face> {
-    vec![&OWN]
+    vec![&OWN, &crate::dialect::subsonic::FACE, &crate::dialect::mycloud::FACE, &crate::web::VISIT, &crate::web::DESK]
 }
 
 pub fn router(app: Arc<App>) -> Router {
@@ -181,7 +187,7 @@ pub fn router(app: Arc<App>) -> Router {
                 .filter_map(|method| MethodFilter::try_from(method.clone()).ok())
                 .reduce(MethodFilter::or)
                 .expect("every route names a method");
-            let run = move |state, connection, params, request| run(face, route, state, connection, params, request);
+            let run = move |state, params, request| run(face, route, state, params, request);
             router = router.route(route.path, on(methods, run));
         }
         if face.cors == Cors::AnyOrigin {
@@ -200,20 +206,19 @@ async fn run(
     face: &'static Face,
     route: &'static Route,
     State(app): State<Arc<App>>,
-    ConnectInfo(connection): ConnectInfo<Connection>,
     params: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
     request: Request<Body>,
 ) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let method = parts.method.clone();
-    let origin = Origin::of(&app.config, connection, &parts.headers);
-    let address = origin.address;
-    let Ok(params) = params else {
+    let (Some(connection), Ok(params)) = (parts.extensions.get::<Connection>(), params) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    let origin = Origin::of(&app.config, *connection, &parts.headers);
+    let address = origin.address;
     let path = params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let call = Call { app, parts, body, path, origin };
+    let call = Call { app, parts, body: Mutex::new(body), path, origin };
     let answer = AssertUnwindSafe((route.handler)(call)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| {
         tracing::error!(call = route.name, face = face.name, "handler panicked");
@@ -247,7 +252,7 @@ async fn preflight() -> Response {
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(
             "authorization, content-type, correlationid, x-correlation-id, x-activity-tag, x-cr-correlation-id, \
-             x-cr-context-hint, x-cr-purchase-ticket, x-cr-client-id, range, if-match, if-none-match",
+             x-cr-context-hint, x-cr-purchase-ticket, x-cr-client-id, x-share-password, range, if-match, if-none-match",
         ),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

@@ -58,9 +58,16 @@ impl App {
                 config.data.join("master.key").display()
             );
         }
-        let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60));
-        let app = App { config, db, keys, scanner, transfers: Transfers::default(), hot: HotCredentials::default(), nobody: random_base62(22) };
-        Ok(Arc::new(app))
+        let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
+        Ok(Arc::new(App {
+            config,
+            db,
+            keys,
+            scanner,
+            transfers: Transfers::default(),
+            hot: HotCredentials::default(),
+            nobody: random_base62(22),
+        }))
     }
 
     fn nobody(&self) -> &str {

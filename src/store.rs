@@ -21,14 +21,21 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 
 pub mod accounts;
+pub mod backup;
 pub mod files;
 pub mod library;
+pub mod marks;
 mod migration;
+pub mod music;
+pub mod playlists;
 mod postgres;
 pub mod rights;
 pub mod scan;
+pub mod search;
+pub mod settings;
 pub mod shares;
 mod sqlite;
+pub mod upload_names;
 pub mod uploads;
 mod value;
 

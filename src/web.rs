@@ -1,12 +1,127 @@
 //! The pages that people see: a visitor's share, an owner's desk.
 //!
-//! `pages` are views: plain fields in, escaped HTML out; they know no store and no request. Their addresses all begin with
-//! a `base`, because the server may stand beneath a path of a proxy. Nothing inline, neither script nor style, so that `CSP`
-//! can refuse both.
+//! `pages` are views: plain fields in, escaped HTML out; they know no store and no request. `visit` and `desk` are the
+//! handlers that fill them. Addresses all begin with a `base`, because the server may stand beneath a path of a proxy.
+//! Nothing inline, neither script nor style, so that [`CSP`] can refuse both.
 
 pub mod assets;
+pub mod desk;
 pub mod pages;
+pub mod visit;
+
+use askama::Template;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::{Error, Result};
+use crate::http::{Call, Cors, Face, put_header};
+use pages::{ErrorPage, GonePage};
 
 /// The `Content-Security-Policy` that every page is sent with.
 pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors::SameOrigin };
+pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
+
+/// A page, with the headers that keep it to its reader: no cache keeps it, no other site learns its address.
+pub fn page(status: StatusCode, view: &impl Template) -> Response {
+    let Ok(html) = view.render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = Response::new(Body::from(html));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response
+}
+
+/// To another page of ours, by GET.
+pub fn lead_to(address: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    put_header(&mut response, header::LOCATION, address);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// What happened, as a page. Whatever is not there for the visitor is the same page, byte by byte.
+pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
+    crate::http::log_internal(call_name, error);
+    let (status, title, advice) = match error {
+        Error::NotFound(_) | Error::ShareLocked => {
+            return page(StatusCode::NOT_FOUND, &GonePage { base: base.to_owned() });
+        }
+        Error::Missing(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "That did not work", error.to_string()),
+        Error::SignInNeeded | Error::WrongCredentials => {
+            (StatusCode::UNAUTHORIZED, "Sign in first", String::from("Sign in, then open the link again."))
+        }
+        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Not allowed", error.to_string()),
+        Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many tries", error.to_string()),
+        Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "That did not work", error.to_string()),
+        Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Too large", error.to_string()),
+        Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "No space left", String::from("Ask the owner to make room.")),
+        Error::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "Not available", error.to_string()),
+        Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Busy", String::from("Try again in a moment.")),
+        Error::Internal(_) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", String::from("It has been noted. Try again later."))
+        }
+    };
+    let view = ErrorPage { base: base.to_owned(), status: status.as_u16(), title: title.to_owned(), advice };
+    let mut response = page(status, &view);
+    match error {
+        Error::Busy => put_header(&mut response, header::RETRY_AFTER, "1"),
+        Error::Throttled { retry_after_s } => put_header(&mut response, header::RETRY_AFTER, &retry_after_s.to_string()),
+        _ => {}
+    }
+    response
+}
+
+/// Refuses a form that another site's page posts. Browsers say so in Sec-Fetch-Site or, where the connection is not
+/// secure, in Origin alone; programs that send neither carry no cookie of anybody's.
+pub fn refuse_foreign_post(call: &Call) -> Result<()> {
+    let foreign = Err(Error::Forbidden("another site sent this form"));
+    match call.header("sec-fetch-site") {
+        Some("same-origin" | "none") => return Ok(()),
+        Some(_) => return foreign,
+        None => {}
+    }
+    let Some(origin) = call.header(header::ORIGIN) else { return Ok(()) };
+    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    let hosts = [call.header(header::HOST), call.header("x-forwarded-host")];
+    let ours = origin == call.origin.site() || hosts.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(authority));
+    if ours { Ok(()) } else { foreign }
+}
+
+/// Values of a form or query, in order.
+pub struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    pub fn parse(text: &[u8]) -> Result<Fields> {
+        serde_html_form::from_bytes(text).map(Fields).map_err(|_| Error::invalid("form", "it cannot be read"))
+    }
+
+    pub async fn of_body(call: &mut Call) -> Result<Fields> {
+        const FORM_BYTES: usize = 256 * 1024;
+        let body = call.body_bytes(FORM_BYTES).await?;
+        Fields::parse(&body)
+    }
+
+    pub fn of_query(call: &Call) -> Result<Fields> {
+        Fields::parse(call.query().as_bytes())
+    }
+
+    /// The first value of this name that is not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone()).collect()
+    }
+}

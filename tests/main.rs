@@ -1,6 +1,8 @@
 //! The one test binary.
 
 mod engines;
+mod files;
 mod fixture;
 mod scan;
+mod server;
 mod store;

@@ -579,6 +579,15 @@ mod tests {
         assert!(!library.join("nowhere").exists());
     }
 
+    /// Lets a failed check end the test, where the scope would wait for its thread for ever.
+    struct StopOnDrop<'a>(&'a AtomicBool);
+
+    impl Drop for StopOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     #[test]
     fn a_folder_swapped_for_a_link_never_shows_or_changes_what_lies_outside() {
         let (folder, root) = library();
@@ -592,6 +601,7 @@ mod tests {
                     renameat_with(&handle, "album", &handle, "other", RenameFlags::EXCHANGE).unwrap();
                 }
             });
+            let _stop = StopOnDrop(&stop);
             let (mut seen, mut missed) = (0, 0);
             let end = Instant::now() + Duration::from_secs(20);
             while (seen < 2_000 || missed < 2_000) && Instant::now() < end {
@@ -609,7 +619,6 @@ mod tests {
                 let _ = root.create_folder(&[b"album".as_slice(), b"made"]);
                 let _ = root.remove(&[b"album".as_slice(), b"made"]);
             }
-            stop.store(true, Ordering::Relaxed);
             assert!(seen > 100 && missed > 100, "the race was not run: {seen} seen, {missed} missed");
         });
         assert_eq!(std::fs::read_dir(folder.path().join("outside")).unwrap().count(), 1);

@@ -9,17 +9,11 @@ use axum::http::{HeaderMap, header};
 
 use crate::config::Config;
 
-/// The two ends of a TCP connection.
+/// The two ends of a TCP connection; the accept loop puts them into the extensions of each request.
 #[derive(Debug, Clone, Copy)]
 pub struct Connection {
     pub peer: SocketAddr,
     pub local: SocketAddr,
-}
-
-impl axum::extract::connect_info::Connected<Connection> for Connection {
-    fn connect_info(connection: Connection) -> Connection {
-        connection
-    }
 }
 
 #[derive(Debug, Clone)]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -46,7 +45,7 @@ pub async fn serve(router: Router, listener: TcpListener, stop: impl Future<Outp
         let hang_up = HangUp::default();
         let asked = hang_up.clone();
         let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(ConnectInfo(connection));
+            request.extensions_mut().insert(connection);
             request.extensions_mut().insert(hang_up.clone());
             router.clone().oneshot(request.map(axum::body::Body::new))
         });

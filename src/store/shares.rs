@@ -504,6 +504,16 @@ pub fn count_view(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) 
     Ok(())
 }
 
+/// A visitor who was counted without a ticket is the same one who now holds it.
+pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
+    tx.run(
+        "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 0, $3, $3)
+         ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",
+        args![share.0, visitor.counted_as(), now_ms],
+    )?;
+    Ok(())
+}
+
 /// A download of `object`, paid for by one atomic update, or one that this visitor has open already.
 ///
 /// A visitor who carries a ticket takes up their own lease. One who carries nothing takes up one only in the middle of

@@ -307,6 +307,19 @@ impl Found {
     }
 }
 
+/// The rows of what the disk has already. When they fail, a scan is asked to bring them in line.
+pub(super) async fn store_rows<T: Send + 'static>(
+    app: &App,
+    library: LibraryKey,
+    rows: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let stored = app.db.write(rows).await;
+    if stored.is_err() {
+        app.scanner.request(library);
+    }
+    stored
+}
+
 /// Brings albums up to date in short steps. What is left undone stands in the rows, and the next scan does it.
 pub(super) async fn refresh_albums(app: &App, library: LibraryKey) -> Result<()> {
     while app.db.write(move |tx| files::refresh_albums(tx, library, now_ms())).await? == Left::More {}
@@ -370,7 +383,7 @@ async fn create(
             look(&root, &path)
         })
         .await?;
-        app.db.write(move |tx| found.store(tx, library_key, key)).await
+        store_rows(&app, library_key, move |tx| found.store(tx, library_key, key)).await
     })
     .await
 }
@@ -445,9 +458,7 @@ async fn relocate(app: &App, grant: &Grant, parent: ItemKey, to: Vec<Vec<u8>>) -
         look(&root, &to)
     })
     .await?;
-    let item = app
-        .db
-        .write(move |tx| {
+    let item = store_rows(app, library_key, move |tx| {
             // A name may make another kind of file of it.
             let fate = Fate::Placed { key, content: Content::Same };
             files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())
@@ -547,9 +558,7 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, how: Transplant) -> Res
         copy_tree(&source, &source_path, &target, &target_path, how)
     })
     .await?;
-    let item = app
-        .db
-        .write(move |tx| {
+    let item = store_rows(app, library_key, move |tx| {
             let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
             if how == Transplant::Move {
                 known = keys_below(tx, key)?;
@@ -670,7 +679,7 @@ pub async fn trash(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {
         let (library_key, key) = (library.key, grant.item().key);
         // When the rows fail now, `sweep` finds the file in the trash and hides its row at the next start.
         on_disk(move || open(&library)?.trash(&path, &id)).await?;
-        app.db.write(move |tx| files::trash(tx, key, library_key, now_ms())).await?;
+        store_rows(&app, library_key, move |tx| files::trash(tx, key, library_key, now_ms())).await?;
         refresh_albums(&app, library_key).await
     })
     .await
@@ -722,9 +731,7 @@ pub async fn restore(app: &Arc<App>, user: &User, item_id: &str) -> Result<Item>
             look(&root, &path)
         })
         .await?;
-        let item = app
-            .db
-            .write(move |tx| {
+        let item = store_rows(&app, library_key, move |tx| {
                 let fate = Fate::Placed { key, content: Content::Same };
                 files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())?;
                 files::untrash(tx, key, library_key, now_ms())?;

@@ -7,11 +7,12 @@ use crate::account::token::random_base62;
 use crate::account::{User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
+use crate::media::zip::unique_names;
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
 use crate::share::visit::Visitor;
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
-use crate::store::{Tx, library, music, rights, shares};
+use crate::store::{Tx, library, music, playlists, rights, shares};
 use crate::{App, now_ms};
 
 /// Entries of one share at most; more is a folder's or a playlist's work.
@@ -204,6 +205,17 @@ pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
     })
 }
 
+/// What an album, artist or playlist is called, as far as the owner may see it; an item, by its shown name.
+pub fn name_of(tx: &mut Tx, owner: &User, shared: Shared) -> Result<Option<String>> {
+    let scope = rights::scope(tx, owner)?;
+    Ok(match shared {
+        Shared::Item(key) => library::item(tx, key)?.map(|item| item.shown),
+        Shared::Album(key) => music::albums(tx, &scope, &[key])?.pop().map(|album| album.name),
+        Shared::Artist(key) => music::artists(tx, &scope, &[key])?.pop().map(|artist| artist.name),
+        Shared::Playlist(key) => playlists::list(tx, &scope)?.into_iter().find(|list| list.key == key).map(|list| list.name),
+    })
+}
+
 /// The share, if it opens to this visitor.
 pub fn open(tx: &mut Tx, id: &str, visitor: &Visitor) -> Result<(ShareFacts, Admitted)> {
     let now = now_ms();
@@ -262,13 +274,14 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
     };
     lease_for(tx, &mut facts, visitor, &object, 0, now)?;
     let playlists = playlists_of(&facts.share);
+    // Entries of a set may lie anywhere and bear one name; they are told apart here as in its virtual folder.
+    let names = unique_names(&tops.iter().map(|item| item.shown.as_str()).collect::<Vec<_>>());
+    let mut open: Vec<(Vec<String>, Item)> = names.into_iter().zip(tops).rev().map(|(name, item)| (vec![name], item)).collect();
     let mut files = Vec::new();
-    let mut open: Vec<(Vec<String>, Item)> = tops.into_iter().rev().map(|item| (Vec::new(), item)).collect();
-    while let Some((mut at, item)) = open.pop() {
-        at.push(item.shown.clone());
+    while let Some((at, item)) = open.pop() {
         if item.is_folder() {
-            let children = library::children(tx, item.key)?;
-            open.extend(children.into_iter().rev().map(|child| (at.clone(), child)));
+            let below = |child: Item| ([at.as_slice(), &[child.shown.clone()]].concat(), child);
+            open.extend(library::children(tx, item.key)?.into_iter().rev().map(below));
         } else {
             let placed = library::place(tx, item, &playlists)?;
             files.push((at, authorize(Through::Share(&facts), visitor, placed, Action::Download, now)?));

@@ -254,6 +254,7 @@ pub struct ShownKey {
     pub name: String,
     pub key: String,
     pub created_ms: i64,
+    pub used_ms: Option<i64>,
 }
 
 fn key_seal_of(id: &str) -> String {
@@ -263,7 +264,7 @@ fn key_seal_of(id: &str) -> String {
 pub async fn add_api_key(app: &App, owner: UserKey, name: &str) -> Result<ShownKey> {
     let name: String = name.trim().chars().filter(|c| !c.is_control()).take(64).collect();
     let id = format!("{}{}", IdKind::ApiKey.letter(), random_base62(16));
-    let shown = ShownKey { key: random_base62(32), created_ms: now_ms(), name, id };
+    let shown = ShownKey { key: random_base62(32), created_ms: now_ms(), used_ms: None, name, id };
     let hash = sha256(&shown.key);
     let stored = ApiKey {
         id: shown.id.clone(),
@@ -282,7 +283,7 @@ pub async fn api_keys(app: &App, owner: UserKey) -> Result<Vec<ShownKey>> {
         .into_iter()
         .map(|key| {
             let clear = app.keys.open(&key_seal_of(&key.id), &key.sealed)?;
-            Ok(ShownKey { key: clear, id: key.id, name: key.name, created_ms: key.created_ms })
+            Ok(ShownKey { key: clear, id: key.id, name: key.name, created_ms: key.created_ms, used_ms: key.used_ms })
         })
         .collect()
 }

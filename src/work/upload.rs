@@ -16,7 +16,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::files::{
-    Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes, to_the_end,
+    Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes, store_rows,
+    to_the_end,
     with_free_name,
 };
 use crate::account::token::random_base62;
@@ -598,9 +599,7 @@ async fn land_closed(app: &App, user: &User, session: Session, total: u64, revis
     .await?;
     let key = library.key;
     // Without these rows the file is there for the next scan, and the session, whose temporary is gone, expires.
-    let item = app
-        .db
-        .write(move |tx| {
+    let item = store_rows(app, key, move |tx| {
             uploads::remove(tx, &session.id)?;
             found.store(tx, key, folder)
         })

@@ -1,0 +1,583 @@
+//! An owner's pages, beneath `/app/`: sign in, see one's shares, make, edit and revoke them, keep API keys.
+
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+
+use super::pages::{
+    Crumb, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey, MadeShare,
+    RevokePage, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem,
+};
+use super::visit::SESSION_COOKIE;
+use super::{Fields, error_page, lead_to, page, refuse_foreign_post};
+use crate::account::User;
+use crate::error::{Error, Result, Thing};
+use crate::handle;
+use crate::http::send::mime_of;
+use crate::http::{Access, Call, Route, put_header};
+use crate::now_ms;
+use crate::share::grant::Action;
+use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
+use crate::store::shares::{Direction, Order};
+use crate::store::{Tx, library, shares};
+use crate::work::files::{self, Place};
+use crate::work::{sharing, signin};
+
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+
+pub const ROUTES: &[Route] = &[
+    Route { name: "home", methods: GET, path: "/", access: Access::Open, handler: handle!(home) },
+    Route { name: "home", methods: GET, path: "/app", access: Access::Open, handler: handle!(home) },
+    Route { name: "home", methods: GET, path: "/app/", access: Access::Open, handler: handle!(home) },
+    Route { name: "signInPage", methods: GET, path: "/app/sign-in", access: Access::Open, handler: handle!(sign_in_page) },
+    Route { name: "signIn", methods: POST, path: "/app/sign-in", access: Access::Open, handler: handle!(sign_in) },
+    Route { name: "signOut", methods: POST, path: "/app/sign-out", access: Access::Open, handler: handle!(sign_out) },
+    Route { name: "sharesPage", methods: GET, path: "/app/shares", access: Access::User, handler: handle!(shares_page) },
+    Route { name: "makeShare", methods: POST, path: "/app/shares", access: Access::User, handler: handle!(make_share) },
+    Route { name: "newSharePage", methods: GET, path: "/app/shares/new", access: Access::User, handler: handle!(new_share_page) },
+    Route { name: "editSharePage", methods: GET, path: "/app/shares/{id}", access: Access::User, handler: handle!(edit_share_page) },
+    Route { name: "editShare", methods: POST, path: "/app/shares/{id}", access: Access::User, handler: handle!(edit_share) },
+    Route { name: "revokePage", methods: GET, path: "/app/shares/{id}/revoke", access: Access::User, handler: handle!(revoke_page) },
+    Route { name: "revoke", methods: POST, path: "/app/shares/{id}/revoke", access: Access::User, handler: handle!(revoke) },
+    Route { name: "filesPage", methods: GET, path: "/app/files", access: Access::User, handler: handle!(files_page) },
+    Route { name: "keysPage", methods: GET, path: "/app/keys", access: Access::User, handler: handle!(keys_page) },
+    Route { name: "makeKey", methods: POST, path: "/app/keys", access: Access::User, handler: handle!(make_key) },
+    Route { name: "revokeKey", methods: POST, path: "/app/keys/{id}/revoke", access: Access::User, handler: handle!(revoke_key) },
+];
+
+const SESSION_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+const PAGE_SHARES: usize = 100;
+const PAGE_ENTRIES: usize = 500;
+
+async fn home(call: Call) -> Response {
+    lead_to(&format!("{}/app/shares", call.origin.prefix()))
+}
+
+// Signing in ----------------------------------------------------------------------------------------------------------
+
+/// The signed-in user; whoever is not is led to the sign-in page and back.
+async fn user(call: &Call) -> Result<User, Box<Response>> {
+    let found = match call.cookie(SESSION_COOKIE) {
+        Some(cookie) => signin::session_by_secret(&call.app, "page", cookie).await,
+        None => Ok(None),
+    };
+    match found {
+        Ok(Some(user)) => Ok(user),
+        Ok(None) => {
+            let here = call.parts.uri.path_and_query().map_or("/app/shares", |path| path.as_str());
+            let next = if call.parts.method == Method::POST { "/app/shares" } else { here };
+            let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
+            Err(Box::new(lead_to(&format!("{}/app/sign-in?next={next}", call.origin.prefix()))))
+        }
+        Err(error) => Err(Box::new(error_page("signIn", call.origin.prefix(), &error))),
+    }
+}
+
+/// The signed-in user of a form that our own page posted, and its fields.
+async fn form(call: &mut Call) -> Result<(User, Fields), Box<Response>> {
+    let user = user(call).await?;
+    let fields = match refuse_foreign_post(call) {
+        Ok(()) => Fields::of_body(call).await,
+        Err(error) => Err(error),
+    };
+    match fields {
+        Ok(fields) => Ok((user, fields)),
+        Err(error) => Err(Box::new(error_page("form", call.origin.prefix(), &error))),
+    }
+}
+
+fn finish(call: &Call, name: &str, answer: Result<Response>) -> Response {
+    answer.unwrap_or_else(|error| error_page(name, call.origin.prefix(), &error))
+}
+
+/// A path of our own pages, or none: nobody is led elsewhere by a link to the sign-in page.
+fn local_path(next: Option<&str>) -> Option<String> {
+    next.filter(|path| path.starts_with("/app/") && !path.contains(['\\', '\r', '\n']) && !path.contains("//"))
+        .map(str::to_owned)
+}
+
+async fn sign_in_page(call: Call) -> Response {
+    let next = Fields::of_query(&call).ok().and_then(|query| local_path(query.get("next")));
+    let view = SignInPage { base: call.origin.prefix().to_owned(), user: String::new(), next, problem: None };
+    page(StatusCode::OK, &view)
+}
+
+async fn sign_in(mut call: Call) -> Response {
+    let fields = match refuse_foreign_post(&call) {
+        Ok(()) => Fields::of_body(&mut call).await,
+        Err(error) => Err(error),
+    };
+    let fields = match fields {
+        Ok(fields) => fields,
+        Err(error) => return error_page("signIn", call.origin.prefix(), &error),
+    };
+    let (name, next) = (fields.get("user").unwrap_or_default(), local_path(fields.get("next")));
+    let password = fields.get("password").unwrap_or_default();
+    let (status, problem) = match signin::by_password(&call.app, name, password, &call.guest()).await {
+        Ok(user) => return signed_in(&call, &user, next).await,
+        Err(Error::WrongCredentials) => (StatusCode::FORBIDDEN, SignInProblem::WrongCredentials),
+        Err(Error::Throttled { retry_after_s }) => {
+            (StatusCode::TOO_MANY_REQUESTS, SignInProblem::Throttled { retry_after_s })
+        }
+        Err(error) => return error_page("signIn", call.origin.prefix(), &error),
+    };
+    let view = SignInPage { base: call.origin.prefix().to_owned(), user: name.to_owned(), next, problem: Some(problem) };
+    page(status, &view)
+}
+
+async fn signed_in(call: &Call, user: &User, next: Option<String>) -> Response {
+    let opened = match signin::open_session(&call.app, user, "page", call.agent(), SESSION_MS).await {
+        Ok(opened) => opened,
+        Err(error) => return error_page("signIn", call.origin.prefix(), &error),
+    };
+    let mut response = lead_to(&format!("{}{}", call.origin.prefix(), next.as_deref().unwrap_or("/app/shares")));
+    let value = format!("{}.{}", opened.id, opened.secret);
+    set_session(call, &mut response, &value, SESSION_MS / 1000);
+    response
+}
+
+fn set_session(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
+    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
+    let path = format!("{}/", call.origin.prefix());
+    let cookie =
+        format!("{SESSION_COOKIE}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+    put_header(response, header::SET_COOKIE, &cookie);
+}
+
+async fn sign_out(call: Call) -> Response {
+    if let Err(error) = refuse_foreign_post(&call) {
+        return error_page("signOut", call.origin.prefix(), &error);
+    }
+    if let Some((id, _)) = call.cookie(SESSION_COOKIE).and_then(|cookie| cookie.split_once('.')) {
+        let is_own = signin::session_by_secret(&call.app, "page", call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
+        if let Ok(Some(_)) = is_own
+            && let Err(error) = signin::end_session(&call.app, id).await
+        {
+            return error_page("signOut", call.origin.prefix(), &error);
+        }
+    }
+    let mut response = lead_to(&format!("{}/app/sign-in", call.origin.prefix()));
+    set_session(&call, &mut response, "", 0);
+    response
+}
+
+// Shares --------------------------------------------------------------------------------------------------------------
+
+/// Where guests find a share: its slug reads better than its id.
+pub fn link_of(call: &Call, share: &Share) -> String {
+    format!("{}/s/{}", call.origin.base, share.slug.as_deref().unwrap_or(&share.id))
+}
+
+async fn shares_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => finish(&call, "sharesPage", list_shares(&call, user).await),
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn list_shares(call: &Call, user: User) -> Result<Response> {
+    let query = Fields::of_query(call)?;
+    let after = query.get("after").and_then(|after| after.parse().ok()).map(|key: i64| (key, crate::share::ShareKey(key)));
+    let made = query.get("made").map(str::to_owned);
+    let owner = user.clone();
+    let (rows, made) = call
+        .app
+        .db
+        .read(move |tx| {
+            let page = shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, PAGE_SHARES + 1)?;
+            let mut rows = Vec::new();
+            for (_, share) in page {
+                let title = title_of(tx, &owner, &share)?;
+                rows.push((share, title));
+            }
+            let made = match made {
+                Some(id) => shares::owned(tx, owner.key, &id).ok(),
+                None => None,
+            };
+            let made = match made {
+                Some(share) => Some((title_of(tx, &owner, &share)?, share)),
+                None => None,
+            };
+            Ok((rows, made))
+        })
+        .await?;
+    let more = rows.len() > PAGE_SHARES;
+    let after = rows.get(PAGE_SHARES - 1).filter(|_| more).map(|(share, _)| share.key.0.to_string());
+    let view = SharesPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name,
+        notice: query.get("revoked").map(|_| "The share is revoked: its link is dead.".to_owned()),
+        shares: rows.into_iter().take(PAGE_SHARES).map(|(share, title)| row(call, share, title)).collect(),
+        made: made.map(|(title, share)| MadeShare { title: title.unwrap_or_default(), link: link_of(call, &share) }),
+        after,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+fn row(call: &Call, share: Share, title: Option<String>) -> ShareRow {
+    let count = |n: i64| n.max(0).unsigned_abs();
+    ShareRow {
+        link: link_of(call, &share),
+        state: match share.state(now_ms()) {
+            _ if title.is_none() => ShareState::Unavailable,
+            State::Active => ShareState::Open,
+            State::NotYet => ShareState::NotYet,
+            State::Expired => ShareState::Expired,
+            State::UsedUp => ShareState::UsedUp,
+            State::Revoked => ShareState::Unavailable,
+        },
+        title: title.unwrap_or_else(|| "(no longer there)".to_owned()),
+        created_ms: share.created_ms,
+        expires_ms: share.terms.expires_ms,
+        views: count(share.views),
+        view_limit: share.terms.view_limit.map(count),
+        downloads: count(share.downloads),
+        download_limit: share.terms.download_limit.map(count),
+        has_password: share.terms.has_password,
+        id: share.id,
+    }
+}
+
+/// Its title, else what it holds; `None` when nothing of it is there.
+fn title_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Option<String>> {
+    let names = names_of(tx, owner, share)?;
+    Ok(match names.as_slice() {
+        [] => None,
+        _ if !share.title.is_empty() => Some(share.title.clone()),
+        [one] => Some(one.clone()),
+        [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
+    })
+}
+
+fn names_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for shared in &share.items {
+        match shared {
+            Shared::Item(key) => names.extend(library::item(tx, *key)?.map(|item| item.shown)),
+            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => names.extend(sharing::name_of(tx, owner, *shared)?),
+        }
+    }
+    Ok(names)
+}
+
+async fn new_share_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => {
+            let answer = async {
+                let item_ids = Fields::of_query(&call)?.all("item");
+                if item_ids.is_empty() {
+                    return Ok(lead_to(&format!("{}/app/files", call.origin.prefix())));
+                }
+                blank_form(&call, &user, item_ids, None).await
+            };
+            finish(&call, "newSharePage", answer.await)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn blank_form(call: &Call, user: &User, item_ids: Vec<String>, problem: Option<FormProblem>) -> Result<Response> {
+    let (owner, visitor, ids) = (user.clone(), call.guest().with_user(user.clone()), item_ids.clone());
+    let item_names = call
+        .app
+        .db
+        .read(move |tx| {
+            let see = |id: &String| sharing::own(tx, &owner, &visitor, id, Action::Share).map(|grant| grant.item().shown.clone());
+            ids.iter().map(see).collect::<Result<Vec<_>>>()
+        })
+        .await?;
+    let view = ShareFormPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name.clone(),
+        of: FormOf::New { item_ids },
+        item_names,
+        title: String::new(),
+        description: String::new(),
+        slug: String::new(),
+        has_password: false,
+        expires_ms: None,
+        view_limit: None,
+        download_limit: None,
+        mode: FormMode::Read,
+        downloads_allowed: true,
+        problem,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+/// What a filled-in form wishes. The page can say all of it, so what is empty is cleared.
+fn wish_of(fields: &Fields) -> Result<Wish> {
+    let number = |name: &'static str| match fields.get(name) {
+        None => Ok(Change::Clear),
+        Some(text) => text.trim().parse().map(Change::Set).map_err(|_| Error::invalid(name, "a whole number")),
+    };
+    Ok(Wish {
+        title: Some(fields.get("title").unwrap_or_default().trim().to_owned()),
+        description: Some(fields.get("description").unwrap_or_default().to_owned()),
+        slug: Change::or_clear(fields.get("slug").map(|slug| slug.trim().to_owned())),
+        password: match (fields.get("password_is"), fields.get("password")) {
+            (Some("clear"), _) => Change::Clear,
+            (Some("set"), password) => Change::Set(password.unwrap_or_default().to_owned()),
+            _ => Change::Keep,
+        },
+        expires_ms: match fields.get("expires") {
+            None => Change::Clear,
+            Some(text) => Change::Set(utc_ms(text)?),
+        },
+        view_limit: number("view_limit")?,
+        download_limit: number("download_limit")?,
+        mode: Some(if fields.get("mode") == Some("listen") { Mode::Listen } else { Mode::Read }),
+        downloads_allowed: Some(fields.get("downloads") == Some("allowed")),
+        ..Wish::default()
+    })
+}
+
+/// `YYYY-MM-DDTHH:MM`, as browsers send it, meant as UTC.
+fn utc_ms(text: &str) -> Result<i64> {
+    let wrong = |_| Error::invalid("expires", "a date and time, such as 2027-01-31T18:00");
+    let civil: jiff::civil::DateTime = text.parse().map_err(wrong)?;
+    Ok(civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(wrong)?.timestamp().as_millisecond())
+}
+
+async fn make_share(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, fields)) => {
+            let answer = match create(&call, &user, &fields).await {
+                Ok(share) => Ok(lead_to(&format!("{}/app/shares?made={}", call.origin.prefix(), share.id))),
+                Err(error) => match problem_of(&error) {
+                    Some(problem) => blank_form(&call, &user, fields.all("item"), Some(problem)).await,
+                    None => Err(error),
+                },
+            };
+            finish(&call, "makeShare", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn create(call: &Call, user: &User, fields: &Fields) -> Result<Share> {
+    let ids = fields.all("item");
+    let wish = wish_of(fields)?;
+    let items = call
+        .app
+        .db
+        .read(move |tx| {
+            ids.iter()
+                .map(|id| Ok(Shared::Item(library::item_by_id(tx, id)?.ok_or(Error::NotFound(Thing::File))?.key)))
+                .collect::<Result<Vec<_>>>()
+        })
+        .await?;
+    sharing::create(&call.app, user, Door::Page, items, wish).await
+}
+
+/// What of the form has to be put right, if that is what is wrong.
+fn problem_of(error: &Error) -> Option<FormProblem> {
+    let (field, message) = match error {
+        Error::Invalid { what, why } => (
+            match *what {
+                "views" => "view_limit",
+                "downloads" => "download_limit",
+                other => other,
+            },
+            why.clone(),
+        ),
+        Error::Exists(_) => ("slug", "that name is taken".to_owned()),
+        _ => return None,
+    };
+    Some(FormProblem { field: field.to_owned(), message })
+}
+
+async fn edit_share_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => finish(&call, "editSharePage", filled_form(&call, &user, None).await),
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn filled_form(call: &Call, user: &User, problem: Option<FormProblem>) -> Result<Response> {
+    let (owner, id) = (user.clone(), call.path("id").to_owned());
+    let (share, item_names) = call
+        .app
+        .db
+        .read(move |tx| {
+            let share = shares::owned(tx, owner.key, &id)?;
+            let names = names_of(tx, &owner, &share)?;
+            Ok((share, names))
+        })
+        .await?;
+    let count = |n: i64| n.max(0).unsigned_abs();
+    let view = ShareFormPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name.clone(),
+        of: FormOf::Edit { id: share.id.clone(), link: link_of(call, &share) },
+        item_names,
+        title: share.title,
+        description: share.description,
+        slug: share.slug.unwrap_or_default(),
+        has_password: share.terms.has_password,
+        expires_ms: share.terms.expires_ms,
+        view_limit: share.terms.view_limit.map(count),
+        download_limit: share.terms.download_limit.map(count),
+        mode: if share.terms.mode == Mode::Listen { FormMode::Listen } else { FormMode::Read },
+        downloads_allowed: share.terms.downloads_allowed,
+        problem,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+async fn edit_share(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, fields)) => {
+            let edited = match wish_of(&fields) {
+                Ok(wish) => sharing::edit(&call.app, user.key, call.path("id"), wish).await,
+                Err(error) => Err(error),
+            };
+            let answer = match edited {
+                Ok(_) => Ok(lead_to(&format!("{}/app/shares", call.origin.prefix()))),
+                Err(error) => match problem_of(&error) {
+                    Some(problem) => filled_form(&call, &user, Some(problem)).await,
+                    None => Err(error),
+                },
+            };
+            finish(&call, "editShare", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn revoke_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => {
+            let (owner, id) = (user.clone(), call.path("id").to_owned());
+            let read = call.app.db.read(move |tx| {
+                let share = shares::owned(tx, owner.key, &id)?;
+                let title = title_of(tx, &owner, &share)?;
+                Ok((share, title))
+            });
+            let answer = read.await.map(|(share, title)| {
+                let view = RevokePage {
+                    base: call.origin.prefix().to_owned(),
+                    user: user.display_name,
+                    link: link_of(&call, &share),
+                    title: title.unwrap_or_else(|| "(no longer there)".to_owned()),
+                    views: share.views.max(0).unsigned_abs(),
+                    downloads: share.downloads.max(0).unsigned_abs(),
+                    id: share.id,
+                };
+                page(StatusCode::OK, &view)
+            });
+            finish(&call, "revokePage", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn revoke(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, _)) => {
+            let revoked = sharing::revoke(&call.app, user.key, call.path("id")).await;
+            let answer = revoked.map(|()| lead_to(&format!("{}/app/shares?revoked=1", call.origin.prefix())));
+            finish(&call, "revoke", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+// Files to pick from --------------------------------------------------------------------------------------------------
+
+async fn files_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => finish(&call, "filesPage", list_files(&call, user).await),
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn list_files(call: &Call, user: User) -> Result<Response> {
+    let query = Fields::of_query(call)?;
+    let folder = query.get("in").map(str::to_owned);
+    let offset: usize = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    let owner = user.clone();
+    let (path, entries) = call
+        .app
+        .db
+        .read(move |tx| {
+            let place = match folder {
+                None => Place::Root,
+                Some(id) => Place::Item(library::item_by_id(tx, &id)?.filter(|item| item.is_folder()).ok_or(Error::NotFound(Thing::Folder))?),
+            };
+            let entries = files::children_of(tx, &owner, &place)?;
+            let mut path = Vec::new();
+            let mut at = place;
+            while let Place::Item(item) = at {
+                at = files::parent_of(tx, &owner, &item)?;
+                path.push(Crumb { item_id: item.id, name: item.shown });
+            }
+            path.reverse();
+            Ok((path, entries))
+        })
+        .await?;
+    let after = (offset + PAGE_ENTRIES < entries.len()).then(|| (offset + PAGE_ENTRIES).to_string());
+    let (mut folders, mut rows) = (Vec::new(), Vec::new());
+    for entry in entries.into_iter().skip(offset).take(PAGE_ENTRIES) {
+        let (item_id, modified_ms) = (entry.item.id.clone(), Some(entry.item.modified_ms));
+        if entry.item.is_folder() {
+            folders.push(FolderRow { item_id, name: entry.shown, modified_ms: None, entries: None });
+        } else {
+            let kind = Kind::of_mime(mime_of(&entry.shown));
+            rows.push(FileRow { item_id, name: entry.shown, size_bytes: entry.item.size_bytes, modified_ms, kind });
+        }
+    }
+    let view = FilesPage { base: call.origin.prefix().to_owned(), user: user.display_name, path, folders, files: rows, after };
+    Ok(page(StatusCode::OK, &view))
+}
+
+// API keys ------------------------------------------------------------------------------------------------------------
+
+async fn keys_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => finish(&call, "keysPage", list_keys(&call, &user, None, None).await),
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn list_keys(call: &Call, user: &User, made: Option<MadeKey>, problem: Option<String>) -> Result<Response> {
+    let keys = signin::api_keys(&call.app, user.key).await?;
+    let view = KeysPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name.clone(),
+        keys: keys
+            .into_iter()
+            .map(|key| KeyRow { id: key.id, name: key.name, created_ms: key.created_ms, last_used_ms: key.used_ms })
+            .collect(),
+        made,
+        problem,
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+async fn make_key(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, fields)) => {
+            let answer = match fields.get("name") {
+                Some(name) => match signin::add_api_key(&call.app, user.key, name).await {
+                    Ok(key) => list_keys(&call, &user, Some(MadeKey { name: key.name, secret: key.key }), None).await,
+                    Err(error) => Err(error),
+                },
+                None => list_keys(&call, &user, None, Some("Give the key a name.".to_owned())).await,
+            };
+            finish(&call, "makeKey", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn revoke_key(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, _)) => {
+            let removed = signin::remove_api_key(&call.app, user.key, call.path("id")).await;
+            let answer = removed.map(|()| lead_to(&format!("{}/app/keys", call.origin.prefix())));
+            finish(&call, "revokeKey", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}

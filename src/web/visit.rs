@@ -1,0 +1,524 @@
+//! A visitor's pages: all beneath `/s/`, so that one prefix can be opened in front of a sign-on proxy.
+//!
+//! A visitor carries one cookie per share: a random ticket that names them in visits and leases, and the proof of the
+//! password, both signed. A password in an address is exchanged for it and led away at once.
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::pages::{
+    Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, SharePage, TrackRow,
+};
+use super::{Fields, error_page, lead_to, page, refuse_foreign_post};
+use crate::account::token::{Purpose, random_base62, same};
+use crate::error::{Error, Result, Thing};
+use crate::handle;
+use crate::http::send::{Disposition, mime_of};
+use crate::http::{Access, Call, Route, deliver, put_header};
+use crate::library::music::{Album as MusicAlbum, Track};
+use crate::library::{Item, ItemKey, Media};
+use crate::now_ms;
+use crate::share::grant::{Action, ShareFacts, Through, admit, authorize};
+use crate::share::visit::{Visitor, is_preview_crawler};
+use crate::share::{Mode, Share, ShareKey, Shared};
+use crate::share::grant::Scope;
+use crate::store::{Tx, library, music, rights, shares};
+use crate::work::sharing::{self, Contents};
+use crate::work::signin;
+
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+
+pub const ROUTES: &[Route] = &[
+    Route { name: "asset", methods: GET, path: "/s/-/{asset}", access: Access::Open, handler: handle!(asset) },
+    Route { name: "share", methods: GET, path: "/s/{id}", access: Access::Share, handler: handle!(share) },
+    Route { name: "share", methods: GET, path: "/s/{id}/", access: Access::Share, handler: handle!(share) },
+    Route { name: "unlock", methods: POST, path: "/s/{id}/-/unlock", access: Access::Share, handler: handle!(unlock) },
+    Route { name: "file", methods: GET, path: "/s/{id}/-/file/{item}", access: Access::Share, handler: handle!(file) },
+    Route { name: "play", methods: GET, path: "/s/{id}/-/play/{item}", access: Access::Share, handler: handle!(play) },
+    Route { name: "thumb", methods: GET, path: "/s/{id}/-/thumb/{item}", access: Access::Share, handler: handle!(thumb) },
+    Route { name: "cover", methods: GET, path: "/s/{id}/-/cover/{item}", access: Access::Share, handler: handle!(cover) },
+    Route { name: "zip", methods: GET, path: "/s/{id}/-/zip", access: Access::Share, handler: handle!(zip) },
+    Route { name: "unlockByAddress", methods: GET, path: "/s/{id}/{password}", access: Access::Share, handler: handle!(unlock_by_address) },
+    Route { name: "shareLink", methods: GET, path: "/share/{id}", access: Access::Share, handler: handle!(share_link) },
+    Route { name: "actionShare", methods: GET, path: "/action/share/{id}", access: Access::Share, handler: handle!(action_share) },
+];
+
+/// Rows of one page of a long folder.
+const PAGE_ROWS: u64 = 500;
+const THUMB_PX: u32 = 384;
+const COVER_PX: u32 = 768;
+/// How long a browser remembers that it visited, and the password that it proved.
+const COOKIE_S: u64 = 30 * 24 * 60 * 60;
+const COOKIE: &str = "openshelf-visit";
+pub const SESSION_COOKIE: &str = "openshelf-session";
+
+async fn asset(call: Call) -> Response {
+    let Some((mime, bytes)) = super::assets::find(call.parts.uri.path()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut response = bytes.into_response();
+    put_header(&mut response, header::CONTENT_TYPE, mime);
+    put_header(&mut response, header::CACHE_CONTROL, super::assets::CACHE_CONTROL);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+// The visitor ---------------------------------------------------------------------------------------------------------
+
+/// Whoever comes to a share's page: the signed-in owner or user of the pages, else the holder of this share's cookie.
+async fn visitor(call: &Call) -> Result<Visitor> {
+    let mut visitor = call.guest();
+    if let Some(cookie) = call.cookie(SESSION_COOKIE)
+        && let Some(user) = signin::session_by_secret(&call.app, "page", cookie).await?
+    {
+        visitor.user = Some(user);
+    }
+    if let Some((ticket, unlocked)) = call.cookie(COOKIE).and_then(|cookie| read_cookie(call, cookie)) {
+        visitor.ticket = Some(ticket);
+        visitor.unlocked.extend(unlocked);
+    }
+    Ok(visitor)
+}
+
+/// `{ticket}.{share key}.{epoch}.{signature}`; key and epoch are 0 where no password was proven.
+fn read_cookie(call: &Call, cookie: &str) -> Option<(String, Option<(ShareKey, i64)>)> {
+    let (signed, signature) = cookie.rsplit_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    if !same(&signature, &call.app.keys.sign(Purpose::ShareCookie, signed.as_bytes())) {
+        return None;
+    }
+    let mut parts = signed.split('.');
+    let ticket = parts.next()?.to_owned();
+    let (key, epoch) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((ticket, (key != 0).then_some((ShareKey(key), epoch))))
+}
+
+fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor) {
+    let Some(ticket) = &visitor.ticket else { return };
+    let (key, epoch) = visitor.unlocked.last().map_or((0, 0), |(key, epoch)| (key.0, *epoch));
+    let signed = format!("{ticket}.{key}.{epoch}");
+    let signature = URL_SAFE_NO_PAD.encode(call.app.keys.sign(Purpose::ShareCookie, signed.as_bytes()));
+    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
+    let path = format!("{}/s/{}", call.origin.prefix(), call.path("id"));
+    let cookie =
+        format!("{COOKIE}={signed}.{signature}; Path={path}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}");
+    put_header(response, header::SET_COOKIE, &cookie);
+}
+
+// The share's page ----------------------------------------------------------------------------------------------------
+
+async fn share(call: Call) -> Response {
+    match share_page(&call).await {
+        Ok(response) => response,
+        Err(error) => error_page("share", call.origin.prefix(), &error),
+    }
+}
+
+async fn share_page(call: &Call) -> Result<Response> {
+    let mut visitor = visitor(call).await?;
+    let query = Fields::of_query(call)?;
+    let folder = query.get("in").map(str::to_owned);
+    let offset = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    let (id, seen_by, wanted) = (call.path("id").to_owned(), visitor.clone(), folder.clone());
+    let opened = call
+        .app
+        .db
+        .read(move |tx| {
+            let facts = shares::facts(tx, &id, &seen_by, now_ms())?;
+            match admit(&facts, &seen_by, now_ms()) {
+                Ok(_) => {}
+                Err(Error::ShareLocked) => return Ok(Err(facts.owner.display_name)),
+                Err(error) => return Err(error),
+            }
+            let shown = shown(tx, &facts, &seen_by, wanted.as_deref(), offset)?;
+            Ok(Ok((facts, shown)))
+        })
+        .await?;
+    let (facts, shown) = match opened {
+        Ok(opened) => opened,
+        Err(owner) => return Ok(locked(call, owner, folder, None)),
+    };
+    let is_new = visitor.ticket.is_none() && visitor.user.is_none() && !is_preview_crawler(&visitor.agent);
+    sharing::count_view(&call.app, &facts, &visitor).await?;
+    if is_new {
+        visitor.ticket = Some(random_base62(22));
+        let (key, known_as) = (facts.share.key, visitor.clone());
+        call.app.db.write(move |tx| shares::know_visitor(tx, key, &known_as, now_ms())).await?;
+    }
+    let mut response = page(StatusCode::OK, &view(call, &facts, shown));
+    if is_new {
+        set_cookie(call, &mut response, &visitor);
+    }
+    Ok(response)
+}
+
+fn locked(call: &Call, owner: String, folder: Option<String>, problem: Option<LockedProblem>) -> Response {
+    let view = LockedPage {
+        base: call.origin.prefix().to_owned(),
+        id: call.path("id").to_owned(),
+        owner,
+        folder_item_id: folder,
+        problem,
+    };
+    let status = match problem {
+        Some(LockedProblem::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
+        Some(LockedProblem::WrongPassword) => StatusCode::FORBIDDEN,
+        None => StatusCode::OK,
+    };
+    page(status, &view)
+}
+
+/// What one page of a share shows.
+struct Shown {
+    path: Vec<Item>,
+    items: Vec<Item>,
+    entries: Vec<(ItemKey, u64)>,
+    tracks: Vec<Track>,
+    album: Option<MusicAlbum>,
+    holds: Holds,
+    size_here_bytes: u64,
+    after: Option<u64>,
+    heading: String,
+}
+
+fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
+    let contents = sharing::contents(tx, facts)?;
+    let tops = match &contents {
+        Contents::Folder(folder) => vec![folder.clone()],
+        Contents::File(file) => vec![file.clone()],
+        Contents::Set(items) => items.clone(),
+    };
+    let heading = match &contents {
+        Contents::Folder(item) | Contents::File(item) => item.shown.clone(),
+        Contents::Set(_) => name_of_set(tx, facts)?,
+    };
+    let mut holds = Holds::default();
+    for top in &tops {
+        let totals = library::totals(tx, top.key)?;
+        let own_folder = u64::from(top.is_folder() && matches!(contents, Contents::Set(_)));
+        holds.folders += totals.folders + own_folder;
+        holds.files += totals.files;
+        holds.size_bytes += totals.size_bytes;
+        holds.tracks += totals.tracks;
+        holds.duration_s += totals.duration_ms / 1000;
+    }
+    let (path, all, size_here_bytes) = match folder {
+        Some(folder) => {
+            let item = library::item_by_id(tx, folder)?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?;
+            let placed = library::place(tx, item, &[])?;
+            let chain = placed.chain.clone();
+            let grant = authorize(Through::Share(facts), visitor, placed, Action::List, now_ms())?;
+            let path = path_within(tx, &facts.share, &chain)?;
+            let size_bytes = library::totals(tx, grant.item().key)?.size_bytes;
+            (path, library::children(tx, grant.item().key)?, size_bytes)
+        }
+        None => match contents {
+            Contents::Folder(folder) => (Vec::new(), library::children(tx, folder.key)?, holds.size_bytes),
+            Contents::File(file) => (Vec::new(), vec![file], holds.size_bytes),
+            Contents::Set(items) => (Vec::new(), items, holds.size_bytes),
+        },
+    };
+    let total = all.len() as u64;
+    let items: Vec<Item> = all
+        .into_iter()
+        .skip(usize::try_from(offset).unwrap_or(usize::MAX))
+        .take(PAGE_ROWS as usize)
+        .collect();
+    let mut entries = Vec::new();
+    for item in items.iter().filter(|item| item.is_folder()) {
+        entries.push((item.key, library::child_count(tx, item.key)?));
+    }
+    let audio: Vec<ItemKey> = items.iter().filter(|item| item.media == Media::Audio).map(|item| item.key).collect();
+    let scope = rights::scope(tx, &facts.owner)?;
+    let tracks = music::tracks(tx, &scope, &audio)?;
+    let album = album_of(tx, &scope, &tracks)?;
+    let after = (offset + PAGE_ROWS < total).then_some(offset + PAGE_ROWS);
+    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading })
+}
+
+/// What a share without a title of its own is called.
+fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
+    Ok(match facts.share.items.as_slice() {
+        [shared @ (Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_))] => {
+            sharing::name_of(tx, &facts.owner, *shared)?.unwrap_or_else(|| "Shared music".to_owned())
+        }
+        _ => "Shared files".to_owned(),
+    })
+}
+
+/// The folders from below the share's own top down to the one that is shown.
+fn path_within(tx: &mut Tx, share: &Share, chain: &[ItemKey]) -> Result<Vec<Item>> {
+    let is_top = |key: &ItemKey| share.items.contains(&Shared::Item(*key));
+    let single = share.items.len() == 1;
+    let mut path = Vec::new();
+    for key in chain {
+        if single && is_top(key) {
+            break;
+        }
+        path.extend(library::item(tx, *key)?);
+        if is_top(key) {
+            break;
+        }
+    }
+    path.reverse();
+    Ok(path)
+}
+
+/// The album that the tracks of a page form, if all are of one.
+fn album_of(tx: &mut Tx, scope: &Scope, tracks: &[Track]) -> Result<Option<MusicAlbum>> {
+    let key = |track: &Track| track.album.as_ref().map(|album| album.key);
+    let Some(album) = tracks.first().and_then(key) else { return Ok(None) };
+    if tracks.iter().any(|track| key(track) != Some(album)) {
+        return Ok(None);
+    }
+    Ok(music::albums(tx, scope, &[album])?.pop())
+}
+
+fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
+    let share = &facts.share;
+    let terms = &share.terms;
+    let album = shown.album.as_ref().map(|album| Album {
+        title: album.name.clone(),
+        artist: Some(album.artist_name.clone()).filter(|name| !name.is_empty()),
+        year: album.year.and_then(|year| u32::try_from(year).ok()),
+        cover_item_id: shown.tracks.iter().find(|track| track.has_cover).map(|track| track.item.id.clone()),
+    });
+    let mut page = SharePage {
+        base: call.origin.prefix().to_owned(),
+        id: call.path("id").to_owned(),
+        public_url: Some(call.origin.base.clone()),
+        title: if share.title.is_empty() { shown.heading } else { share.title.clone() },
+        owner: facts.owner.display_name.clone(),
+        description: Some(share.description.clone()).filter(|text| !text.is_empty()),
+        holds: shown.holds,
+        expires_ms: terms.expires_ms,
+        downloads_left: share.downloads_left().map(|n| n.unsigned_abs()),
+        path: shown.path.iter().map(|item| Crumb { item_id: item.id.clone(), name: item.shown.clone() }).collect(),
+        album,
+        folders: Vec::new(),
+        tracks: shown.tracks.iter().map(track_row).collect(),
+        files: Vec::new(),
+        downloads: match (terms.mode, terms.downloads_allowed) {
+            (Mode::Listen, _) => Downloads::ListenOnly,
+            (Mode::Read, false) => Downloads::Refused,
+            (Mode::Read, true) => Downloads::Allowed { zip_size_bytes: Some(shown.size_here_bytes) },
+        },
+        after: shown.after.map(|after| after.to_string()),
+    };
+    for item in &shown.items {
+        if item.is_folder() {
+            page.folders.push(FolderRow {
+                item_id: item.id.clone(),
+                name: item.shown.clone(),
+                modified_ms: Some(item.modified_ms),
+                entries: shown.entries.iter().find(|(key, _)| *key == item.key).map(|(_, count)| *count),
+            });
+        } else if !shown.tracks.iter().any(|track| track.item.key == item.key) {
+            page.files.push(FileRow {
+                item_id: item.id.clone(),
+                name: item.shown.clone(),
+                size_bytes: item.size_bytes,
+                modified_ms: Some(item.modified_ms),
+                kind: Kind::of_mime(mime_of(&item.shown)),
+            });
+        }
+    }
+    page
+}
+
+fn track_row(track: &Track) -> TrackRow {
+    TrackRow {
+        item_id: track.item.id.clone(),
+        number: track.number,
+        disc: track.disc,
+        title: if track.title.is_empty() { track.item.shown.clone() } else { track.title.clone() },
+        artist: Some(track.artist_name.clone()).filter(|name| !name.is_empty()),
+        duration_s: Some(track.duration_ms / 1000).filter(|s| *s > 0),
+        size_bytes: track.item.size_bytes,
+        has_cover: track.has_cover,
+    }
+}
+
+// Unlocking -----------------------------------------------------------------------------------------------------------
+
+async fn unlock(mut call: Call) -> Response {
+    let form = match refuse_foreign_post(&call) {
+        Ok(()) => Fields::of_body(&mut call).await,
+        Err(error) => Err(error),
+    };
+    match form {
+        Ok(form) => {
+            let folder = form.get("in").map(str::to_owned);
+            try_password(&call, form.get("password").unwrap_or_default(), folder).await
+        }
+        Err(error) => error_page("unlock", call.origin.prefix(), &error),
+    }
+}
+
+async fn unlock_by_address(call: Call) -> Response {
+    try_password(&call, call.path("password"), None).await
+}
+
+/// A right password becomes a cookie, a wrong one a page that asks again; neither stays in the address.
+async fn try_password(call: &Call, password: &str, folder: Option<String>) -> Response {
+    match exchange(call, password, folder).await {
+        Ok(response) => response,
+        Err(error) => error_page("unlock", call.origin.prefix(), &error),
+    }
+}
+
+async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result<Response> {
+    let mut visitor = visitor(call).await?;
+    // Only a share that would open asks for its password: a dead one is gone, with the right password too.
+    let (id, seen_by) = (call.path("id").to_owned(), visitor.clone());
+    let owner = call
+        .app
+        .db
+        .read(move |tx| {
+            let facts = shares::facts(tx, &id, &seen_by, now_ms())?;
+            match admit(&facts, &seen_by, now_ms()) {
+                Ok(_) => Ok(None),
+                Err(Error::ShareLocked) => Ok(Some(facts.owner.display_name)),
+                Err(error) => Err(error),
+            }
+        })
+        .await?;
+    let place = match &folder {
+        Some(folder) => format!("?in={}", percent_encoding::utf8_percent_encode(folder, percent_encoding::NON_ALPHANUMERIC)),
+        None => String::new(),
+    };
+    let address = format!("{}/s/{}{place}", call.origin.prefix(), call.path("id"));
+    let Some(owner) = owner else { return Ok(lead_to(&address)) };
+    match signin::unlock(&call.app, call.path("id"), password, &mut visitor).await {
+        Ok(()) => {}
+        Err(Error::ShareLocked) => return Ok(locked(call, owner, folder, Some(LockedProblem::WrongPassword))),
+        Err(Error::Throttled { retry_after_s }) => {
+            return Ok(locked(call, owner, folder, Some(LockedProblem::Throttled { retry_after_s })));
+        }
+        Err(error) => return Err(error),
+    }
+    visitor.ticket.get_or_insert_with(|| random_base62(22));
+    let mut response = lead_to(&address);
+    set_cookie(call, &mut response, &visitor);
+    Ok(response)
+}
+
+// Bytes ---------------------------------------------------------------------------------------------------------------
+
+async fn bytes(call: &Call, action: Action, disposition: Disposition) -> Result<Response> {
+    let visitor = visitor(call).await?;
+    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.range_start());
+    let grant = call.app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, start)).await?;
+    deliver::file(call, grant, disposition).await
+}
+
+async fn file(call: Call) -> Response {
+    let keep = Fields::of_query(&call).is_ok_and(|query| query.get("download") == Some("1"));
+    let answer = match keep {
+        true => bytes(&call, Action::Download, Disposition::Attachment).await,
+        false => bytes(&call, Action::Play, Disposition::Inline).await,
+    };
+    answer.unwrap_or_else(|error| error_page("file", call.origin.prefix(), &error))
+}
+
+async fn play(call: Call) -> Response {
+    let answer = bytes(&call, Action::Play, Disposition::Inline).await;
+    answer.unwrap_or_else(|error| error_page("play", call.origin.prefix(), &error))
+}
+
+async fn picture(call: &Call, size_px: u32) -> Result<Response> {
+    let visitor = visitor(call).await?;
+    let (id, item) = (call.path("id").to_owned(), call.path("item").to_owned());
+    let grant = call.app.db.read(move |tx| sharing::reach(tx, &id, &visitor, &item, Action::Preview)).await?;
+    deliver::cover(call, grant, Some(size_px)).await
+}
+
+async fn thumb(call: Call) -> Response {
+    picture(&call, THUMB_PX).await.unwrap_or_else(|error| error_page("thumb", call.origin.prefix(), &error))
+}
+
+async fn cover(call: Call) -> Response {
+    picture(&call, COVER_PX).await.unwrap_or_else(|error| error_page("cover", call.origin.prefix(), &error))
+}
+
+async fn zip(call: Call) -> Response {
+    let answer = match Fields::of_query(&call) {
+        Ok(query) => archive(&call, query.get("in").map(str::to_owned)).await,
+        Err(error) => Err(error),
+    };
+    answer.unwrap_or_else(|error| error_page("zip", call.origin.prefix(), &error))
+}
+
+async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
+    let visitor = visitor(call).await?;
+    let id = call.path("id").to_owned();
+    let (name, files) = call
+        .app
+        .db
+        .write(move |tx| {
+            // Its name first: when the archive takes the last download, the share is closed to those without a ticket.
+            let (facts, _) = sharing::open(tx, &id, &visitor)?;
+            let named = match folder.as_deref() {
+                Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
+                None => match sharing::contents(tx, &facts)? {
+                    Contents::Folder(item) | Contents::File(item) => Some(item.shown),
+                    Contents::Set(_) => Some(name_of_set(tx, &facts)?),
+                },
+            };
+            let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;
+            let title = Some(facts.share.title).filter(|title| !title.is_empty() && folder.is_none());
+            Ok((title.or(named).unwrap_or_else(|| "share".to_owned()), files))
+        })
+        .await?;
+    deliver::zip(call, &format!("{name}.zip"), files).await
+}
+
+// Other addresses of the same page ------------------------------------------------------------------------------------
+
+/// The form that music apps print and rebuild.
+async fn share_link(call: Call) -> Response {
+    lead_to(&format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id"))))
+}
+
+/// My Cloud Home's form. Programs that fetch a link for its bytes get them; browsers get the page, and chat programs
+/// that look at a link spend nothing.
+async fn action_share(call: Call) -> Response {
+    let asked = Fields::of_query(&call).is_ok_and(|query| query.get("download") == Some("1"));
+    let agent = call.agent().to_ascii_lowercase();
+    let fetches = agent.starts_with("curl/") || agent.starts_with("wget/");
+    if !(asked || fetches) {
+        return share_link(call).await;
+    }
+    let answer = whole(&call).await;
+    answer.unwrap_or_else(|error| error_page("actionShare", call.origin.prefix(), &error))
+}
+
+/// The one file of a share, else all of it in an archive.
+async fn whole(call: &Call) -> Result<Response> {
+    let visitor = visitor(call).await?;
+    let (id, seen_by) = (call.path("id").to_owned(), visitor.clone());
+    let contents = call
+        .app
+        .db
+        .read(move |tx| {
+            let (facts, _) = sharing::open(tx, &id, &seen_by)?;
+            sharing::contents(tx, &facts)
+        })
+        .await?;
+    match contents {
+        Contents::File(item) => {
+            let (id, start) = (call.path("id").to_owned(), call.range_start());
+            let fetch = move |tx: &mut Tx| sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, start);
+            let grant = call.app.db.write(fetch).await?;
+            deliver::file(call, grant, Disposition::Attachment).await
+        }
+        Contents::Folder(_) | Contents::Set(_) => archive(call, None).await,
+    }
+}
+
+fn encoded(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
