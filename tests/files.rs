@@ -52,7 +52,8 @@ impl House {
         }
         let app = open(backend, &folder.path().join("data")).await;
         let roots = ["user", "other", "music", "band"].map(|name| folder.path().join(name));
-        let (user, other) = app.db.write(move |tx| Ok((person(tx, "user", &roots)?, person(tx, "other", &roots)?))).await.unwrap();
+        let (user, other) =
+            app.db.write(move |tx| Ok((person(tx, "user", &roots)?, person(tx, "other", &roots)?))).await.unwrap();
         let key = user.key;
         let roots = ["music", "band"].map(|name| (name, folder.path().join(name)));
         app.db
@@ -77,7 +78,8 @@ impl House {
     }
 
     async fn at(&self, path: &str) -> Result<Place> {
-        let (user, path) = (self.user.clone(), path.split('/').filter(|n| !n.is_empty()).map(str::to_owned).collect::<Vec<_>>());
+        let (user, path) =
+            (self.user.clone(), path.split('/').filter(|n| !n.is_empty()).map(str::to_owned).collect::<Vec<_>>());
         self.read(move |tx| files::by_path(tx, &user, &path)).await
     }
 
@@ -140,7 +142,6 @@ impl House {
         .unwrap();
         assert_eq!(self.rows().await, before);
     }
-
 }
 
 fn person(tx: &mut Tx, name: &str, roots: &[PathBuf]) -> Result<User> {

@@ -216,7 +216,8 @@ pub fn usage(tx: &mut Tx, user: &User) -> Result<Usage> {
 /// What may still be written to a library by this user: only homes have a quota. `except` is an upload that is judged now.
 pub(super) fn room_bytes(tx: &mut Tx, user: &User, library: &Library, except: &str) -> Result<Option<u64>> {
     let Some(quota_bytes) = user.quota_bytes.filter(|_| library.kind == LibraryKind::Home) else { return Ok(None) };
-    let used = files::used_bytes(tx, library.key)?.saturating_add(uploads::reserved_bytes(tx, library.key, except, now_ms())?);
+    let used =
+        files::used_bytes(tx, library.key)?.saturating_add(uploads::reserved_bytes(tx, library.key, except, now_ms())?);
     Ok(Some(quota_bytes.saturating_sub(used)))
 }
 
@@ -459,11 +460,11 @@ async fn relocate(app: &App, grant: &Grant, parent: ItemKey, to: Vec<Vec<u8>>) -
     })
     .await?;
     let item = store_rows(app, library_key, move |tx| {
-            // A name may make another kind of file of it.
-            let fate = Fate::Placed { key, content: Content::Same };
-            files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())
-        })
-        .await?;
+        // A name may make another kind of file of it.
+        let fate = Fate::Placed { key, content: Content::Same };
+        files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())
+    })
+    .await?;
     refresh_albums(app, library_key).await?;
     Ok(item)
 }
@@ -559,29 +560,29 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, how: Transplant) -> Res
     })
     .await?;
     let item = store_rows(app, library_key, move |tx| {
-            let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
-            if how == Transplant::Move {
-                known = keys_below(tx, key)?;
-                files::change_library(tx, key, library_key)?;
+        let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
+        if how == Transplant::Move {
+            known = keys_below(tx, key)?;
+            files::change_library(tx, key, library_key)?;
+        }
+        let mut puts = Vec::with_capacity(copied.len());
+        for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {
+            if path.iter().any(|name| is_left_out(name)) {
+                continue;
             }
-            let mut puts = Vec::with_capacity(copied.len());
-            for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {
-                if path.iter().any(|name| is_left_out(name)) {
-                    continue;
-                }
-                let fate = match known.get(&path) {
-                    Some(key) => Fate::Placed { key: *key, content: Content::Same },
-                    None => Fate::Added,
-                };
-                let change = files::change(folder, found.name, found.stamp, fate, found.track);
-                let lies_in = if at == 0 { Folder::Known(folder) } else { Folder::At(parent) };
-                puts.push(Put { at, folder: lies_in, ..change });
-            }
-            let keys = files::put_all(tx, library_key, puts, now_ms())?;
-            let key = keys.get(&0).copied().ok_or_else(|| Error::internal("copy", "nothing was stored"))?;
-            library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
-        })
-        .await?;
+            let fate = match known.get(&path) {
+                Some(key) => Fate::Placed { key: *key, content: Content::Same },
+                None => Fate::Added,
+            };
+            let change = files::change(folder, found.name, found.stamp, fate, found.track);
+            let lies_in = if at == 0 { Folder::Known(folder) } else { Folder::At(parent) };
+            puts.push(Put { at, folder: lies_in, ..change });
+        }
+        let keys = files::put_all(tx, library_key, puts, now_ms())?;
+        let key = keys.get(&0).copied().ok_or_else(|| Error::internal("copy", "nothing was stored"))?;
+        library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
+    })
+    .await?;
     if how == Transplant::Move {
         // Last, so that whatever fails before leaves the files at one of both places; what stays here, a scan finds again.
         on_disk(move || open(&remove.0)?.remove(&remove.1)).await?;
@@ -732,12 +733,12 @@ pub async fn restore(app: &Arc<App>, user: &User, item_id: &str) -> Result<Item>
         })
         .await?;
         let item = store_rows(&app, library_key, move |tx| {
-                let fate = Fate::Placed { key, content: Content::Same };
-                files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())?;
-                files::untrash(tx, key, library_key, now_ms())?;
-                library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
-            })
-            .await?;
+            let fate = Fate::Placed { key, content: Content::Same };
+            files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())?;
+            files::untrash(tx, key, library_key, now_ms())?;
+            library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
+        })
+        .await?;
         refresh_albums(&app, library_key).await?;
         Ok(item)
     })
@@ -780,7 +781,9 @@ pub(super) fn with_free_name(
 /// Final. For an item in the trash, or one that is not.
 pub async fn purge(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {
     let (asked, id) = (user.clone(), item_id.to_owned());
-    let is_there = app.db.read(move |tx| Ok(library::item_by_id(tx, &id)?.is_some() && by_id(tx, &asked, &id, Action::Delete).is_ok()));
+    let is_there = app
+        .db
+        .read(move |tx| Ok(library::item_by_id(tx, &id)?.is_some() && by_id(tx, &asked, &id, Action::Delete).is_ok()));
     if is_there.await? {
         // By way of the trash: gone from every view at once, however long the disk takes.
         trash(app, user, item_id).await?;
