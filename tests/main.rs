@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod engines;
+mod files;
 mod fixture;
 mod scan;
 mod server;
