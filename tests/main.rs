@@ -5,3 +5,4 @@ mod fixture;
 mod scan;
 mod server;
 mod store;
+mod subsonic;
