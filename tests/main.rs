@@ -6,3 +6,4 @@ mod fixture;
 mod scan;
 mod server;
 mod store;
+mod subsonic;
