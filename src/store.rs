@@ -23,6 +23,7 @@ use crate::error::Error;
 pub mod accounts;
 pub mod files;
 pub mod library;
+pub mod links;
 pub mod marks;
 mod migration;
 pub mod music;
