@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use lofty::config::WriteOptions;
-use lofty::file::{FileType, TaggedFileExt};
+use lofty::file::FileType;
 use lofty::picture::{MimeType, Picture, PictureType};
 use lofty::tag::{ItemKey, Tag, TagExt};
 
@@ -105,8 +105,8 @@ impl Fixture {
         self.tag(path, tags, None);
     }
 
-    /// Replaces the tags of a file.
-    pub fn tag(&self, path: &str, tags: &[(ItemKey, &str)], picture: Option<Vec<u8>>) {
+    /// Tags a file that has none.
+    fn tag(&self, path: &str, tags: &[(ItemKey, &str)], picture: Option<Vec<u8>>) {
         let path = self.path(path);
         let kind = FileType::from_path(&path).unwrap();
         let mut tag = Tag::new(kind.primary_tag_type());
@@ -114,8 +114,7 @@ impl Fixture {
             tag.push(lofty::tag::TagItem::new(*key, lofty::tag::ItemValue::Text((*value).to_owned())));
         }
         if let Some(bytes) = picture {
-            let picture =
-                Picture::unchecked(bytes).pic_type(PictureType::CoverFront).mime_type(MimeType::Png).build();
+            let picture = Picture::unchecked(bytes).pic_type(PictureType::CoverFront).mime_type(MimeType::Png).build();
             tag.push_picture(picture);
         }
         tag.save_to_path(&path, WriteOptions::default()).unwrap();

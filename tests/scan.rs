@@ -342,7 +342,7 @@ both_engines! {
             for (disc, title) in [("1", "One"), ("2", "Two")] {
                 let path = format!("Music/The Band/Double Album/CD{disc}/01 {title}.flac");
                 let tags = [(Field::TrackTitle, title), (Field::AlbumTitle, "Corrected"), (Field::AlbumArtist, "The Band")];
-                shelf.fixture.tag(&path, &tags, None);
+                shelf.fixture.song(&path, &tags);
                 set_modified(&shelf.path(&path), 7);
             }
             shelf.scan();
@@ -357,7 +357,7 @@ both_engines! {
             let shelf = Shelf::new(&backend);
             let before = shelf.albums()["First Album"].0.clone();
             let path = "Music/The Band/First Album/01 Opening.flac";
-            shelf.fixture.tag(path, &[(Field::TrackTitle, "Opening"), (Field::AlbumTitle, "Single")], None);
+            shelf.fixture.song(path, &[(Field::TrackTitle, "Opening"), (Field::AlbumTitle, "Single")]);
             set_modified(&shelf.path(path), 7);
             shelf.scan();
             let albums = shelf.albums();

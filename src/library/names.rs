@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered_by_value() {
-        let mut names = vec!["Track 10", "track 9", "Track 1", "Track 09b", "Élan", "Zebra", "(live)", "eland", "Track"];
+        let mut names =
+            vec!["Track 10", "track 9", "Track 1", "Track 09b", "Élan", "Zebra", "(live)", "eland", "Track"];
         names.sort_by_key(|name| sort_key(name));
         assert_eq!(names, ["(live)", "Élan", "eland", "Track", "Track 1", "track 9", "Track 09b", "Track 10", "Zebra"]);
     }

@@ -286,7 +286,8 @@ impl<'a> Matching<'a> {
 
     /// A folder that was restored has a new inode. It is the same if something that lay directly in it lies in it again.
     fn folders_that_came_back(&mut self) {
-        let places: HashMap<ItemKey, usize> = self.known.iter().enumerate().map(|(index, item)| (item.key, index)).collect();
+        let places: HashMap<ItemKey, usize> =
+            self.known.iter().enumerate().map(|(index, item)| (item.key, index)).collect();
         for entry in (1..self.seen.len()).rev() {
             if self.seen[entry].stamp.kind != ItemKind::Folder || self.of_seen[entry].is_some() {
                 continue;
@@ -397,7 +398,9 @@ mod tests {
     #[track_caller]
     fn assert_moved(change: Change, expected: (ItemKey, usize), expected_content: Content) {
         match change {
-            Change::Kept { key, at, moved: true, content, .. } => assert_eq!(((key, at), content), (expected, expected_content)),
+            Change::Kept { key, at, moved: true, content, .. } => {
+                assert_eq!(((key, at), content), (expected, expected_content))
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -422,10 +425,12 @@ mod tests {
 
     #[test]
     fn a_save_that_keeps_the_old_file_as_a_backup_keeps_the_item_at_its_path() {
-        let after =
-            [("a", 2, None), ("a/x", 33, Some(9)), ("a/x~", 3, Some(1)), ("a/y", 4, Some(2)), ("b", 5, None)];
+        let after = [("a", 2, None), ("a/x", 33, Some(9)), ("a/x~", 3, Some(1)), ("a/y", 4, Some(2)), ("b", 5, None)];
         let found = diff(&known(&TREE), &seen(&after));
-        assert!(matches!(found[..], [Change::Kept { key: ItemKey(102), at: 2, moved: false, .. }, Change::Added { at: 3 }]));
+        assert!(matches!(
+            found[..],
+            [Change::Kept { key: ItemKey(102), at: 2, moved: false, .. }, Change::Added { at: 3 }]
+        ));
     }
 
     #[test]
@@ -526,7 +531,8 @@ mod tests {
     fn items_from_elsewhere_may_turn_up_and_are_never_missed() {
         let mut before = known(&TREE);
         before[2].state = State::Elsewhere;
-        let mut found = diff(&before, &seen(&[("a", 2, None), ("a/y", 4, Some(2)), ("b", 5, None), ("b/x", 3, Some(1))]));
+        let mut found =
+            diff(&before, &seen(&[("a", 2, None), ("a/y", 4, Some(2)), ("b", 5, None), ("b/x", 3, Some(1))]));
         assert_moved(found.remove(0), kept(102, 4), Content::Same);
         assert_eq!(diff(&before, &seen(&[("a", 2, None), ("a/y", 4, Some(2)), ("b", 5, None)])), []);
     }

@@ -55,7 +55,7 @@ pub struct Facts {
 }
 
 /// Somebody named in a tag. What the tag does not say is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Credit {
     pub name: String,
     pub sort_name: String,
@@ -65,8 +65,8 @@ pub struct Credit {
 /// What a file's name says it is.
 pub fn media_of(name: &[u8]) -> Media {
     const AUDIO: &[&str] = &[
-        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "alac", "wav", "aif", "aiff", "aifc", "ape",
-        "wv", "mpc", "wma", "dsf", "dff", "mka", "tta",
+        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "alac", "wav", "aif", "aiff", "aifc",
+        "ape", "wv", "mpc", "wma", "dsf", "dff", "mka", "tta",
     ];
     const IMAGE: &[&str] =
         &["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif", "jxl"];
@@ -223,8 +223,9 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
         .map(|bpm| bpm.round() as i64);
     facts.comment = tags.text(ItemKey::Comment).unwrap_or_default();
     facts.lyrics = tags.text(ItemKey::Lyrics).or_else(|| tags.text(ItemKey::UnsyncLyrics)).unwrap_or_default();
-    facts.is_compilation =
-        tags.line(ItemKey::FlagCompilation).is_some_and(|flag| matches!(flag.to_lowercase().as_str(), "1" | "true" | "yes"));
+    facts.is_compilation = tags
+        .line(ItemKey::FlagCompilation)
+        .is_some_and(|flag| matches!(flag.to_lowercase().as_str(), "1" | "true" | "yes"));
     facts.release_types = tags.lines(ItemKey::MusicBrainzReleaseType).iter().map(|kind| kind.to_lowercase()).collect();
     facts.musicbrainz_recording = tags.line(ItemKey::MusicBrainzRecordingId).unwrap_or_default();
     facts.musicbrainz_release = tags.line(ItemKey::MusicBrainzReleaseId).unwrap_or_default();
@@ -325,7 +326,8 @@ fn clean_line(value: &str) -> String {
 }
 
 fn clean_text(value: &str) -> String {
-    let text: String = value.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let text: String =
+        value.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     cut(text.trim(), TEXT_LIMIT_BYTES).to_owned()
 }
 
@@ -553,7 +555,8 @@ mod tests {
         assert_eq!(padded.size_bytes, 418);
         let half_rate = MpegFrame::parse([0xff, 0xf3, 0x80, 0xc0]).unwrap();
         assert_eq!((half_rate.sample_rate_hz, half_rate.samples, half_rate.size_bytes), (22_050, 576, 208));
-        for bad in [[0xff, 0xfb, 0x00, 0], [0xff, 0xfb, 0xf0, 0], [0xff, 0xfb, 0x9c, 0], [0xff, 0xe9, 0x90, 0], [0; 4]] {
+        for bad in [[0xff, 0xfb, 0x00, 0], [0xff, 0xfb, 0xf0, 0], [0xff, 0xfb, 0x9c, 0], [0xff, 0xe9, 0x90, 0], [0; 4]]
+        {
             assert_eq!(MpegFrame::parse(bad), None, "{bad:x?}");
         }
     }

@@ -47,7 +47,7 @@ pub struct Totals {
 
 const LIBRARY: &str = "SELECT id, public_id, name, kind, owner_id, root, only_name, writable, online, revision, scanned_ms, \
                        changed_ms FROM library";
-const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
+pub(super) const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
                     revision, added_ms FROM item";
 
 // Libraries ----------------------------------------------------------------------------------------------------------
@@ -103,11 +103,11 @@ fn refuse_taken_name(
     except: Option<LibraryKey>,
 ) -> Result<()> {
     let taken: Option<i64> = match (kind, owner) {
-        (LibraryKind::Folder, _) => tx.maybe(
-            "SELECT id FROM library WHERE name_key = $1 AND kind = 'folder'",
-            args![name_key(name)],
-            |row| row.get(0),
-        )?,
+        (LibraryKind::Folder, _) => {
+            tx.maybe("SELECT id FROM library WHERE name_key = $1 AND kind = 'folder'", args![name_key(name)], |row| {
+                row.get(0)
+            })?
+        }
         (LibraryKind::Home, Some(owner)) => {
             tx.maybe("SELECT id FROM library WHERE owner_id = $1 AND kind = 'home'", args![owner.0], |row| row.get(0))?
         }
@@ -247,7 +247,9 @@ pub fn place(tx: &mut Tx, item: Item, playlists: &[PlaylistKey]) -> Result<Place
          )
          SELECT id, parent_id, name, hidden FROM above ORDER BY depth",
         args![key.0],
-        |row| Ok((ItemKey(row.get(0)?), row.get::<Option<i64>>(1)?, row.get::<Vec<u8>>(2)?, row.get::<Option<i64>>(3)?)),
+        |row| {
+            Ok((ItemKey(row.get(0)?), row.get::<Option<i64>>(1)?, row.get::<Vec<u8>>(2)?, row.get::<Option<i64>>(3)?))
+        },
     )?;
     if above.is_empty() || above.iter().any(|(_, _, _, hidden)| hidden.is_some()) {
         return Err(Error::NotFound(if item.is_folder() { Thing::Folder } else { Thing::File }));
@@ -346,7 +348,7 @@ fn kind_text(kind: LibraryKind) -> &'static str {
 }
 
 /// Of the columns that [`ITEM`] selects.
-fn item_of(row: &Row) -> Result<Item> {
+pub(super) fn item_of(row: &Row) -> Result<Item> {
     Ok(Item {
         key: ItemKey(row.get(0)?),
         id: row.get(1)?,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
@@ -17,6 +17,7 @@ use crate::library::names::is_left_out;
 use crate::library::scan::{Change, Comparison, Content, Known, Seen, Stamp, State, compare};
 use crate::library::tags::{self, media_of};
 use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media};
+use crate::now_ms;
 use crate::store::scan::{Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
 use crate::store::{Db, library, scan as rows};
 
@@ -108,7 +109,8 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
     };
     let (library, top) = db.read_blocking(move |tx| Ok((library::by_key(tx, key)?, library::root_item(tx, key)?)))?;
     // The one item of a `Single` library was named by its owner, whatever its name is.
-    let is_served = |(depth, name): (usize, &Vec<u8>)| !is_left_out(name) || depth == 0 && library.only.as_ref() == Some(name);
+    let is_served =
+        |(depth, name): (usize, &Vec<u8>)| !is_left_out(name) || depth == 0 && library.only.as_ref() == Some(name);
     if !path.iter().enumerate().all(is_served) {
         return Ok(None);
     }
@@ -119,9 +121,7 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
         folder = match db.read_blocking(move |tx| library::child_named(tx, parent, &step))? {
             Some(item) if item.is_folder() => item,
             // A folder that is not known yet is indexed first, with all that is in it.
-            _ => scan_path(db, key, &path[..=depth])?
-                .filter(Item::is_folder)
-                .ok_or(Error::NotFound(Thing::Folder))?,
+            _ => scan_path(db, key, &path[..=depth])?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?,
         };
     }
 
@@ -212,10 +212,6 @@ fn stamp(stat: &Stat) -> Stamp {
     }
 }
 
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
-}
-
 // Seeing -------------------------------------------------------------------------------------------------------------
 
 type Report<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
@@ -284,9 +280,8 @@ impl Work<'_> {
     fn store(&self, progress: Report) -> Result<Outcome> {
         let changes = &self.comparison.changes;
         let library = self.batch.library;
-        let report = |changed: u64| {
-            progress(Progress { seen: self.seen.len() as u64, changed, total: changes.len() as u64 })
-        };
+        let report =
+            |changed: u64| progress(Progress { seen: self.seen.len() as u64, changed, total: changes.len() as u64 });
         let outcome = |ended, changed, broken: &AtomicUsize| Outcome {
             ended,
             seen: self.seen.len() as u64,
@@ -629,9 +624,8 @@ impl Watch {
         }
         let (orders, key, root) = (self.orders.clone(), library.key, library.root.clone());
         let handler = move |event: notify::Result<notify::Event>| {
-            let matters = event.is_ok_and(|event| {
-                !event.kind.is_access() && event.paths.iter().any(|path| is_served(&root, path))
-            });
+            let matters = event
+                .is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| is_served(&root, path)));
             if matters {
                 let _ = orders.send(Order::Heard(key));
             }

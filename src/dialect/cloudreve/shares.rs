@@ -306,8 +306,9 @@ pub async fn for_owner(app: &App, owner: &User, all: Vec<Share>, base: &str) -> 
     let told = app
         .db
         .read(move |tx| {
+            let all = facts_of_owner(tx, &who, all)?;
             let tell = |facts: ShareFacts| Ok((source(tx, &facts)?, permissions(tx, &facts.share)?, facts.share));
-            facts_of_owner(tx, &who, all)?.into_iter().map(tell).collect::<Result<Vec<_>>>()
+            all.into_iter().map(tell).collect::<Result<Vec<_>>>()
         })
         .await?;
     let mut answers = Vec::with_capacity(told.len());

@@ -512,3 +512,47 @@ pub struct OpenSubsonicExtension {
 pub struct TokenInfo {
     pub username: String,
 }
+
+/// Nobody's playing is followed yet, so the list is empty.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct NowPlaying {
+    pub entry: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lyrics {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artist: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    pub value: Text,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LyricsList {
+    pub structured_lyrics: Vec<StructuredLyrics>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StructuredLyrics {
+    /// `und` when unknown.
+    pub lang: String,
+    pub synced: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_artist: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_title: Option<String>,
+    pub line: Vec<Line>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// Milliseconds, where the lyrics are synced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<i64>,
+    pub value: Text,
+}

@@ -1,0 +1,201 @@
+//! Browsing, by folders and by tags.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::Asked;
+use super::answers::*;
+use super::envelope::Payload;
+use crate::error::{Error, Result, Thing};
+use crate::library::music::{Mark, Marked, Track};
+use crate::library::names::{IGNORED_ARTICLES, initial};
+use crate::library::{Item, ItemKey, Library, Media};
+use crate::share::Shared;
+use crate::share::grant::Scope;
+use crate::store::{Tx, library, marks, music};
+
+fn libraries(tx: &mut Tx, scope: &Scope) -> Result<Vec<Library>> {
+    Ok(library::all(tx)?.into_iter().filter(|library| scope.libraries().contains(&library.key)).collect())
+}
+
+pub async fn get_music_folders(asked: Asked) -> Result<Payload> {
+    let libraries = asked.read(libraries).await?;
+    let music_folder = libraries.into_iter().map(|library| MusicFolder { id: library.key.0, name: library.name }).collect();
+    Ok(Payload::MusicFolders(MusicFolders { music_folder }))
+}
+
+pub async fn get_genres(asked: Asked) -> Result<Payload> {
+    let genres = asked.read(music::genres).await?;
+    Ok(Payload::Genres(Genres { genre: genres.iter().map(Genre::of).collect() }))
+}
+
+pub async fn get_artists(asked: Asked) -> Result<Payload> {
+    let artists = asked.read_folder(music::leading_artists).await?;
+    let mut groups: BTreeMap<&str, Vec<ArtistID3>> = BTreeMap::new();
+    for artist in &artists {
+        groups.entry(&artist.initial).or_default().push(ArtistID3::of(artist));
+    }
+    let index = groups.into_iter().map(|(name, artist)| IndexID3 { name: name.to_owned(), artist }).collect();
+    Ok(Payload::Artists(ArtistsID3 { ignored_articles: IGNORED_ARTICLES.to_owned(), index }))
+}
+
+pub async fn get_artist(asked: Asked) -> Result<Payload> {
+    let id = asked.params.need("id")?.to_owned();
+    let (artist, albums) = asked
+        .read(move |tx, scope| {
+            let artist = music::artist_by_id(tx, scope, &id)?;
+            let albums = music::albums_of(tx, scope, artist.key)?;
+            Ok((artist, albums))
+        })
+        .await?;
+    let album = albums.iter().map(AlbumID3::of).collect();
+    Ok(Payload::Artist(ArtistWithAlbumsID3 { artist: ArtistID3::of(&artist), album }))
+}
+
+pub async fn get_album(asked: Asked) -> Result<Payload> {
+    let id = asked.params.need("id")?.to_owned();
+    let (album, tracks) = asked
+        .read(move |tx, scope| {
+            let album = music::album_by_id(tx, scope, &id)?;
+            let keys = music::tracks_of_album(tx, album.key)?;
+            Ok((album, music::tracks(tx, scope, &keys)?))
+        })
+        .await?;
+    let song = tracks.iter().map(Child::of).collect();
+    Ok(Payload::Album(Box::new(AlbumID3WithSongs { album: AlbumID3::of(&album), song })))
+}
+
+pub async fn get_song(asked: Asked) -> Result<Payload> {
+    let id = asked.params.need("id")?.to_owned();
+    let track = asked.read(move |tx, scope| music::track_by_id(tx, scope, &id)).await?;
+    Ok(Payload::Song(Box::new(Child::of(&track))))
+}
+
+/// The folders right below the roots, by initial, and what lies loose beside them. Clients that know the present state
+/// get an answer without content, but with its frame: without one, strict clients fail.
+pub async fn get_indexes(asked: Asked) -> Result<Payload> {
+    let known_ms = asked.params.ms("ifModifiedSince")?;
+    let indexes = asked
+        .read_folder(move |tx, scope| {
+            let libraries = libraries(tx, scope)?;
+            let last_modified = libraries.iter().map(|library| library.changed_ms).max().unwrap_or(0);
+            let mut indexes =
+                Indexes { ignored_articles: IGNORED_ARTICLES.to_owned(), last_modified, ..Indexes::default() };
+            if known_ms.is_some_and(|known| known >= last_modified) {
+                return Ok(indexes);
+            }
+            let mut groups: BTreeMap<char, Vec<Artist>> = BTreeMap::new();
+            for library in libraries {
+                let root = library::root_item(tx, library.key)?;
+                let inside = Folder::open(tx, scope, root)?;
+                for folder in inside.items.iter().filter(|item| item.is_folder()) {
+                    groups.entry(initial(&folder.shown)).or_default().push(Artist::of_folder(folder, &inside.mark(folder)));
+                }
+                indexes.child.extend(inside.children().into_iter().filter(|child| !child.is_dir));
+            }
+            indexes.index = groups.into_iter().map(|(name, artist)| Index { name: name.to_string(), artist }).collect();
+            Ok(indexes)
+        })
+        .await?;
+    Ok(Payload::Indexes(indexes))
+}
+
+/// A folder with what of it the folder view shows: folders, music and videos.
+struct Folder {
+    folder: Item,
+    items: Vec<Item>,
+    tracks: HashMap<ItemKey, Track>,
+    marks: HashMap<Marked, Mark>,
+}
+
+impl Folder {
+    fn open(tx: &mut Tx, scope: &Scope, folder: Item) -> Result<Folder> {
+        let shows = |item: &Item| item.is_folder() || matches!(item.media, Media::Audio | Media::Video);
+        let items: Vec<Item> = library::children(tx, folder.key)?.into_iter().filter(shows).collect();
+        let audio: Vec<ItemKey> = items.iter().filter(|item| item.media == Media::Audio).map(|item| item.key).collect();
+        let tracks = music::tracks(tx, scope, &audio)?.into_iter().map(|track| (track.item.key, track)).collect();
+        let marked: Vec<Marked> = items
+            .iter()
+            .filter(|item| item.media != Media::Audio)
+            .chain([&folder])
+            .map(|item| Marked::Item(item.key))
+            .collect();
+        let marks = marks::of(tx, scope.user(), &marked)?.into_iter().collect();
+        Ok(Folder { folder, items, tracks, marks })
+    }
+
+    fn mark(&self, item: &Item) -> Mark {
+        self.marks.get(&Marked::Item(item.key)).copied().unwrap_or_default()
+    }
+
+    fn children(&self) -> Vec<Child> {
+        let child = |item: &Item| match self.tracks.get(&item.key) {
+            Some(track) => Some(Child::of(track)),
+            None if item.media == Media::Audio => None,
+            None => Some(Child::of_item(item, Some(&self.folder.id), &self.mark(item))),
+        };
+        self.items.iter().filter_map(child).collect()
+    }
+}
+
+/// Takes the number of a music folder as well, since clients mix the two up, and the ids of albums and artists, which
+/// lists and searches name in the places of folders.
+pub async fn get_music_directory(asked: Asked) -> Result<Payload> {
+    let id = asked.params.need("id")?.to_owned();
+    let directory = asked
+        .read(move |tx, scope| match music::named(tx, scope, &id)? {
+            Shared::Item(key) => directory_of_folder(tx, scope, key),
+            Shared::Album(_) => directory_of_album(tx, scope, &id),
+            Shared::Artist(_) => directory_of_artist(tx, scope, &id),
+            Shared::Playlist(_) => Err(Error::NotFound(Thing::Folder)),
+        })
+        .await?;
+    Ok(Payload::Directory(directory))
+}
+
+fn directory_of_folder(tx: &mut Tx, scope: &Scope, key: ItemKey) -> Result<Directory> {
+    let folder = library::item(tx, key)?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?;
+    // A folder that lies in the trash by one above it is not there.
+    let folder = library::place(tx, folder, &[])?.item;
+    let parent = match folder.parent {
+        Some(parent) => library::item(tx, parent)?.map(|parent| parent.id),
+        None => None,
+    };
+    let inside = Folder::open(tx, scope, folder)?;
+    let mark = inside.mark(&inside.folder);
+    Ok(Directory {
+        id: inside.folder.id.clone(),
+        parent,
+        name: inside.folder.shown.clone(),
+        starred: mark.starred_ms.map(Date),
+        user_rating: mark.rating,
+        play_count: Some(mark.plays),
+        child: inside.children(),
+    })
+}
+
+fn directory_of_album(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Directory> {
+    let album = music::album_by_id(tx, scope, id)?;
+    let keys = music::tracks_of_album(tx, album.key)?;
+    Ok(Directory {
+        id: album.id,
+        parent: album.artists.first().map(|artist| artist.id.clone()),
+        name: album.name,
+        starred: album.mark.starred_ms.map(Date),
+        user_rating: album.mark.rating,
+        play_count: Some(album.mark.plays),
+        child: music::tracks(tx, scope, &keys)?.iter().map(Child::of).collect(),
+    })
+}
+
+fn directory_of_artist(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Directory> {
+    let artist = music::artist_by_id(tx, scope, id)?;
+    Ok(Directory {
+        id: artist.id,
+        parent: None,
+        name: artist.name,
+        starred: artist.mark.starred_ms.map(Date),
+        user_rating: artist.mark.rating,
+        play_count: Some(artist.mark.plays),
+        child: music::albums_of(tx, scope, artist.key)?.iter().map(Child::of_album).collect(),
+    })
+}

@@ -1,0 +1,92 @@
+//! SQL of what users say of tracks, folders, albums and artists: stars, ratings, plays.
+
+use super::music::bind_all;
+use super::{Tx, args};
+use crate::account::UserKey;
+use crate::error::Result;
+use crate::library::music::{Mark, Marked};
+use crate::library::{AlbumKey, ArtistKey, ItemKey};
+
+fn columns(marked: Marked) -> (&'static str, i64) {
+    match marked {
+        Marked::Item(key) => ("item", key.0),
+        Marked::Album(key) => ("album", key.0),
+        Marked::Artist(key) => ("artist", key.0),
+    }
+}
+
+/// What the user said of these; those without a word are left out.
+pub fn of(tx: &mut Tx, user: UserKey, marked: &[Marked]) -> Result<Vec<(Marked, Mark)>> {
+    let mut found = Vec::new();
+    for kind in ["item", "album", "artist"] {
+        let keys = || marked.iter().map(|one| columns(*one)).filter(|(of, _)| *of == kind).map(|(_, key)| key);
+        if keys().next().is_none() {
+            continue;
+        }
+        let mut args = vec![user.0.into(), kind.into()];
+        let ids = bind_all(&mut args, keys());
+        found.extend(tx.all(
+            &format!(
+                "SELECT object_id, starred_ms, rating, plays, played_ms FROM mark
+                 WHERE account_id = $1 AND object_kind = $2 AND object_id IN ({ids})"
+            ),
+            &args,
+            |row| {
+                let key: i64 = row.get(0)?;
+                let marked = match kind {
+                    "item" => Marked::Item(ItemKey(key)),
+                    "album" => Marked::Album(AlbumKey(key)),
+                    _ => Marked::Artist(ArtistKey(key)),
+                };
+                let mark =
+                    Mark { starred_ms: row.get(1)?, rating: row.get(2)?, plays: row.get(3)?, played_ms: row.get(4)? };
+                Ok((marked, mark))
+            },
+        )?);
+    }
+    Ok(found)
+}
+
+/// A second star keeps the time of the first.
+pub fn star(tx: &mut Tx, user: UserKey, marked: Marked, now_ms: i64) -> Result<()> {
+    let (kind, key) = columns(marked);
+    tx.run(
+        "INSERT INTO mark (account_id, object_kind, object_id, starred_ms, plays) VALUES ($1, $2, $3, $4, 0)
+         ON CONFLICT (account_id, object_kind, object_id)
+         DO UPDATE SET starred_ms = COALESCE(mark.starred_ms, excluded.starred_ms)",
+        args![user.0, kind, key, now_ms],
+    )?;
+    Ok(())
+}
+
+pub fn unstar(tx: &mut Tx, user: UserKey, marked: Marked) -> Result<()> {
+    let (kind, key) = columns(marked);
+    tx.run(
+        "UPDATE mark SET starred_ms = NULL WHERE account_id = $1 AND object_kind = $2 AND object_id = $3",
+        args![user.0, kind, key],
+    )?;
+    Ok(())
+}
+
+/// 1 to 5, or `None` to take the rating back.
+pub fn rate(tx: &mut Tx, user: UserKey, marked: Marked, rating: Option<u8>) -> Result<()> {
+    let (kind, key) = columns(marked);
+    tx.run(
+        "INSERT INTO mark (account_id, object_kind, object_id, rating, plays) VALUES ($1, $2, $3, $4, 0)
+         ON CONFLICT (account_id, object_kind, object_id) DO UPDATE SET rating = excluded.rating",
+        args![user.0, kind, key, rating],
+    )?;
+    Ok(())
+}
+
+/// Counts one play. An earlier one that is told late does not move the last one back.
+pub fn play(tx: &mut Tx, user: UserKey, marked: Marked, played_ms: i64) -> Result<()> {
+    let (kind, key) = columns(marked);
+    tx.run(
+        "INSERT INTO mark (account_id, object_kind, object_id, plays, played_ms) VALUES ($1, $2, $3, 1, $4)
+         ON CONFLICT (account_id, object_kind, object_id) DO UPDATE SET plays = mark.plays + 1,
+            played_ms = CASE WHEN mark.played_ms > excluded.played_ms THEN mark.played_ms ELSE excluded.played_ms END",
+        args![user.0, kind, key, played_ms],
+    )?;
+    Ok(())
+}

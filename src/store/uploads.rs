@@ -1,0 +1,167 @@
+//! Rows of uploads that are under way. What arrived stands there as ranges of bytes; ranges that touch are one.
+
+use super::{Row, Tx};
+use crate::account::UserKey;
+use crate::args;
+use crate::error::{Error, Result, Thing};
+use crate::library::{ItemKey, LibraryKey};
+use std::ops::Range;
+
+/// What to do when there is something of that name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    Refuse,
+    /// Give the new file a number.
+    Rename,
+    Replace,
+}
+
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub id: String,
+    pub account: UserKey,
+    pub folder: ItemKey,
+    pub replaces: Option<ItemKey>,
+    pub name: Vec<u8>,
+    pub size_bytes: Option<u64>,
+    pub chunk_bytes: u64,
+    pub received_bytes: u64,
+    pub modified_ms: Option<i64>,
+    pub on_conflict: OnConflict,
+    /// Its name among the temporaries of the library.
+    pub temporary: String,
+    pub expires_ms: i64,
+}
+
+const SESSION: &str = "SELECT id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, \
+                       modified_ms, on_conflict, temporary, expires_ms FROM upload";
+
+pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
+    let on_conflict = match session.on_conflict {
+        OnConflict::Refuse => "refuse",
+        OnConflict::Rename => "rename",
+        OnConflict::Replace => "replace",
+    };
+    tx.run(
+        "INSERT INTO upload (id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, modified_ms,
+                             on_conflict, temporary, created_ms, expires_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        args![
+            &session.id,
+            session.account.0,
+            session.folder.0,
+            session.replaces.map(|key| key.0),
+            &session.name,
+            session.size_bytes,
+            session.chunk_bytes,
+            session.received_bytes,
+            session.modified_ms,
+            on_conflict,
+            &session.temporary,
+            now_ms,
+            session.expires_ms
+        ],
+    )?;
+    Ok(())
+}
+
+/// One of the user's own; somebody else's does not exist.
+pub fn of_user(tx: &mut Tx, user: UserKey, id: &str, now_ms: i64) -> Result<Session> {
+    let sql = format!("{SESSION} WHERE id = $1 AND account_id = $2 AND expires_ms > $3");
+    tx.maybe(&sql, args![id, user.0, now_ms], session_of)?.ok_or(Error::NotFound(Thing::Upload))
+}
+
+/// All of a user, the oldest first.
+pub fn list(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<Vec<Session>> {
+    let sql = format!("{SESSION} WHERE account_id = $1 AND expires_ms > $2 ORDER BY created_ms, id");
+    tx.all(&sql, args![user.0, now_ms], session_of)
+}
+
+/// What arrived, in order.
+pub fn ranges(tx: &mut Tx, id: &str) -> Result<Vec<Range<u64>>> {
+    tx.all("SELECT position, size_bytes FROM upload_chunk WHERE upload_id = $1 ORDER BY position", args![id], range_of)
+}
+
+/// Notes bytes that are on the disk; answers how many are by now.
+pub fn record(tx: &mut Tx, id: &str, range: Range<u64>, expires_ms: i64) -> Result<u64> {
+    let touching = "DELETE FROM upload_chunk WHERE upload_id = $1 AND position <= $2 AND position + size_bytes >= $3
+                    RETURNING position, size_bytes";
+    let touching = tx.all(touching, args![id, range.end, range.start], range_of)?;
+    let known: u64 = touching.iter().map(|range| range.end - range.start).sum();
+    let merged = touching.iter().fold(range, |all, range| all.start.min(range.start)..all.end.max(range.end));
+    let size_bytes = merged.end - merged.start;
+    if size_bytes > 0 {
+        tx.run(
+            "INSERT INTO upload_chunk (upload_id, position, size_bytes) VALUES ($1, $2, $3)",
+            args![id, merged.start, size_bytes],
+        )?;
+    }
+    tx.maybe(
+        "UPDATE upload SET received_bytes = received_bytes + $2, expires_ms = $3 WHERE id = $1 RETURNING received_bytes",
+        args![id, size_bytes - known, expires_ms],
+        |row| row.get(0),
+    )?
+    .ok_or(Error::NotFound(Thing::Upload))
+}
+
+/// Bytes that open uploads into a library take or are going to take; one upload may be left out.
+pub fn reserved_bytes(tx: &mut Tx, library: LibraryKey, except: &str, now_ms: i64) -> Result<u64> {
+    tx.one(
+        "SELECT CAST(COALESCE(SUM(COALESCE(u.size_bytes, u.received_bytes)), 0) AS BIGINT)
+         FROM upload u JOIN item f ON f.id = u.folder_id
+         WHERE f.library_id = $1 AND u.id <> $2 AND u.expires_ms > $3",
+        args![library.0, except, now_ms],
+        |row| row.get(0),
+    )
+}
+
+pub fn remove(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.run("DELETE FROM upload WHERE id = $1", args![id])?;
+    Ok(())
+}
+
+/// Uploads that nobody went on with: their temporaries, and where these lie.
+pub fn expired(tx: &mut Tx, now_ms: i64) -> Result<Vec<(String, String, LibraryKey)>> {
+    tx.all(
+        "SELECT u.id, u.temporary, f.library_id FROM upload u JOIN item f ON f.id = u.folder_id WHERE u.expires_ms <= $1",
+        args![now_ms],
+        |row| Ok((row.get(0)?, row.get(1)?, LibraryKey(row.get(2)?))),
+    )
+}
+
+/// Names of all temporaries that are waited for in a library.
+pub fn temporaries(tx: &mut Tx, library: LibraryKey) -> Result<Vec<String>> {
+    tx.all(
+        "SELECT u.temporary FROM upload u JOIN item f ON f.id = u.folder_id WHERE f.library_id = $1",
+        args![library.0],
+        |row| row.get(0),
+    )
+}
+
+fn range_of(row: &Row) -> Result<Range<u64>> {
+    let start: u64 = row.get(0)?;
+    Ok(start..start + row.get::<u64>(1)?)
+}
+
+fn session_of(row: &Row) -> Result<Session> {
+    let on_conflict: String = row.get(9)?;
+    Ok(Session {
+        id: row.get(0)?,
+        account: UserKey(row.get(1)?),
+        folder: ItemKey(row.get(2)?),
+        replaces: row.get::<Option<i64>>(3)?.map(ItemKey),
+        name: row.get(4)?,
+        size_bytes: row.get(5)?,
+        chunk_bytes: row.get(6)?,
+        received_bytes: row.get(7)?,
+        modified_ms: row.get(8)?,
+        on_conflict: match on_conflict.as_str() {
+            "refuse" => OnConflict::Refuse,
+            "rename" => OnConflict::Rename,
+            "replace" => OnConflict::Replace,
+            _ => return Err(Error::internal("upload: unknown rule", on_conflict)),
+        },
+        temporary: row.get(10)?,
+        expires_ms: row.get(11)?,
+    })
+}
