@@ -209,8 +209,11 @@ fn artist_name(row: &Row, first: usize) -> Result<ArtistName> {
     Ok(ArtistName { key: ArtistKey(row.get(first)?), id: row.get(first + 1)?, name: row.get(first + 2)? })
 }
 
-/// The keys of tracks and of their albums by public ids, in order; `None` for each that is not there.
-pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<(ItemKey, Option<AlbumKey>)>>> {
+/// Of a track and of its album.
+pub type TrackKeys = (ItemKey, Option<AlbumKey>);
+
+/// Keys of tracks by their public ids, in order; `None` for each that is not there.
+pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<TrackKeys>>> {
     let mut found = HashMap::new();
     for part in ids.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = part.iter().map(Value::from).collect();
