@@ -2,6 +2,7 @@
 
 mod engines;
 mod fixture;
+mod mycloud;
 mod scan;
 mod server;
 mod store;

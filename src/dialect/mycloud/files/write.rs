@@ -216,8 +216,8 @@ async fn make_folder(call: &Call, user: &User, into: &Place, name: &str, on_conf
 pub async fn post_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Query::of(&call);
-    let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
     let parts = Parts::of(&mut call).await?;
+    let step = Step::of(&query, parts.content)?;
     let wanted = Wanted::of(&parts.fields)?;
     if wanted.is_folder {
         return Err(Error::invalid("mimeType", "a folder has no content"));
@@ -225,7 +225,7 @@ pub async fn post_resumable(mut call: Call) -> Result<Response> {
     let into = place_of(&call, &user, &wanted.parent_id).await?;
     let begun = upload::begin(&call.app, &user, wanted.begin(into, on_conflict(&query))).await?;
     remember(&call, &user, &begun.id, &begun.id).await?;
-    let item = fill(&call, &user, &begun.id, &begun.id, offset, parts.content, done).await?;
+    let item = fill(&call, &user, &begun.id, &begun.id, step).await?;
     Ok(created(&begun.id, item.as_ref()))
 }
 
@@ -235,12 +235,25 @@ async fn remember(call: &Call, user: &User, name: &str, upload_id: &str) -> Resu
     call.app.db.write(move |tx| upload_names::insert(tx, account, &name, &upload_id, now_ms())).await
 }
 
-/// Writes what came and, at the end, makes it the file. The empty request that only says so takes nothing away.
-async fn fill(call: &Call, user: &User, name: &str, upload_id: &str, offset: u64, content: Option<Body>, done: bool) -> Result<Option<Item>> {
-    if let Some(content) = content {
-        upload::write_at(&call.app, user, upload_id, offset, content).await?;
+/// What one request adds to an upload.
+struct Step {
+    offset: u64,
+    content: Option<Body>,
+    is_last: bool,
+}
+
+impl Step {
+    fn of(query: &Query, content: Option<Body>) -> Result<Step> {
+        Ok(Step { offset: query.number("offset")?.unwrap_or(0), content, is_last: query.says("done") })
     }
-    if !done {
+}
+
+/// Writes what came and, at the end, makes it the file. The empty request that only says so takes nothing away.
+async fn fill(call: &Call, user: &User, name: &str, upload_id: &str, step: Step) -> Result<Option<Item>> {
+    if let Some(content) = step.content {
+        upload::write_at(&call.app, user, upload_id, step.offset, content).await?;
+    }
+    if !step.is_last {
         return Ok(None);
     }
     let item = upload::finish(&call.app, user, upload_id).await?;
@@ -257,10 +270,9 @@ async fn open_upload(call: &Call, user: &User) -> Result<Option<String>> {
 pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Query::of(&call);
-    let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
     let upload_id = open_upload(&call, &user).await?.ok_or(Error::NotFound(Thing::Upload))?;
-    let content = call.take_body();
-    let item = fill(&call, &user, call.path("id"), &upload_id, offset, Some(content), done).await?;
+    let step = Step::of(&query, Some(call.take_body()))?;
+    let item = fill(&call, &user, call.path("id"), &upload_id, step).await?;
     Ok(item.map_or_else(|| answer_empty(StatusCode::NO_CONTENT), |item| changed(&item)))
 }
 
@@ -269,10 +281,10 @@ pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
 pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Query::of(&call);
-    let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
+    let step = Step::of(&query, Some(call.take_body()))?;
     let upload_id = match open_upload(&call, &user).await? {
         Some(upload_id) => upload_id,
-        None if offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
+        None if step.offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
         None => {
             let (item, into) = target(&call, &user).await?;
             let name = item.shown.clone();
@@ -282,8 +294,7 @@ pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
             begun.id
         }
     };
-    let content = call.take_body();
-    let item = fill(&call, &user, call.path("id"), &upload_id, offset, Some(content), done).await?;
+    let item = fill(&call, &user, call.path("id"), &upload_id, step).await?;
     Ok(created(call.path("id"), item.as_ref()))
 }
 
