@@ -1,8 +1,10 @@
 //! The one test binary.
 
 mod engines;
+mod files;
 mod fixture;
 mod mycloud;
 mod scan;
 mod server;
 mod store;
+mod subsonic;
