@@ -43,7 +43,8 @@ impl Home {
     async fn token(&self, name: &str) -> String {
         let asked = json!({"grant_type": "http://auth0.com/oauth/grant-type/password-realm", "username": name, "password": PASSWORD,
             "realm": "Username-Password-Authentication", "client_id": "any", "client_secret": "any"});
-        let answer = self.client.post(format!("{}/authrouter/oauth/token", self.server.url)).json(&asked).send().await.unwrap();
+        let answer =
+            self.client.post(format!("{}/authrouter/oauth/token", self.server.url)).json(&asked).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         answer.json::<Value>().await.unwrap()["access_token"].as_str().unwrap().to_owned()
     }
@@ -91,7 +92,12 @@ impl Session<'_> {
 
     async fn list(&self, parent: &str) -> Vec<Value> {
         let answer = self
-            .ask(Method::GET, &format!("/sdk/v2/filesSearch/parents?ids={parent}&limit=100&order=desc&orderBy=name&pretty=true&pageToken="))
+            .ask(
+                Method::GET,
+                &format!(
+                    "/sdk/v2/filesSearch/parents?ids={parent}&limit=100&order=desc&orderBy=name&pretty=true&pageToken="
+                ),
+            )
             .await;
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(answer.headers().contains_key("etag"));
@@ -143,7 +149,8 @@ impl Session<'_> {
 impl Home {
     /// What the share service answers to somebody with this token or none.
     async fn open(&self, share: &Value, token: Option<&str>) -> (StatusCode, Value) {
-        let request = self.client.get(format!("{}/shares/v1/shares/{}", self.server.url, share["shareId"].as_str().unwrap()));
+        let request =
+            self.client.get(format!("{}/shares/v1/shares/{}", self.server.url, share["shareId"].as_str().unwrap()));
         let answer = match token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -173,17 +180,22 @@ async fn golden_session(home: Home) {
         admin.ask(Method::GET, &format!("/authservice/v2/auth0/user?email={ADMIN_MAIL}")).await.json().await.unwrap();
     assert_eq!(found["data"][0]["user_id"], admin.user_id.as_str());
     let encoded = admin.user_id.replace('|', "%7C");
-    let devices: Value = admin.ask(Method::GET, &format!("/device/v1/user/{encoded}?pretty=true")).await.json().await.unwrap();
+    let devices: Value =
+        admin.ask(Method::GET, &format!("/device/v1/user/{encoded}?pretty=true")).await.json().await.unwrap();
     assert_eq!(devices["data"][0]["deviceId"], admin.device.as_str());
     assert!(devices.get("error").is_none());
 
     // 5-6: a folder.
-    let body = "\n--foo\n\n{\"name\":\"Outside\",\"parentID\":\"root\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--\n";
+    let body =
+        "\n--foo\n\n{\"name\":\"Outside\",\"parentID\":\"root\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--\n";
     let made = admin.multipart("/sdk/v2/files?resolveNameConflict=1", body).await;
     assert_eq!(made.status(), StatusCode::CREATED);
     let folder = made.headers()["location"].to_str().unwrap().strip_prefix("/sdk/v2/files/").unwrap().to_owned();
     let listed = admin.find("root", "Outside").await;
-    assert_eq!((&listed["id"], &listed["childCount"], &listed["mimeType"]), (&json!(folder), &json!(0), &json!(FOLDER_TYPE)));
+    assert_eq!(
+        (&listed["id"], &listed["childCount"], &listed["mimeType"]),
+        (&json!(folder), &json!(0), &json!(FOLDER_TYPE))
+    );
 
     // 7-10: an upload, invisible until it is done; the empty last request takes nothing away.
     let body = format!("\n--foo\n\n{{\"name\":\"note.txt\",\"parentID\":\"{folder}\"}}\n--foo\n\n--foo--\n");
@@ -192,9 +204,14 @@ async fn golden_session(home: Home) {
     let location = begun.headers()["location"].to_str().unwrap().to_owned();
     assert!(location.starts_with("/sdk/v2/files/"));
     let content: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
-    assert!(admin.send(Method::PUT, &format!("{location}/resumable/content"), content.clone()).await.status().is_success());
+    assert!(
+        admin.send(Method::PUT, &format!("{location}/resumable/content"), content.clone()).await.status().is_success()
+    );
     assert!(admin.list(&folder).await.is_empty());
-    assert_eq!(admin.ask(Method::PUT, &format!("{location}/resumable/content?done=true")).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        admin.ask(Method::PUT, &format!("{location}/resumable/content?done=true")).await.status(),
+        StatusCode::NO_CONTENT
+    );
 
     // 11-13: the listing; the id that the upload was told is the file's from now on.
     let file = admin.find(&folder, "note.txt").await;
@@ -204,7 +221,8 @@ async fn golden_session(home: Home) {
     assert_eq!(again["id"], id);
     let root: Value = admin.ask(Method::GET, "/sdk/v2/files/root").await.json().await.unwrap();
     assert_eq!((&root["id"], &root["mimeType"]), (&json!("root"), &json!(FOLDER_TYPE)));
-    let described: Value = admin.ask(Method::GET, &format!("/sdk/v2/files/{folder}?pretty=true")).await.json().await.unwrap();
+    let described: Value =
+        admin.ask(Method::GET, &format!("/sdk/v2/files/{folder}?pretty=true")).await.json().await.unwrap();
     assert_eq!((&described["childCount"], &described["parentID"]), (&json!(1), &json!("root")));
 
     // 14-18: the download, whole and in part.
@@ -220,8 +238,14 @@ async fn golden_session(home: Home) {
     let renamed = admin.send(Method::POST, &format!("/sdk/v2/files/{id}/patch"), r#"{"name": "letter.txt"}"#).await;
     assert_eq!(renamed.status(), StatusCode::NO_CONTENT);
     assert!(renamed.headers().contains_key("etag"));
-    let moved = admin.send(Method::PATCH, &format!("/sdk/v2/files/{id}"), r#"{"parentID": "root", "mTime": "2020-01-02T03:04:05.678Z"}"#);
-    assert_eq!(moved.await.status(), StatusCode::NO_CONTENT);
+    let moved = admin
+        .send(
+            Method::PATCH,
+            &format!("/sdk/v2/files/{id}"),
+            r#"{"parentID": "root", "mTime": "2020-01-02T03:04:05.678Z"}"#,
+        )
+        .await;
+    assert_eq!(moved.status(), StatusCode::NO_CONTENT);
     let file = admin.find("root", "letter.txt").await;
     assert_eq!((&file["id"], &file["mTime"]), (&json!(id), &json!("2020-01-02T03:04:05.678Z")));
 
@@ -317,7 +341,8 @@ async fn restricted_share_opens_to_its_owner_and_the_listed_alone() {
     home.server.add_user("bob");
     let (admin, ann, bob) = (home.session(ADMIN).await, home.session("ann").await, home.session("bob").await);
     let alone = admin.id("music/alone.txt").await;
-    let body = json!({"deviceId": admin.device, "ownerId": admin.user_id, "fileIds": [alone], "userIds": [ann.user_id]});
+    let body =
+        json!({"deviceId": admin.device, "ownerId": admin.user_id, "fileIds": [alone], "userIds": [ann.user_id]});
     let share = admin.share(body).await.json::<Value>().await.unwrap()["data"].clone();
     assert_eq!(share["userIds"], json!([ann.user_id]));
     assert_eq!(admin.permit(Method::POST, &alone, &share["authId"]).await, StatusCode::CREATED);
@@ -338,7 +363,10 @@ async fn restricted_share_opens_to_its_owner_and_the_listed_alone() {
     let path = format!("/shares/v1/shares/{}", share["shareId"].as_str().unwrap());
     assert_eq!(admin.send(Method::PATCH, &path, r#"{"userIds": []}"#).await.status(), StatusCode::OK);
     assert_eq!(home.open(&share, Some(&ann.token)).await.0, StatusCode::NOT_FOUND);
-    assert_eq!(admin.send(Method::PATCH, &path, r#"{"userIds": null, "metadata": {"a": 1}}"#).await.status(), StatusCode::OK);
+    assert_eq!(
+        admin.send(Method::PATCH, &path, r#"{"userIds": null, "metadata": {"a": 1}}"#).await.status(),
+        StatusCode::OK
+    );
     let (status, body) = home.open(&share, None).await;
     assert_eq!((status, &body["data"]["metadata"]), (StatusCode::OK, &json!({"a": 1})));
 }
@@ -349,7 +377,9 @@ async fn what_cannot_be_shared_is_refused_by_the_name_of_its_field() {
     home.server.add_user("ann");
     let (admin, ann) = (home.session(ADMIN).await, home.session("ann").await);
     let alone = admin.id("music/alone.txt").await;
-    let made = admin.multipart("/sdk/v2/files", "--foo\n\n{\"name\":\"own\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--").await;
+    let made = admin
+        .multipart("/sdk/v2/files", "--foo\n\n{\"name\":\"own\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--")
+        .await;
     let own = made.headers()["location"].to_str().unwrap().rsplit('/').next().unwrap().to_owned();
     let good = json!({"deviceId": admin.device, "ownerId": admin.user_id, "fileIds": [alone]});
     let with = |name: &str, value: Value| {
@@ -430,7 +460,14 @@ async fn share_of_another_door_shows_its_files_keeps_its_password_and_ends_with_
     let guest = Session { home: &home, token, user_id: String::new(), device: admin.device.clone() };
     let one = guest.find(&album, "one.txt").await["id"].as_str().unwrap().to_owned();
     assert_eq!(guest.ask(Method::GET, &format!("/sdk/v2/files/{one}/content")).await.text().await.unwrap(), "one");
-    let other = home.client.get(&url).header("x-share-password", "Sesame1").header("user-agent", "another").send().await.unwrap();
+    let other = home
+        .client
+        .get(&url)
+        .header("x-share-password", "Sesame1")
+        .header("user-agent", "another")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(other.status(), StatusCode::NOT_FOUND);
     assert_eq!(admin.ask(Method::DELETE, &format!("/v1/shares/{share_id}")).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(guest.ask(Method::GET, &format!("/sdk/v2/files/{one}")).await.status(), StatusCode::UNAUTHORIZED);
@@ -449,17 +486,28 @@ async fn sign_in_takes_json_and_forms_refreshes_and_says_no_as_auth0_did() {
         let again = home.client.post(&url).body(asked.clone()).send().await.unwrap();
         assert_eq!(again.status(), StatusCode::OK);
     }
-    let ask = |token: &Value| home.client.get(format!("{}/authrouter/userinfo", home.server.url)).bearer_auth(token.as_str().unwrap()).send();
+    let ask = |token: &Value| {
+        home.client.get(format!("{}/authrouter/userinfo", home.server.url)).bearer_auth(token.as_str().unwrap()).send()
+    };
     for (kind, status) in [("access_token", 200), ("id_token", 200), ("refresh_token", 401)] {
         assert_eq!(ask(&tokens[kind]).await.unwrap().status().as_u16(), status, "{kind}");
     }
     let ro = format!("{}/authrouter/oauth/ro", home.server.url);
     let answer = home.client.post(&ro).json(&json!({"username": ADMIN, "password": PASSWORD})).send().await.unwrap();
     assert!(answer.json::<Value>().await.unwrap()["id_token"].is_string());
-    let wrong = home.client.post(&url).form(&[("grant_type", "password"), ("username", ADMIN), ("password", "no")]).send().await.unwrap();
+    let wrong = home
+        .client
+        .post(&url)
+        .form(&[("grant_type", "password"), ("username", ADMIN), ("password", "no")])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
     assert_eq!(wrong.json::<Value>().await.unwrap()["error"], "invalid_grant");
-    for body in [r#"{"grant_type":"refresh_token","refresh_token":"a.b.c"}"#, r#"{"grant_type":"authorization_code","code":"x"}"#] {
+    for body in [
+        r#"{"grant_type":"refresh_token","refresh_token":"a.b.c"}"#,
+        r#"{"grant_type":"authorization_code","code":"x"}"#,
+    ] {
         assert_eq!(home.client.post(&url).body(body).send().await.unwrap().status(), StatusCode::FORBIDDEN);
     }
     for body in ["", "{", "grant_type=other", "{}"] {
@@ -483,9 +531,11 @@ async fn odd_spellings_of_addresses_reach_their_call() {
         let answer = home.raw(&format!("GET /device/v1/user/{user}?pretty=true HTTP/1.1\r\n{bearer}"));
         assert!(answer.starts_with("HTTP/1.1 200"), "{user}: {answer}");
     }
-    let absolute = home.raw(&format!("GET https://prod.example.test/{}/sdk/v2/files/root HTTP/1.1\r\n{bearer}", admin.device));
+    let absolute =
+        home.raw(&format!("GET https://prod.example.test/{}/sdk/v2/files/root HTTP/1.1\r\n{bearer}", admin.device));
     assert!(absolute.starts_with("HTTP/1.1 200"), "{absolute}");
-    let bare = home.raw(&format!("GET /sdk/v2/filesSearch/parents?ids=root&order=asc;&orderBy=name HTTP/1.1\r\n{bearer}"));
+    let bare =
+        home.raw(&format!("GET /sdk/v2/filesSearch/parents?ids=root&order=asc;&orderBy=name HTTP/1.1\r\n{bearer}"));
     assert!(bare.starts_with("HTTP/1.1 200"), "{bare}");
     let other = home.raw(&format!("GET /0c7e6a3e-9a5b-4b55-8a9f-6a2d9f0f1e01/sdk/v2/files/root HTTP/1.1\r\n{bearer}"));
     assert!(other.starts_with("HTTP/1.1 404"), "{other}");
@@ -506,11 +556,18 @@ async fn files_are_made_replaced_conditionally_copied_and_deleted_in_a_batch() {
     let first_tag = made.headers()["etag"].to_str().unwrap().to_owned();
     assert_eq!(admin.multipart("/sdk/v2/files?resolveNameConflict=0", body).await.status(), StatusCode::CONFLICT);
     assert_eq!(admin.multipart("/sdk/v2/files?resolveNameConflict=true", body).await.status(), StatusCode::CREATED);
-    assert_eq!(admin.list("root").await.iter().filter(|file| file["name"].as_str().unwrap().starts_with('a')).count(), 2);
+    assert_eq!(
+        admin.list("root").await.iter().filter(|file| file["name"].as_str().unwrap().starts_with('a')).count(),
+        2
+    );
 
     let put = |tag: &str| {
         let request = home.client.put(admin.url(&format!("/sdk/v2/files/{id}/content"))).bearer_auth(&admin.token);
-        request.header("content-type", "application/x-www-form-urlencoded").header("if-match", tag).body("longer than before").send()
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("if-match", tag)
+            .body("longer than before")
+            .send()
     };
     assert_eq!(put(&first_tag).await.unwrap().status(), StatusCode::NO_CONTENT);
     assert_eq!(put(&first_tag).await.unwrap().status(), StatusCode::PRECONDITION_FAILED);
@@ -528,17 +585,24 @@ async fn files_are_made_replaced_conditionally_copied_and_deleted_in_a_batch() {
     assert_eq!(middle.status(), StatusCode::BAD_REQUEST);
     assert_eq!(read().await, "newer");
 
-    let folder = admin.multipart("/sdk/v2/files", "--foo\n\n{\"name\":\"d\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--").await;
+    let folder = admin
+        .multipart("/sdk/v2/files", "--foo\n\n{\"name\":\"d\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--")
+        .await;
     let folder = folder.headers()["location"].to_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let copy = admin.send(Method::POST, &format!("/sdk/v2/files/{id}/copy"), format!(r#"{{"destinationParentID":"{folder}"}}"#)).await;
+    let copy = admin
+        .send(Method::POST, &format!("/sdk/v2/files/{id}/copy"), format!(r#"{{"destinationParentID":"{folder}"}}"#))
+        .await;
     assert_eq!(copy.status(), StatusCode::CREATED);
-    let found = admin.ask(Method::GET, &format!("/sdk/v2/filesSearch/parentAndName?parentID={folder}&name=a.txt")).await;
+    let found =
+        admin.ask(Method::GET, &format!("/sdk/v2/filesSearch/parentAndName?parentID={folder}&name=a.txt")).await;
     assert_eq!(found.status(), StatusCode::OK);
     let found: Value = admin.ask(Method::GET, "/sdk/v2/filesSearch/text?q=ALONE").await.json().await.unwrap();
     assert_eq!(found["matches"][0]["file"]["name"], "alone.txt");
     assert_eq!(found["matches"][0]["fragments"][0]["locations"][0], json!({"index": 0, "length": 5}));
 
-    let batch = format!("--x\r\n\r\nDELETE /sdk/v2/files/{id} HTTP/1.1\r\nauthorizaiton: Bearer\r\n\r\n--x\r\n\r\nDELETE /sdk/v2/files/f0000000000000000 HTTP/1.1\r\n\r\n--x--");
+    let batch = format!(
+        "--x\r\n\r\nDELETE /sdk/v2/files/{id} HTTP/1.1\r\nauthorizaiton: Bearer\r\n\r\n--x\r\n\r\nDELETE /sdk/v2/files/f0000000000000000 HTTP/1.1\r\n\r\n--x--"
+    );
     let answer = admin.send(Method::POST, "/sdk/v1/batch", batch).await.text().await.unwrap();
     assert!(answer.contains("HTTP/1.1 204") && answer.contains("HTTP/1.1 404"), "{answer}");
     assert_eq!(admin.ask(Method::GET, &format!("/sdk/v2/files/{id}")).await.status(), StatusCode::NOT_FOUND);
@@ -552,7 +616,14 @@ async fn files_are_made_replaced_conditionally_copied_and_deleted_in_a_batch() {
 async fn unreadable_bodies_of_uploads_are_refused_and_leave_nothing() {
     let home = Home::sqlite();
     let admin = home.session(ADMIN).await;
-    for body in ["", "--foo", "{}", "--foo\n\n[]\n--foo--", "--foo\n\n{\"parentID\":\"root\"}\n--foo--", "--foo\n\n{\"name\":\"b\"}\n--foo\n\nbroken off"] {
+    for body in [
+        "",
+        "--foo",
+        "{}",
+        "--foo\n\n[]\n--foo--",
+        "--foo\n\n{\"parentID\":\"root\"}\n--foo--",
+        "--foo\n\n{\"name\":\"b\"}\n--foo\n\nbroken off",
+    ] {
         let answer = admin.multipart("/sdk/v2/files", body).await;
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body:?}");
         assert!(answer.json::<Value>().await.unwrap()["key"].is_string());

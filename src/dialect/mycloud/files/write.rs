@@ -53,7 +53,8 @@ fn text<'a>(fields: &'a Fields, name: &'static str) -> Result<Option<&'a str>> {
 
 fn modified_ms(fields: &Fields) -> Result<Option<i64>> {
     let Some(text) = text(fields, "mTime")? else { return Ok(None) };
-    let time: jiff::Timestamp = text.parse().map_err(|_| Error::invalid("mTime", "a time such as 2024-01-02T03:04:05.000Z"))?;
+    let time: jiff::Timestamp =
+        text.parse().map_err(|_| Error::invalid("mTime", "a time such as 2024-01-02T03:04:05.000Z"))?;
     Ok(Some(time.as_millisecond()))
 }
 
@@ -79,13 +80,17 @@ impl Parts {
             };
             match head(&boundary, &so_far, piece.is_none())? {
                 Head::Unfinished if so_far.len() > HEAD_LIMIT_BYTES => {
-                    return Err(Error::TooLarge { size_bytes: so_far.len() as u64, limit_bytes: HEAD_LIMIT_BYTES as u64 });
+                    return Err(Error::TooLarge {
+                        size_bytes: so_far.len() as u64,
+                        limit_bytes: HEAD_LIMIT_BYTES as u64,
+                    });
                 }
                 Head::Unfinished => {}
                 Head::Whole { json, content } => {
                     let fields = serde_json::from_slice(so_far[json].trim_ascii());
                     let fields = fields.map_err(|_| Error::invalid("body", "its first part is not a JSON object"))?;
-                    let content = content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
+                    let content =
+                        content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
                     return Ok(Parts { fields, content });
                 }
             }
@@ -139,7 +144,11 @@ fn on_conflict(query: &Query) -> OnConflict {
 // Who and where -------------------------------------------------------------------------------------------------------
 
 async fn place_of(call: &Call, user: &User, id: &str) -> Result<Place> {
-    let (caller, user, id) = (Caller::User { visitor: call.guest().with_user(user.clone()), user: user.clone() }, user.clone(), id.to_owned());
+    let (caller, user, id) = (
+        Caller::User { visitor: call.guest().with_user(user.clone()), user: user.clone() },
+        user.clone(),
+        id.to_owned(),
+    );
     call.app
         .db
         .read(move |tx| {
@@ -165,7 +174,9 @@ async fn target(call: &Call, user: &User) -> Result<(Item, Place)> {
     let (item, parent) = call.app.db.read(find).await?;
     match expected(call) {
         // A download's validator goes on where the item's ends.
-        Some(tag) if tag != "*" && !tag.trim_matches('"').starts_with(&item.etag()) => Err(Error::Conflict(Thing::Version)),
+        Some(tag) if tag != "*" && !tag.trim_matches('"').starts_with(&item.etag()) => {
+            Err(Error::Conflict(Thing::Version))
+        }
         _ => Ok((item, parent)),
     }
 }
@@ -288,7 +299,14 @@ pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
         None => {
             let (item, into) = target(&call, &user).await?;
             let name = item.shown.clone();
-            let begin = Begin { into, name, size_bytes: None, chunk_bytes: 0, modified_ms: None, on_conflict: OnConflict::Replace };
+            let begin = Begin {
+                into,
+                name,
+                size_bytes: None,
+                chunk_bytes: 0,
+                modified_ms: None,
+                on_conflict: OnConflict::Replace,
+            };
             let begun = upload::begin(&call.app, &user, begin).await?;
             remember(&call, &user, call.path("id"), &begun.id).await?;
             begun.id
@@ -369,11 +387,16 @@ mod tests {
     #[tokio::test]
     async fn content_behind_the_json_is_passed_on_piece_by_piece_and_a_broken_one_fails() {
         let read = async |body: &'static str| {
-            let pieces = stream::iter(body.as_bytes().chunks(3).skip(1).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece))));
+            let pieces = stream::iter(
+                body.as_bytes().chunks(3).skip(1).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece))),
+            );
             let so_far = &body.as_bytes()[..3];
             let incoming = Body::from_stream(pieces).into_data_stream();
             // The delimiter's own state comes from a head that ends where this content begins.
-            let Head::Whole { content: Some((_, delimiter)), .. } = head("b", b"--b\n\n{}\n--b\n\nxx", false).unwrap() else { panic!() };
+            let Head::Whole { content: Some((_, delimiter)), .. } = head("b", b"--b\n\n{}\n--b\n\nxx", false).unwrap()
+            else {
+                panic!()
+            };
             axum::body::to_bytes(rest_of(Bytes::from_static(so_far), delimiter, incoming), 1000).await
         };
         assert_eq!(&read("content of any kind\n--b--\n").await.unwrap()[..], b"content of any kind");
