@@ -3,6 +3,7 @@
 mod engines;
 mod files;
 mod fixture;
+mod mycloud;
 mod scan;
 mod server;
 mod store;
