@@ -1,5 +1,6 @@
 //! The one test binary.
 
+mod cli;
 mod engines;
 mod files;
 mod fixture;
