@@ -382,3 +382,14 @@ CREATE TABLE upload_chunk (
     size_bytes BIGINT NOT NULL,
     PRIMARY KEY (upload_id, position)
 );
+
+-- What My Cloud Home's clients call an upload, and after it the file that it became.
+CREATE TABLE upload_name (
+    account_id BIGINT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    upload_id TEXT NOT NULL,
+    item_id TEXT,                           -- the file's public id, once there is one
+    created_ms BIGINT NOT NULL,
+    PRIMARY KEY (account_id, name)
+);
+CREATE INDEX upload_name_created ON upload_name (created_ms);

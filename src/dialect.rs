@@ -1,3 +1,4 @@
 //! The protocols that other people's apps speak. No dialect knows another.
 
+pub mod mycloud;
 pub mod subsonic;

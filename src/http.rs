@@ -174,7 +174,7 @@ static OWN: Face = Face {
 
 /// All faces of the server. The only place that knows every dialect.
 pub fn faces() -> Vec<&'static Face> {
-    vec![&OWN, &crate::dialect::subsonic::FACE, &crate::web::VISIT, &crate::web::DESK]
+    vec![&OWN, &crate::dialect::subsonic::FACE, &crate::dialect::mycloud::FACE, &crate::web::VISIT, &crate::web::DESK]
 }
 
 pub fn router(app: Arc<App>) -> Router {
@@ -252,7 +252,7 @@ async fn preflight() -> Response {
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static(
             "authorization, content-type, correlationid, x-correlation-id, x-activity-tag, x-cr-correlation-id, \
-             x-cr-context-hint, x-cr-purchase-ticket, x-cr-client-id, range, if-match, if-none-match",
+             x-cr-context-hint, x-cr-purchase-ticket, x-cr-client-id, x-share-password, range, if-match, if-none-match",
         ),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

@@ -6,7 +6,7 @@
 
 pub mod account;
 pub mod blob;
-//pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod dialect;
 pub mod error;

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use crate::error::Error;
 
 pub mod accounts;
+pub mod backup;
 pub mod files;
 pub mod library;
 pub mod marks;
@@ -34,6 +35,7 @@ pub mod search;
 pub mod settings;
 pub mod shares;
 mod sqlite;
+pub mod upload_names;
 pub mod uploads;
 mod value;
 

@@ -59,7 +59,7 @@ impl Server {
             let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind(app.config.listen).await.unwrap();
-                // On a worker: hashing a password blocks in place, which the thread of `block_on` cannot.
+
                 let first = Arc::clone(&app);
                 tokio::spawn(async move {
                     signin::add_user(&first, ADMIN, ADMIN_MAIL, PASSWORD, Role::Admin).await.unwrap();

@@ -55,7 +55,7 @@ pub struct Facts {
 }
 
 /// Somebody named in a tag. What the tag does not say is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Credit {
     pub name: String,
     pub sort_name: String,

@@ -156,6 +156,7 @@ pub struct Batch {
 /// Stores changes. `keys` has the items that were added so far by their number in the walk, and gets those added here.
 pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<usize, ItemKey>) -> Result<()> {
     let Batch { library, now_ms, .. } = batch;
+    let mut names = Names::default();
     for entry in entries {
         match entry {
             Entry::Missing { key } => {
@@ -171,16 +172,20 @@ pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<u
                     ),
                     Folder::None => None,
                 };
-                let key = put_item(tx, batch, folder, put)?;
+                let row = put_item(tx, batch, folder, put)?;
+                let (Stored::New(key) | Stored::Old(key)) = row;
                 keys.insert(put.at, key);
                 match &put.track {
                     Track::Unchanged => {}
                     Track::None => {
                         tx.run("DELETE FROM track WHERE item_id = $1", args![key.0])?;
                     }
-                    Track::Facts(facts) => put_track(tx, key, folder, facts)?,
+                    Track::Facts(facts) => put_track(tx, row, folder, facts, &mut names)?,
                 }
-                mark_albums_around(tx, key)?;
+                // Nothing but a picture matters to albums when it is new; its own album a track finds later.
+                if matches!(row, Stored::Old(_)) || cover_rank(&put.name).is_some() {
+                    mark_albums_around(tx, key)?;
+                }
             }
         }
     }
@@ -188,12 +193,22 @@ pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<u
     Ok(())
 }
 
-fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Result<ItemKey> {
+#[derive(Debug, Clone, Copy)]
+enum Stored {
+    New(ItemKey),
+    Old(ItemKey),
+}
+
+fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Result<Stored> {
     let stamp = &put.stamp;
     let now_ms = batch.now_ms;
     let (known, content) = match put.fate {
-        Fate::Added => (added_meanwhile(tx, batch, folder, put)?, Content::Same),
-        Fate::Stays { key, content } | Fate::Placed { key, content } => (Some(key), content),
+        Fate::Added => (make_room(tx, batch, folder, put, None)?, Content::Same),
+        Fate::Placed { key, content } => {
+            make_room(tx, batch, folder, put, Some(key))?;
+            (Some(key), content)
+        }
+        Fate::Stays { key, content } => (Some(key), content),
     };
     if let Some(key) = known {
         // Before it moves away, for the albums of where it was.
@@ -201,9 +216,9 @@ fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Re
     }
     let named = match (put.fate, folder) {
         (Fate::Stays { .. }, _) | (_, None) => None,
-        (Fate::Added | Fate::Placed { .. }, Some(folder)) => Some((folder, free_path(tx, folder, put, known, now_ms)?)),
+        (Fate::Added | Fate::Placed { .. }, Some(folder)) => Some((folder, shown_in(tx, folder, put, known)?)),
     };
-    let key = match (known, named) {
+    Ok(match (known, named) {
         (Some(key), named) => {
             if let Some((folder, shown)) = named {
                 tx.run(
@@ -227,7 +242,7 @@ fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Re
                     key.0
                 ],
             )?;
-            key
+            Stored::Old(key)
         }
         (None, Some((folder, shown))) => {
             let id = new_id(if stamp.kind == ItemKind::Folder { IdKind::Folder } else { IdKind::File });
@@ -252,39 +267,48 @@ fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Re
                     stamp.birth_ns,
                     now_ms
                 ],
-                |row| Ok(ItemKey(row.get(0)?)),
+                |row| Ok(Stored::New(ItemKey(row.get(0)?))),
             )?
         }
         (None, None) => return Err(Error::internal("scan", "a root that is not known")),
-    };
-    Ok(key)
+    })
 }
 
-/// What another scan, such as that of an upload, added at this path since this one began.
-fn added_meanwhile(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Result<Option<ItemKey>> {
+/// Makes sure that nothing but `item` is at the path. Who had the path until now has its own change in the same scan, before or
+/// after this one: two items may swap their names. But what another scan, such as that of an upload, added there since this
+/// one began is the very item that this one found new: it is answered.
+fn make_room(
+    tx: &mut Tx,
+    batch: Batch,
+    folder: Option<ItemKey>,
+    put: &Put,
+    item: Option<ItemKey>,
+) -> Result<Option<ItemKey>> {
     let Some(folder) = folder else { return Ok(None) };
-    tx.maybe(
-        "SELECT id FROM item WHERE parent_id = $1 AND name = $2 AND kind = $3 AND id > $4
-         AND missing_ms IS NULL AND trashed_ms IS NULL",
-        args![folder.0, &put.name, kind_number(put.stamp.kind), batch.newest.0],
-        |row| Ok(ItemKey(row.get(0)?)),
-    )
+    let occupant = tx.maybe(
+        "SELECT id, kind FROM item WHERE parent_id = $1 AND name = $2 AND missing_ms IS NULL AND trashed_ms IS NULL",
+        args![folder.0, &put.name],
+        |row| Ok((ItemKey(row.get(0)?), row.get::<i64>(1)?)),
+    )?;
+    match occupant {
+        Some((key, kind)) if item.is_none() && key > batch.newest && kind == kind_number(put.stamp.kind) => {
+            Ok(Some(key))
+        }
+        Some((key, _)) if Some(key) != item => {
+            tx.run("UPDATE item SET missing_ms = $1 WHERE id = $2", args![batch.now_ms, key.0])?;
+            Ok(None)
+        }
+        _ => Ok(None),
+    }
 }
 
-/// Makes sure that nothing else is at the path, and says how the name is shown there. Who had the path until now has its own
-/// change in the same scan, before or after this one: two items may swap their names.
-fn free_path(tx: &mut Tx, folder: ItemKey, put: &Put, except: Option<ItemKey>, now_ms: i64) -> Result<String> {
-    let except = except.map_or(0, |key| key.0);
-    tx.run(
-        "UPDATE item SET missing_ms = $1
-         WHERE parent_id = $2 AND name = $3 AND missing_ms IS NULL AND trashed_ms IS NULL AND id <> $4",
-        args![now_ms, folder.0, &put.name, except],
-    )?;
+/// How the name is shown among what is in the folder.
+fn shown_in(tx: &mut Tx, folder: ItemKey, put: &Put, item: Option<ItemKey>) -> Result<String> {
     unique_shown(shown(&put.name), |candidate| {
         let taken: Option<i64> = tx.maybe(
             "SELECT id FROM item
              WHERE parent_id = $1 AND shown = $2 AND missing_ms IS NULL AND trashed_ms IS NULL AND id <> $3",
-            args![folder.0, candidate, except],
+            args![folder.0, candidate, item.map_or(0, |key| key.0)],
             |row| row.get(0),
         )?;
         Ok(taken.is_some())
@@ -343,7 +367,15 @@ fn json(list: &[String]) -> String {
     serde_json::Value::from(list).to_string()
 }
 
-fn put_track(tx: &mut Tx, item: ItemKey, folder: Option<ItemKey>, facts: &Facts) -> Result<()> {
+/// Keys of names that were looked up in this transaction.
+#[derive(Default)]
+struct Names {
+    artists: HashMap<Credit, i64>,
+    genres: HashMap<String, i64>,
+}
+
+fn put_track(tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts, names: &mut Names) -> Result<()> {
+    let (Stored::New(item) | Stored::Old(item)) = row;
     let unknown = [Credit { name: UNKNOWN_ARTIST.to_owned(), ..Credit::default() }];
     let artists = if facts.artists.is_empty() { &unknown[..] } else { &facts.artists[..] };
     let artist_name = if facts.artist_name.is_empty() { UNKNOWN_ARTIST } else { &facts.artist_name };
@@ -405,12 +437,18 @@ fn put_track(tx: &mut Tx, item: ItemKey, folder: Option<ItemKey>, facts: &Facts)
             &facts.lyrics
         ],
     )?;
-    tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
-    tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
+    if let Stored::Old(item) = row {
+        tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
+        tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
+    }
     for (role, credits) in [("artist", artists), ("albumartist", &facts.album_artists), ("composer", &facts.composers)]
     {
         for (position, credit) in credits.iter().enumerate() {
-            let artist = artist(tx, credit)?;
+            let artist = match names.artists.get(credit) {
+                Some(artist) => *artist,
+                None => artist(tx, credit)?,
+            };
+            names.artists.insert(credit.clone(), artist);
             tx.run(
                 "INSERT INTO track_credit (item_id, role, position, artist_id) VALUES ($1, $2, $3, $4)",
                 args![item.0, role, position, artist],
@@ -418,7 +456,11 @@ fn put_track(tx: &mut Tx, item: ItemKey, folder: Option<ItemKey>, facts: &Facts)
         }
     }
     for (position, name) in facts.genres.iter().enumerate() {
-        let genre = genre(tx, name)?;
+        let genre = match names.genres.get(name) {
+            Some(genre) => *genre,
+            None => genre(tx, name)?,
+        };
+        names.genres.insert(name.clone(), genre);
         let sql = "INSERT INTO track_genre (item_id, position, genre_id) VALUES ($1, $2, $3)";
         tx.run(sql, args![item.0, position, genre])?;
     }

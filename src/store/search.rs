@@ -2,11 +2,11 @@
 //! copy a whole library, and it needs no sorting.
 
 use super::music::{artist_there, bind, libraries};
-use super::{Tx, Value, music};
+use super::{Tx, Value, library, music};
 use crate::error::Result;
 use crate::library::music::{Album, Artist, Page, Track};
 use crate::library::names::search_key;
-use crate::library::{AlbumKey, ArtistKey, ItemKey};
+use crate::library::{AlbumKey, ArtistKey, Item, ItemKey};
 use crate::share::grant::Scope;
 
 /// The words of a search, folded; all of them must occur. None stands for everything.
@@ -88,6 +88,26 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, terms: &Terms, page: Page) -> Result<V
     );
     let keys = tx.all(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))?;
     music::tracks(tx, scope, &keys)
+}
+
+/// Folders and files by their names. What is in the trash itself is left out, but not what lies in a folder there: the
+/// caller asks for each anyway whether it may be seen.
+pub fn items(tx: &mut Tx, scope: &Scope, terms: &Terms, page: Page) -> Result<Vec<Item>> {
+    if page.limit == 0 || scope.libraries().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut args = Vec::new();
+    let within = libraries(&mut args, scope);
+    let (only, order) = terms.sql(&mut args, "i.search", "i.sort", "i.id");
+    let sql = format!(
+        "SELECT i.id FROM item i WHERE i.library_id IN ({within}) AND i.parent_id IS NOT NULL AND i.missing_ms IS NULL
+            AND i.trashed_ms IS NULL{only} ORDER BY {order} LIMIT {} OFFSET {}",
+        bind(&mut args, page.limit),
+        bind(&mut args, page.offset)
+    );
+    let keys = tx.all(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))?;
+    let items = keys.into_iter().map(|key| library::item(tx, key)).collect::<Result<Vec<_>>>()?;
+    Ok(items.into_iter().flatten().collect())
 }
 
 #[cfg(test)]

@@ -152,3 +152,16 @@ impl<T: FromValue> FromValue for Option<T> {
         }
     }
 }
+
+/// Whatever it is, for what copies rows without knowing them.
+impl FromValue for Value {
+    fn from_cell(cell: Cell<'_>) -> Option<Value> {
+        Some(match cell {
+            Cell::Null => Value::Null,
+            Cell::Int(value) => Value::Int(value),
+            Cell::Real(value) => Value::Real(value),
+            Cell::Text(value) => Value::Text(value.to_owned()),
+            Cell::Bytes(value) => Value::Bytes(value.to_vec()),
+        })
+    }
+}

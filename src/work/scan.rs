@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
@@ -17,6 +17,7 @@ use crate::library::names::is_left_out;
 use crate::library::scan::{Change, Comparison, Content, Known, Seen, Stamp, State, compare};
 use crate::library::tags::{self, media_of};
 use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media};
+use crate::now_ms;
 use crate::store::scan::{Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
 use crate::store::{Db, library, scan as rows};
 
@@ -209,10 +210,6 @@ fn stamp(stat: &Stat) -> Stamp {
         inode: stat.inode.cast_signed(),
         birth_ns: stat.birth_ns,
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 // Seeing -------------------------------------------------------------------------------------------------------------

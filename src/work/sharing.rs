@@ -7,6 +7,7 @@ use crate::account::token::random_base62;
 use crate::account::{User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
+use crate::media::zip::unique_names;
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
 use crate::share::visit::Visitor;
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
@@ -273,13 +274,14 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
     };
     lease_for(tx, &mut facts, visitor, &object, 0, now)?;
     let playlists = playlists_of(&facts.share);
+    // Entries of a set may lie anywhere and bear one name; they are told apart here as in its virtual folder.
+    let names = unique_names(&tops.iter().map(|item| item.shown.as_str()).collect::<Vec<_>>());
+    let mut open: Vec<(Vec<String>, Item)> = names.into_iter().zip(tops).rev().map(|(name, item)| (vec![name], item)).collect();
     let mut files = Vec::new();
-    let mut open: Vec<(Vec<String>, Item)> = tops.into_iter().rev().map(|item| (Vec::new(), item)).collect();
-    while let Some((mut at, item)) = open.pop() {
-        at.push(item.shown.clone());
+    while let Some((at, item)) = open.pop() {
         if item.is_folder() {
-            let children = library::children(tx, item.key)?;
-            open.extend(children.into_iter().rev().map(|child| (at.clone(), child)));
+            let below = |child: Item| ([at.as_slice(), &[child.shown.clone()]].concat(), child);
+            open.extend(library::children(tx, item.key)?.into_iter().rev().map(below));
         } else {
             let placed = library::place(tx, item, &playlists)?;
             files.push((at, authorize(Through::Share(&facts), visitor, placed, Action::Download, now)?));

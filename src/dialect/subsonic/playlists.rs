@@ -86,8 +86,8 @@ pub async fn update_playlist(asked: Asked) -> Result<Payload> {
         playlist.is_public = public.unwrap_or(playlist.is_public);
         playlists::update(tx, &playlist, now_ms())?;
         if !(added.is_empty() && removed.is_empty()) {
-            let before = playlists::entries(tx, playlist.key)?;
-            let mut items = without(tx, scope, &before, &removed)?;
+            let entries = playlists::entries(tx, playlist.key)?;
+            let mut items = without(tx, scope, &entries, &removed)?;
             items.extend(songs(tx, scope, &added)?);
             playlists::set_entries(tx, playlist.key, &items)?;
         }

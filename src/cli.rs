@@ -1,0 +1,346 @@
+//! The command line.
+
+pub mod backup;
+pub mod control;
+pub mod doctor;
+pub mod order;
+mod print;
+pub mod serve;
+mod share;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, Given};
+use control::Server;
+use order::{Clear, DiskPath, Order, Password, Progress, Terms};
+use share::Form;
+
+/// Shares your folders, files and music by link, and answers in the APIs your apps already speak.
+#[derive(Debug, Parser)]
+#[command(name = "openshelf", version, arg_required_else_help = true)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+    /// TOML file of settings, by the names of these options
+    #[arg(long, env = "OPENSHELF_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve; FOLDERs become libraries, named by their last component, and stay so
+    Serve { folders: Vec<PathBuf> },
+    /// Share files or folders by one link; serves until stopped when no server runs
+    Share {
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        terms: GivenTerms,
+        /// Print one JSON object and nothing else
+        #[arg(long)]
+        json: bool,
+        /// Whose share it is [default: the admin's]
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+    },
+    /// List, show, edit and revoke what is shared
+    Shares {
+        #[command(subcommand)]
+        command: Option<SharesCommand>,
+    },
+    /// Manage who may sign in
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Manage the folders that are served
+    Library {
+        #[command(subcommand)]
+        command: LibraryCommand,
+    },
+    /// Look for changes in a library, or in all, and return when they are known
+    Scan { name: Option<String> },
+    /// Keep the database, the master key and the homes in one tar file
+    Backup { file: PathBuf },
+    /// Bring a backup back, into an empty installation
+    Restore { file: PathBuf },
+    /// Look for what is wrong with the installation, and say what to do
+    Doctor,
+    /// Print a script that completes this command line in a shell
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Subcommand)]
+enum SharesCommand {
+    List,
+    Show {
+        id: String,
+    },
+    Edit {
+        id: String,
+        #[command(flatten)]
+        terms: GivenTerms,
+        /// Take terms away, by comma
+        #[arg(long, value_name = "TERMS", value_delimiter = ',')]
+        clear: Vec<Clear>,
+    },
+    Revoke {
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    List,
+    /// The password is made up and shown once
+    Add {
+        name: String,
+        #[arg(long)]
+        mail: Option<String>,
+        #[arg(long)]
+        admin: bool,
+    },
+    /// Set a new password, asked for on a terminal, else made up and shown once; ends all sessions
+    Password {
+        name: String,
+        /// Read it from standard input
+        #[arg(long)]
+        stdin: bool,
+    },
+    /// Their shares end; the files of their home stay on the disk
+    Remove { name: String },
+}
+
+#[derive(Debug, Subcommand)]
+enum LibraryCommand {
+    List,
+    Add {
+        path: PathBuf,
+        #[arg(long)]
+        name: Option<String>,
+        /// Let users with the right to it change what is in it
+        #[arg(long)]
+        writable: bool,
+    },
+    /// Its files stay
+    Remove { name: String },
+}
+
+#[derive(Debug, clap::Args)]
+struct GivenTerms {
+    #[arg(long)]
+    title: Option<String>,
+    /// Readable name in the link: small letters, digits and hyphens
+    #[arg(long, value_name = "NAME")]
+    slug: Option<String>,
+    /// How long it lasts: 90s, 15m, 2h, 7d, 4w
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    expires: Option<i64>,
+    /// Ask for a password; without WORD one is made up
+    #[arg(long, value_name = "WORD", num_args = 0..=1, require_equals = true)]
+    password: Option<Option<String>>,
+    /// How many downloads there are in all
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+    downloads: Option<i64>,
+}
+
+impl GivenTerms {
+    fn with_clear(self, clear: Vec<Clear>) -> Terms {
+        let password = self.password.map(|word| word.map_or(Password::Random, Password::Given));
+        Terms { title: self.title, slug: self.slug, password, expires_s: self.expires, downloads: self.downloads, clear }
+    }
+}
+
+/// A number and a unit: `90s 15m 2h 7d 4w`.
+fn seconds(text: &str) -> Result<i64, String> {
+    let wrong = || "a number and a unit, such as 90s, 15m, 2h, 7d or 4w".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let unit_s = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 24 * 3600,
+        'w' => 7 * 24 * 3600,
+        _ => return Err(wrong()),
+    };
+    let digits = &text[..text.len() - unit.len_utf8()];
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    let count: i64 = digits.parse().map_err(|_| wrong())?;
+    // Ten thousand years are enough, and can still be written as a date.
+    let total_s = count.checked_mul(unit_s).filter(|total_s| (1..=250_000_000_000).contains(total_s));
+    total_s.ok_or_else(wrong)
+}
+
+/// Carries out what was asked for. An error is a failure to tell the user in one line.
+pub fn run(line: CommandLine) -> anyhow::Result<()> {
+    if let Command::Completions { shell } = line.command {
+        clap_complete::generate(shell, &mut CommandLine::command(), "openshelf", &mut std::io::stdout());
+        return Ok(());
+    }
+    let is_server = matches!(line.command, Command::Serve { .. });
+    log_to_stderr(if is_server { "openshelf=info,warn" } else { "warn" });
+    let config = line.given.resolve(line.config.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let order = match line.command {
+        Command::Completions { .. } => return Ok(()),
+        Command::Serve { folders } => return serve::serve(config, &folders, &runtime),
+        Command::Share { paths, terms, json, user } => {
+            let paths = paths.iter().map(|path| here(path)).collect::<Result<_, _>>()?;
+            let order = Order::Share { paths, terms: terms.with_clear(Vec::new()), user };
+            return share::share(config, order, if json { Form::Json } else { Form::Text }, &runtime);
+        }
+        Command::Restore { file } => {
+            backup::restore(&config, &file)?;
+            println!("Restored. Start it with: openshelf serve");
+            return Ok(());
+        }
+        Command::Doctor => return doctor::examine(&config, &runtime),
+        Command::Shares { command } => match command.unwrap_or(SharesCommand::List) {
+            SharesCommand::List => Order::Shares,
+            SharesCommand::Show { id } => Order::ShowShare { id },
+            SharesCommand::Edit { id, terms, clear } => Order::EditShare { id, terms: terms.with_clear(clear) },
+            SharesCommand::Revoke { id } => Order::RevokeShare { id },
+        },
+        Command::User { command } => match command {
+            UserCommand::List => Order::Users,
+            UserCommand::Add { name, mail, admin } => Order::AddUser { name, mail, admin },
+            UserCommand::Password { name, stdin } => Order::SetPassword { name, password: new_password(stdin)? },
+            UserCommand::Remove { name } => Order::RemoveUser { name },
+        },
+        Command::Library { command } => match command {
+            LibraryCommand::List => Order::Libraries,
+            LibraryCommand::Add { path, name, writable } => Order::AddLibrary { path: here(&path)?, name, writable },
+            LibraryCommand::Remove { name } => Order::RemoveLibrary { name },
+        },
+        Command::Scan { name } => Order::Scan { name },
+        Command::Backup { file } => Order::Backup { file: DiskPath(std::path::absolute(file)?) },
+    };
+    obey(config, order, &runtime)
+}
+
+/// Through the server that runs, or else in this process.
+fn obey(config: Config, order: Order, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
+    let bar = Bar::default();
+    let (base, reply) = match Server::find(&config.data)? {
+        Some(server) => server.run(&order, bar.progress())?,
+        None => {
+            let base = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+            let app = serve::open(config, runtime)?;
+            let reply = runtime.block_on(order::run(&app, order, bar.progress()));
+            serve::close(app);
+            (base, reply?)
+        }
+    };
+    bar.clear();
+    print::reply(&base, &reply);
+    Ok(())
+}
+
+/// The path as the server, which stands elsewhere, can find it.
+fn here(path: &Path) -> anyhow::Result<DiskPath> {
+    path.canonicalize().map(DiskPath).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn new_password(from_stdin: bool) -> anyhow::Result<Password> {
+    if from_stdin {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        let word = line.trim_end_matches(['\n', '\r']);
+        if word.is_empty() {
+            bail!("no password came from standard input");
+        }
+        return Ok(Password::Given(word.to_owned()));
+    }
+    if !std::io::stdin().is_terminal() {
+        return Ok(Password::Random);
+    }
+    let terminal = console::Term::stderr();
+    let ask = |question: &str| -> anyhow::Result<String> {
+        write!(&terminal, "{question}")?;
+        Ok(terminal.read_secure_line()?)
+    };
+    let word = ask("New password (empty: one is made up): ")?;
+    if word.is_empty() {
+        return Ok(Password::Random);
+    }
+    if ask("Again: ")? != word {
+        bail!("the two differ; nothing was changed");
+    }
+    Ok(Password::Given(word))
+}
+
+fn log_to_stderr(default: &str) {
+    let filter = match std::env::var("OPENSHELF_LOG") {
+        Ok(wanted) => EnvFilter::builder().parse_lossy(wanted),
+        Err(_) => EnvFilter::new(default),
+    };
+    // It fails only when somebody else logs already, as tests may.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init();
+}
+
+/// A progress bar on a terminal, which appears with the first news; nothing elsewhere.
+#[derive(Clone)]
+struct Bar {
+    bar: ProgressBar,
+}
+
+impl Default for Bar {
+    fn default() -> Bar {
+        let is_seen = std::io::stderr().is_terminal();
+        Bar { bar: if is_seen { ProgressBar::no_length() } else { ProgressBar::hidden() } }
+    }
+}
+
+impl Bar {
+    fn progress(&self) -> impl Fn(Progress) + Clone + Send + Sync + 'static {
+        let bar = self.bar.clone();
+        move |now| {
+            let template = if now.total == 0 { "{spinner} {msg}: {pos}" } else { "{msg} {wide_bar} {pos}/{len} {eta}" };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_length(now.total);
+            bar.set_position(now.done);
+            bar.set_message(now.what);
+        }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_is_a_number_and_a_unit() {
+        for (text, expected_s) in [("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800), ("4w", 2_419_200)] {
+            assert_eq!(seconds(text), Ok(expected_s), "{text}");
+        }
+        for wrong in ["", "d", "7", "0d", "-1d", "+1d", "1.5h", "7 d", "7D", "7ä", "99999999999999999999s", "99999999999w"] {
+            assert!(seconds(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! The protocol's objects, as they stand in answers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::boolset;
+use crate::account;
+use crate::account::Profile;
+use crate::library::Item;
+use crate::share::{Bits, Share as DomainShare, State};
+
+/// The one theme that clients are told of.
+pub const THEME: &str = "#1976d2";
+
+/// RFC 3339; a time that no calendar has becomes the last one that it has.
+pub fn time(ms: i64) -> String {
+    let second = ms.div_euclid(1000).clamp(jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+    jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[derive(Serialize, Clone)]
+pub struct Group {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub permission: String,
+    pub direct_link_batch_size: usize,
+    /// Seconds; 0: the trash is emptied by hand.
+    pub trash_retention: i64,
+}
+
+/// Bits of a group's permission: make shares, open shares, delete without the trash.
+const USER_MAY: u64 = boolset::of(&[2, 7, 12]);
+/// Is the group of guests; may open shares.
+const GUEST_MAY: u64 = boolset::of(&[1, 7]);
+
+impl Group {
+    /// Everybody's with an account. Admins have no other here: what an admin may do more is not offered by this protocol,
+    /// and who is one is nobody's business.
+    fn users() -> Group {
+        Group {
+            id: "users",
+            name: "User",
+            permission: boolset::write(USER_MAY),
+            direct_link_batch_size: super::content::DIRECT_LINKS_AT_ONCE,
+            trash_retention: 0,
+        }
+    }
+
+    fn guests() -> Group {
+        Group {
+            id: "guests",
+            name: "Anonymous",
+            permission: boolset::write(GUEST_MAY),
+            direct_link_batch_size: 0,
+            trash_retention: 0,
+        }
+    }
+}
+
+#[derive(Serialize, Clone)]
+pub struct User {
+    pub id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    pub nickname: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
+    /// `null`: no picture. Left out where the user is redacted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Option<&'static str>>,
+    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_theme: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anonymous: Option<bool>,
+    pub group: Group,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credit: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_links_in_profile: Option<&'static str>,
+}
+
+pub fn profile_text(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Hidden => "hide_share",
+        Profile::Public => "",
+        Profile::All => "all_share",
+    }
+}
+
+impl User {
+    /// As the user sees themselves.
+    pub fn own(user: &account::User) -> User {
+        User {
+            email: Some(user.mail.clone()),
+            status: Some("active"),
+            avatar: Some(None),
+            preferred_theme: Some(THEME),
+            anonymous: Some(false),
+            credit: Some(0),
+            language: Some("en-US"),
+            ..User::redacted(user)
+        }
+    }
+
+    /// As others see them.
+    pub fn redacted(user: &account::User) -> User {
+        User {
+            created_at: time(user.created_ms),
+            share_links_in_profile: Some(profile_text(user.profile)),
+            ..User::named(user)
+        }
+    }
+
+    /// No more than the display name.
+    pub fn named(user: &account::User) -> User {
+        User {
+            id: user.id.clone(),
+            email: None,
+            nickname: user.display_name.clone(),
+            status: None,
+            avatar: None,
+            created_at: time(0),
+            preferred_theme: None,
+            anonymous: None,
+            group: Group::users(),
+            credit: None,
+            language: None,
+            share_links_in_profile: None,
+        }
+    }
+
+    pub fn guest() -> User {
+        User {
+            id: String::new(),
+            email: Some(String::new()),
+            nickname: String::new(),
+            status: None,
+            avatar: Some(None),
+            created_at: time(0),
+            preferred_theme: Some(THEME),
+            anonymous: Some(true),
+            group: Group::guests(),
+            credit: Some(0),
+            language: Some("en-US"),
+            share_links_in_profile: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub struct Token {
+    pub access_token: String,
+    pub refresh_token: String,
+    pub access_expires: String,
+    pub refresh_expires: String,
+}
+
+#[derive(Serialize)]
+pub struct SignedIn {
+    pub user: User,
+    pub token: Token,
+}
+
+// Shares --------------------------------------------------------------------------------------------------------------
+
+/// Rights by who has them, as boolsets; only a share's owner sees them.
+#[derive(Serialize, Default, Clone)]
+pub struct PermissionSetting {
+    pub same_group: Option<String>,
+    pub everyone: Option<String>,
+    pub other: Option<String>,
+    pub anonymous: Option<String>,
+    pub group_explicit: BTreeMap<String, String>,
+    pub user_explicit: BTreeMap<String, String>,
+}
+
+pub fn rights_text(bits: Bits) -> String {
+    boolset::write(u64::try_from(bits.0).unwrap_or(0))
+}
+
+#[derive(Serialize, Clone)]
+pub struct Share {
+    pub id: String,
+    pub name: String,
+    pub visited: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub downloaded: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remain_downloads: Option<i64>,
+    pub price: i64,
+    pub unlocked: bool,
+    /// 0 file, 1 folder.
+    pub source_type: u8,
+    pub owner: User,
+    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    pub expired: bool,
+    pub url: String,
+    pub size: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    pub password_protected: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub show_readme: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_private: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub share_view: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permission_setting: Option<PermissionSetting>,
+}
+
+/// What is shared, as far as an answer tells of it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub name: String,
+    /// `None` for a folder.
+    pub file_bytes: Option<u64>,
+    pub is_gone: bool,
+}
+
+impl Share {
+    /// Without the password: that there is a share, and whose. What clients insist on has a neutral value.
+    pub fn locked(share: &DomainShare, owner: &account::User, base: &str) -> Share {
+        Share {
+            id: share.id.clone(),
+            name: String::new(),
+            visited: 0,
+            downloaded: None,
+            remain_downloads: None,
+            price: 0,
+            unlocked: false,
+            source_type: 1,
+            owner: User::named(owner),
+            created_at: time(0),
+            expires: None,
+            expired: false,
+            url: format!("{base}/s/{}", share.id),
+            size: 0,
+            password_protected: share.terms.has_password,
+            show_readme: false,
+            is_private: false,
+            share_view: false,
+            password: None,
+            source_uri: None,
+            permission_setting: None,
+        }
+    }
+
+    /// In the list that a user shows others: open shares have their name, nothing is unlocked by being listed.
+    pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str) -> Share {
+        if share.terms.has_password {
+            return Share::locked(share, owner, base);
+        }
+        Share {
+            name: source.name.clone(),
+            visited: share.views,
+            source_type: source.file_bytes.is_none().into(),
+            owner: User::redacted(owner),
+            created_at: time(share.created_ms),
+            ..Share::locked(share, owner, base)
+        }
+    }
+
+    pub fn unlocked(share: &DomainShare, owner: &account::User, source: &Source, base: &str, now_ms: i64) -> Share {
+        Share {
+            name: source.name.clone(),
+            visited: share.views,
+            downloaded: Some(share.downloads).filter(|n| *n != 0),
+            remain_downloads: share.downloads_left(),
+            unlocked: true,
+            source_type: source.file_bytes.is_none().into(),
+            owner: User::redacted(owner),
+            created_at: time(share.created_ms),
+            expires: share.terms.expires_ms.map(time),
+            expired: source.is_gone || share.state(now_ms) != State::Active,
+            size: source.file_bytes.unwrap_or(0),
+            show_readme: share.terms.show_readme,
+            ..Share::locked(share, owner, base)
+        }
+    }
+
+    /// What only its owner is told, added to what everybody is.
+    pub fn for_owner(self, share: &DomainShare, owner: &account::User, told: ForOwner) -> Share {
+        let url = told.password.as_ref().map_or_else(|| self.url.clone(), |word| format!("{}/{word}", self.url));
+        Share {
+            owner: User { email: Some(owner.mail.clone()), ..User::redacted(owner) },
+            url,
+            is_private: share.terms.has_password,
+            share_view: share.terms.share_view,
+            password: told.password,
+            source_uri: told.source_uri,
+            permission_setting: Some(told.permissions),
+            ..self
+        }
+    }
+}
+
+pub struct ForOwner {
+    pub password: Option<String>,
+    pub source_uri: Option<String>,
+    pub permissions: PermissionSetting,
+}
+
+#[derive(Serialize)]
+pub struct Pagination {
+    pub page: usize,
+    pub page_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    pub is_cursor: bool,
+}
+
+#[derive(Serialize)]
+pub struct Shares {
+    pub shares: Vec<Share>,
+    pub pagination: Pagination,
+}
+
+// Files ---------------------------------------------------------------------------------------------------------------
+
+#[derive(Serialize, Clone)]
+pub struct File {
+    /// 0 file, 1 folder.
+    pub r#type: u8,
+    pub id: String,
+    pub name: String,
+    pub created_at: String,
+    pub updated_at: String,
+    pub size: u64,
+    pub metadata: Option<BTreeMap<String, String>>,
+    pub path: String,
+    pub capability: String,
+    pub owned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary_entity: Option<String>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub shared: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder_summary: Option<FolderSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extended_info: Option<ExtendedInfo>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owned {
+    Mine,
+    Others,
+}
+
+impl File {
+    pub fn of(item: &Item, name: &str, path: String, capability: u64, owned: Owned) -> File {
+        File {
+            r#type: item.is_folder().into(),
+            id: item.id.clone(),
+            name: name.to_owned(),
+            created_at: time(item.added_ms),
+            updated_at: time(item.modified_ms),
+            size: if item.is_folder() { 0 } else { item.size_bytes },
+            path,
+            primary_entity: (!item.is_folder()).then(|| item.etag()),
+            ..File::root(String::new(), capability, owned)
+        }
+    }
+
+    /// A folder that is no item: the root of a space.
+    pub fn root(path: String, capability: u64, owned: Owned) -> File {
+        File {
+            r#type: 1,
+            id: String::new(),
+            name: String::new(),
+            created_at: time(0),
+            updated_at: time(0),
+            size: 0,
+            metadata: None,
+            path,
+            capability: boolset::write(capability),
+            owned: owned == Owned::Mine,
+            primary_entity: None,
+            shared: false,
+            folder_summary: None,
+            extended_info: None,
+        }
+    }
+}
+
+#[derive(Serialize, Clone)]
+pub struct FolderSummary {
+    pub size: u64,
+    pub files: u64,
+    pub folders: u64,
+    pub completed: bool,
+    pub calculated_at: String,
+}
+
+#[derive(Serialize, Clone)]
+pub struct ExtendedInfo {
+    pub storage_policy: Option<StoragePolicy>,
+    pub storage_used: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<Share>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<Entity>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub direct_links: Vec<DirectLink>,
+}
+
+#[derive(Serialize, Clone)]
+pub struct Entity {
+    pub id: String,
+    /// 0: a version of the content; there is only the current one.
+    pub r#type: u8,
+    pub size: u64,
+    pub created_at: String,
+}
+
+#[derive(Serialize, Clone)]
+pub struct DirectLink {
+    pub id: String,
+    pub url: String,
+    pub downloaded: i64,
+    pub created_at: String,
+}
+
+/// Where files go. Any type but `local` would make clients talk to some cloud.
+#[derive(Serialize, Clone)]
+pub struct StoragePolicy {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub r#type: &'static str,
+    pub max_size: u64,
+}
+
+pub const LOCAL: StoragePolicy = StoragePolicy { id: "local", name: "Openshelf", r#type: "local", max_size: 0 };
+
+#[derive(Serialize)]
+pub struct Props {
+    pub capability: String,
+    pub max_page_size: usize,
+    pub order_by_options: [&'static str; 4],
+    pub order_direction_options: [&'static str; 2],
+}
+
+#[derive(Serialize)]
+pub struct Files {
+    pub files: Vec<File>,
+    pub parent: File,
+    pub pagination: Pagination,
+    pub props: Props,
+    pub context_hint: Option<String>,
+    pub mixed_type: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub recursion_limit_reached: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub single_file_view: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_policy: Option<StoragePolicy>,
+}
+
+#[derive(Serialize)]
+pub struct Url {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Urls {
+    pub urls: Vec<Url>,
+    pub expires: String,
+}
+
+#[derive(Serialize)]
+pub struct Thumb {
+    pub url: String,
+    pub expires: String,
+}
+
+#[derive(Serialize)]
+pub struct SourceLink {
+    pub link: String,
+    pub file_url: String,
+}
+
+#[derive(Serialize)]
+pub struct UploadSession {
+    pub session_id: String,
+    pub upload_id: String,
+    pub chunk_size: u64,
+    /// Unix seconds: the only time in this protocol that is.
+    pub expires: i64,
+    pub storage_policy: StoragePolicy,
+    pub uri: String,
+    pub callback_secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+}
+
+#[derive(Serialize)]
+pub struct Capacity {
+    pub used: u64,
+    pub free: u64,
+    pub total: u64,
+}

@@ -1,0 +1,110 @@
+//! Uploads: in chunks of the server's size, or a small file whole.
+
+use axum::http::header;
+use serde::Deserialize;
+
+use super::answers::{LOCAL, UploadSession};
+use super::files::{changed, folder_at, own_item};
+use super::uri::FileUri;
+use super::{Outcome, Query, ROOT_PROTECTED, body, data, done, tree};
+use crate::account::User;
+use crate::error::{Error, Thing};
+use crate::http::Call;
+use crate::work::upload::{self, Begin, OnConflict};
+
+/// One client sends nothing at all when told that there are no chunks.
+const CHUNK_BYTES: u64 = 25 * 1024 * 1024;
+
+#[derive(Deserialize)]
+struct Upload {
+    uri: Option<String>,
+    size: Option<u64>,
+    last_modified: Option<i64>,
+    mime_type: Option<String>,
+    entity_type: Option<String>,
+}
+
+pub async fn put_upload(mut call: Call, user: User) -> Outcome {
+    let asked: Upload = body(&mut call).await?;
+    let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
+    tree::own_path(&user, &uri)?;
+    let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
+    let on_conflict = match asked.entity_type.as_deref() {
+        None | Some("") => OnConflict::Refuse,
+        Some("version") => OnConflict::Replace,
+        Some(_) => return Err(Error::Unsupported("This kind of upload").into()),
+    };
+    let begin = Begin {
+        into: folder_at(&call, &user, &folder.path).await?,
+        name: name.to_owned(),
+        size_bytes: Some(asked.size.ok_or(Error::Missing("size"))?),
+        chunk_bytes: CHUNK_BYTES,
+        modified_ms: asked.last_modified.filter(|ms| *ms > 0),
+        on_conflict,
+    };
+    let begun = upload::begin(&call.app, &user, begin).await?;
+    data(&UploadSession {
+        session_id: begun.id,
+        upload_id: String::new(),
+        chunk_size: begun.chunk_bytes,
+        expires: begun.expires_ms / 1000,
+        storage_policy: LOCAL,
+        uri: uri.to_string(),
+        callback_secret: String::new(),
+        mime_type: asked.mime_type,
+    })
+}
+
+pub async fn post_chunk(mut call: Call, user: User) -> Outcome {
+    let index = call.path("index").parse().map_err(|_| Error::invalid("chunk index", "it is a number"))?;
+    let declared_bytes = call.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let chunk = std::mem::take(&mut call.body);
+    upload::write_chunk(&call.app, &user, call.path("session"), index, chunk, declared_bytes).await?;
+    done()
+}
+
+#[derive(Deserialize)]
+struct Cancel {
+    id: Option<String>,
+}
+
+pub async fn delete_upload(mut call: Call, user: User) -> Outcome {
+    let asked: Cancel = body(&mut call).await?;
+    upload::cancel(&call.app, &user, &asked.id.ok_or(Error::Missing("id"))?).await?;
+    done()
+}
+
+/// Writes a file whole: over what is there, if that still is what the client saw, or anew.
+pub async fn put_content(mut call: Call, user: User) -> Outcome {
+    let query = Query::of(&call)?;
+    let uri = FileUri::parse(query.need("uri")?)?;
+    tree::own_path(&user, &uri)?;
+    let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
+    let content = std::mem::take(&mut call.body);
+    let item = match own_item(&call, &user, &uri).await {
+        Ok(item) => {
+            let previous = query.get("previous").map(|entity| revision_in(entity, &item.id)).transpose()?;
+            upload::replace(&call.app, &user, &item.id, previous, content, None).await?
+        }
+        Err(super::Failure::Of(Error::NotFound(_))) => {
+            let into = folder_at(&call, &user, &folder.path).await?;
+            let begin = Begin {
+                into,
+                name: name.to_owned(),
+                size_bytes: None,
+                chunk_bytes: 0,
+                modified_ms: None,
+                on_conflict: OnConflict::Refuse,
+            };
+            upload::whole(&call.app, &user, begin, content).await?
+        }
+        Err(failure) => return Err(failure),
+    };
+    changed(&call, user, &uri, &item).await
+}
+
+/// The revision in an entity's id, which is the file's own and the revision.
+fn revision_in(entity: &str, item_id: &str) -> Result<i64, Error> {
+    let revision = entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-')).and_then(|text| text.parse().ok());
+    revision.ok_or(Error::NotFound(Thing::Version))
+}

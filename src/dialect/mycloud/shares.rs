@@ -1,0 +1,359 @@
+//! The share service, and the permissions that open files to a share's holders.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+
+use super::answers::{self, ShareAnswer, public_id, user_id};
+use super::{Query, answer_empty, answer_json, auth, device, json_object};
+use crate::account::{User, UserKey};
+use crate::error::{Error, Result, Thing};
+use crate::http::Call;
+use crate::library::ItemKey;
+use crate::share::grant::{Action, ShareFacts};
+use crate::share::visit::{Visitor, is_preview_crawler};
+use crate::share::{Audience, Bits, Change, Door, Share, ShareKey, Shared, Subject, Wish};
+use crate::store::shares::{self, Direction, Order};
+use crate::store::{Tx, accounts, library};
+use crate::work::sharing::{self, Contents};
+use crate::work::signin;
+use crate::{App, now_ms};
+
+// What bodies say ------------------------------------------------------------------------------------------------------
+
+type Body = Map<String, Value>;
+
+fn text<'a>(body: &'a Body, name: &'static str) -> Result<&'a str> {
+    body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(Error::Missing(name))
+}
+
+/// A list of ids; `None` where the field is absent, which is not the same as empty.
+fn list(body: &Body, name: &'static str) -> Result<Option<Vec<String>>> {
+    let not_ids = || Error::invalid(name, "a list of ids");
+    match body.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(all)) => {
+            all.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(not_ids)).collect::<Result<_>>().map(Some)
+        }
+        Some(_) => Err(not_ids()),
+    }
+}
+
+/// What a body says of a share, besides who may read it.
+fn wish_of(body: &Body) -> Result<Wish> {
+    let metadata = match body.get("metadata") {
+        None => Change::Keep,
+        Some(Value::Null) => Change::Clear,
+        Some(Value::Object(fields)) => Change::Set(Value::Object(fields.clone()).to_string()),
+        Some(_) => return Err(Error::invalid("metadata", "an object")),
+    };
+    let use_cache = match body.get("useCache") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(use_cache)) => Some(*use_cache),
+        Some(_) => return Err(Error::invalid("useCache", "true or false")),
+    };
+    Ok(Wish { metadata, use_cache, ..Wish::default() })
+}
+
+/// Only those who are named may read. An empty list names nobody: a client that computed one must not publish by it.
+fn restrict(wish: &mut Wish, readers: Vec<UserKey>) {
+    wish.audience = Some(Audience::Listed);
+    wish.permissions = Some(readers.into_iter().map(|key| (Subject::User(key), Bits::READ)).collect());
+}
+
+fn readers(tx: &mut Tx, user_ids: &[String]) -> Result<Vec<UserKey>> {
+    let mut keys = Vec::new();
+    for id in user_ids {
+        let user = accounts::by_id(tx, public_id(id))?.filter(User::is_active).ok_or(Error::NotFound(Thing::User))?;
+        if !keys.contains(&user.key) {
+            keys.push(user.key);
+        }
+    }
+    Ok(keys)
+}
+
+fn named_items(tx: &mut Tx, file_ids: &[String]) -> Result<Vec<Shared>> {
+    let mut items = Vec::new();
+    for id in file_ids {
+        let shared = Shared::Item(library::item_by_id(tx, id)?.ok_or(Error::NotFound(Thing::File))?.key);
+        if !items.contains(&shared) {
+            items.push(shared);
+        }
+    }
+    Ok(items)
+}
+
+// What answers say -----------------------------------------------------------------------------------------------------
+
+fn file_ids(tx: &mut Tx, facts: &ShareFacts) -> Result<Vec<String>> {
+    Ok(match sharing::contents(tx, facts)? {
+        Contents::Folder(item) | Contents::File(item) => vec![item.id],
+        Contents::Set(items) => items.into_iter().map(|item| item.id).collect(),
+    })
+}
+
+/// A share as its owner sees it.
+fn owners_answer(tx: &mut Tx, share: Share, owner: &User, device_id: &str, base: &str) -> Result<ShareAnswer> {
+    let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
+    let facts = shares::facts_of(tx, share, &visitor, now_ms())?;
+    let mut answer = ShareAnswer::of(&facts.share, owner, file_ids(tx, &facts)?, device_id, base);
+    answer.user_ids = user_ids(tx, &facts.share)?;
+    Ok(answer)
+}
+
+fn user_ids(tx: &mut Tx, share: &Share) -> Result<Option<Vec<String>>> {
+    if share.terms.audience != Audience::Listed {
+        return Ok(None);
+    }
+    let mut ids = Vec::new();
+    for (subject, bits) in &share.terms.permissions {
+        if let (Subject::User(key), true) = (subject, bits.has(Bits::READ)) {
+            ids.extend(accounts::by_key(tx, *key)?.map(|user| user_id(&user)));
+        }
+    }
+    Ok(Some(ids))
+}
+
+async fn answer_owner(call: &Call, status: StatusCode, share: Share, owner: User) -> Result<Response> {
+    let (device_id, base) = (device::id(&call.app).await?, call.origin.base.clone());
+    let answer = call.app.db.read(move |tx| owners_answer(tx, share, &owner, &device_id, &base)).await?;
+    Ok(answer_json(status, &json!({"data": answer, "error": null})))
+}
+
+// Calls ---------------------------------------------------------------------------------------------------------------
+
+pub async fn post_shares(mut call: Call) -> Result<Response> {
+    let owner = auth::owner(&call).await?;
+    let body = json_object(&mut call).await?;
+    if !text(&body, "deviceId")?.eq_ignore_ascii_case(&device::id(&call.app).await?) {
+        return Err(Error::NotFound(Thing::Device));
+    }
+    let files = list(&body, "fileIds")?.filter(|files| !files.is_empty()).ok_or(Error::Missing("fileIds"))?;
+    if public_id(text(&body, "ownerId")?) != owner.id {
+        return Err(Error::invalid("ownerId", "it is not the user of the token"));
+    }
+    let mut wish = wish_of(&body)?;
+    let users = list(&body, "userIds")?;
+    let resolve = move |tx: &mut Tx| Ok((named_items(tx, &files)?, users.map(|users| readers(tx, &users)).transpose()?));
+    let (items, readers) = call.app.db.read(resolve).await?;
+    if let Some(readers) = readers {
+        restrict(&mut wish, readers);
+    }
+    let made = sharing::create(&call.app, &owner, Door::MyCloud, items, wish).await;
+    let share = made.map_err(about_files)?;
+    answer_owner(&call, StatusCode::CREATED, share, owner).await
+}
+
+/// Files that are not the caller's to share are told by the name of the field they came in, whatever keeps them away.
+fn about_files(error: Error) -> Error {
+    match error {
+        Error::Forbidden(_) | Error::Invalid { what: "id", .. } => Error::invalid("fileIds", "they are not yours to share"),
+        other => other,
+    }
+}
+
+pub async fn get_share(call: Call) -> Result<Response> {
+    let mut visitor = call.guest();
+    // A bad token is as none: it must not shut a share that is open to anyone.
+    visitor.user = auth::user_if_any(&call).await?;
+    let facts = opened(&call, &mut visitor).await?;
+    sharing::count_view(&call.app, &facts, &visitor).await?;
+    let device_id = device::id(&call.app).await?;
+    let (token, claims) = auth::share_token(&call.app, &facts.share, &device_id, &visitor);
+    carry_visit(&call.app, &facts.share, &visitor, claims.jti).await?;
+    let base = call.origin.base.clone();
+    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
+    let answer = call.app.db.read(move |tx| {
+        let mut answer = ShareAnswer::of(&facts.share, &facts.owner, file_ids(tx, &facts)?, &device_id, &base);
+        answer.device = Some(answers::public_device(&device_id, &base));
+        answer.share_token = Some(token);
+        answer.user_ids = if is_owner { user_ids(tx, &facts.share)? } else { None };
+        Ok(answer)
+    });
+    Ok(answer_json(StatusCode::OK, &json!({"data": answer.await?, "error": null})))
+}
+
+/// The share of the path, opened to the visitor; with the password of our own header where it has one.
+async fn opened(call: &Call, visitor: &mut Visitor) -> Result<ShareFacts> {
+    let open = |visitor: Visitor| {
+        let id = call.path("shareId").to_owned();
+        call.app.db.read(move |tx| sharing::open(tx, &id, &visitor).map(|(facts, _)| facts))
+    };
+    match (open(visitor.clone()).await, call.header("x-share-password")) {
+        (Err(Error::ShareLocked), Some(password)) => {
+            signin::unlock(&call.app, call.path("shareId"), password, visitor).await?;
+            open(visitor.clone()).await
+        }
+        (answer, _) => answer,
+    }
+}
+
+/// The visitor who was just counted goes on under the token's name; without this the token of a share's last view would
+/// open nothing.
+async fn carry_visit(app: &App, share: &Share, visitor: &Visitor, jti: String) -> Result<()> {
+    if share.terms.view_limit.is_none() || visitor.known_as().is_some() || is_preview_crawler(&visitor.agent) {
+        return Ok(());
+    }
+    let (key, carried) = (share.key, visitor.clone().with_ticket(jti));
+    app.db.write(move |tx| shares::know_visitor(tx, key, &carried, now_ms())).await
+}
+
+/// Ours: the caller's shares, newest first.
+pub async fn get_shares(call: Call) -> Result<Response> {
+    let owner = auth::owner(&call).await?;
+    let query = Query::of(&call);
+    if query.get("ownerId").is_some_and(|id| public_id(id) != owner.id) {
+        return Err(Error::invalid("ownerId", "it is not the user of the token"));
+    }
+    let device_id = device::id(&call.app).await?;
+    if query.get("deviceId").is_some_and(|id| !id.eq_ignore_ascii_case(&device_id)) {
+        return Err(Error::NotFound(Thing::Device));
+    }
+    let limit = usize::try_from(query.number("limit")?.unwrap_or(100).clamp(1, 1000)).unwrap_or(100);
+    let (after, base) = (query.get("pageToken").map(str::to_owned), call.origin.base.clone());
+    let page = move |tx: &mut Tx| page_of(tx, &owner, after.as_deref(), limit, &device_id, &base);
+    Ok(answer_json(StatusCode::OK, &call.app.db.read(page).await?))
+}
+
+fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_id: &str, base: &str) -> Result<Value> {
+    let after = match after {
+        Some(id) => {
+            let ShareKey(key) = shares::owned(tx, owner.key, id).map_err(|_| Error::invalid("pageToken", "it is of no page"))?.key;
+            Some((key, ShareKey(key)))
+        }
+        None => None,
+    };
+    let mut found = shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, limit + 1)?;
+    let goes_on = found.len() > limit;
+    found.truncate(limit);
+    let page_token = found.last().filter(|_| goes_on).map(|(_, share)| share.id.clone()).unwrap_or_default();
+    let data: Vec<_> =
+        found.into_iter().map(|(_, share)| owners_answer(tx, share, owner, device_id, base)).collect::<Result<_>>()?;
+    Ok(json!({"data": data, "pageToken": page_token, "error": null}))
+}
+
+/// Ours: metadata, useCache and userIds; `userIds: null` opens the share to anyone.
+pub async fn patch_share(mut call: Call) -> Result<Response> {
+    let owner = auth::owner(&call).await?;
+    let body = json_object(&mut call).await?;
+    if body.keys().any(|name| !matches!(name.as_str(), "metadata" | "useCache" | "userIds")) {
+        return Err(Error::invalid("body", "only metadata, useCache and userIds can be changed"));
+    }
+    let mut wish = wish_of(&body)?;
+    match list(&body, "userIds")? {
+        Some(users) => restrict(&mut wish, call.app.db.read(move |tx| readers(tx, &users)).await?),
+        None if body.contains_key("userIds") => {
+            wish.audience = Some(Audience::Anyone);
+            wish.permissions = Some(Vec::new());
+        }
+        None => {}
+    }
+    let share = sharing::edit(&call.app, owner.key, call.path("shareId"), wish).await?;
+    answer_owner(&call, StatusCode::OK, share, owner).await
+}
+
+/// Ours: ends the share and its tokens, at every door.
+pub async fn delete_share(call: Call) -> Result<Response> {
+    let owner = auth::owner(&call).await?;
+    sharing::revoke(&call.app, owner.key, call.path("shareId")).await?;
+    Ok(answer_empty(StatusCode::NO_CONTENT))
+}
+
+// Permissions ---------------------------------------------------------------------------------------------------------
+
+/// What a permission names: the file and the share's `authId`.
+struct Permission {
+    file_id: String,
+    auth_id: String,
+}
+
+impl Permission {
+    fn of(body: &Body) -> Result<Permission> {
+        let file_id = text(body, "fileID")?.to_owned();
+        let entity = body.get("entity").and_then(Value::as_object).ok_or(Error::Missing("entity"))?;
+        let auth_id = text(entity, "id")?.to_owned();
+        match text(entity, "type")? {
+            "cloudShare" => {}
+            "user" => return Err(Error::Unsupported("a permission for one user")),
+            _ => return Err(Error::invalid("type", "cloudShare")),
+        }
+        match body.get("value").and_then(Value::as_str) {
+            None | Some("ReadFile") => Ok(Permission { file_id, auth_id }),
+            Some("WriteFile" | "FileOwner") => Err(Error::Unsupported("any permission but ReadFile")),
+            Some(_) => Err(Error::invalid("value", "ReadFile")),
+        }
+    }
+
+    /// The item, if it is the user's to share, and so is the share.
+    fn resolve(&self, tx: &mut Tx, user: &User, visitor: &Visitor) -> Result<ItemKey> {
+        let share = shares::by_auth_id(tx, &self.auth_id)?.filter(|share| share.owner == user.key && !share.revoked);
+        share.ok_or(Error::NotFound(Thing::Share))?;
+        Ok(sharing::own(tx, user, visitor, &self.file_id, Action::Share)?.item().key)
+    }
+}
+
+pub async fn post_file_perms(mut call: Call) -> Result<Response> {
+    let user = auth::user(&call).await?;
+    let body = json_object(&mut call).await?;
+    text(&body, "value")?;
+    let permission = Permission::of(&body)?;
+    let visitor = call.guest().with_user(user.clone());
+    let grant = move |tx: &mut Tx| {
+        let item = permission.resolve(tx, &user, &visitor)?;
+        shares::grant_item(tx, &permission.auth_id, item, Bits::READ)
+    };
+    call.app.db.write(grant).await?;
+    Ok(answer_json(StatusCode::CREATED, &body))
+}
+
+/// Ours: takes a permission back. Named in a body like the one that gave it, or by `fileID` and `entityID`.
+pub async fn delete_file_perms(mut call: Call) -> Result<Response> {
+    let user = auth::user(&call).await?;
+    let query = Query::of(&call);
+    let permission = match (query.get("fileID"), query.get("entityID")) {
+        (Some(file_id), Some(auth_id)) => Permission { file_id: file_id.to_owned(), auth_id: auth_id.to_owned() },
+        _ => Permission::of(&json_object(&mut call).await?)?,
+    };
+    let visitor = call.guest().with_user(user.clone());
+    let withdraw = move |tx: &mut Tx| {
+        let item = permission.resolve(tx, &user, &visitor)?;
+        shares::ungrant_item(tx, &permission.auth_id, item)
+    };
+    match call.app.db.write(withdraw).await? {
+        0 => Err(Error::NotFound(Thing::File)),
+        _ => Ok(answer_empty(StatusCode::NO_CONTENT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(value: Value) -> Body {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn empty_list_of_users_restricts_and_an_absent_one_does_not() {
+        assert_eq!(list(&body(json!({"userIds": []})), "userIds").unwrap(), Some(Vec::new()));
+        assert_eq!(list(&body(json!({})), "userIds").unwrap(), None);
+        assert!(list(&body(json!({"userIds": "auth0|u"})), "userIds").is_err());
+        assert!(list(&body(json!({"userIds": [1]})), "userIds").is_err());
+        let mut wish = Wish::default();
+        restrict(&mut wish, Vec::new());
+        assert_eq!((wish.audience, wish.permissions), (Some(Audience::Listed), Some(Vec::new())));
+    }
+
+    #[test]
+    fn permission_that_would_not_be_enforced_is_refused() {
+        let of = |entity: &str, value: &str| {
+            Permission::of(&body(json!({"fileID": "f", "entity": {"id": "a", "type": entity}, "value": value})))
+        };
+        assert!(of("cloudShare", "ReadFile").is_ok());
+        assert!(matches!(of("user", "ReadFile"), Err(Error::Unsupported(_))));
+        assert!(matches!(of("cloudShare", "WriteFile"), Err(Error::Unsupported(_))));
+        assert!(matches!(of("cloudShare", "FileOwner"), Err(Error::Unsupported(_))));
+        assert!(matches!(of("cloudShare", "x"), Err(Error::Invalid { .. })));
+        assert!(matches!(of("", "ReadFile"), Err(Error::Missing("type"))));
+    }
+}
