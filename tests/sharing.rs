@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use openshelf::library::{Item, Library};
+use openshelf::library::Library;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::both_engines;
 use crate::fixture::Fixture;
 use crate::server::{ADMIN, ADMIN_MAIL, Server};
-use crate::strangers::{Answer, DESKS, DOORS, Desk, Door, Guest, Owner, Wanted, encoded, item, text};
+use crate::strangers::{Answer, DESKS, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, encoded, text};
 
 const LIBRARY: &str = "Shelf";
 const ALBUM: &str = "Music/The Band/First Album";
@@ -35,8 +35,8 @@ impl Stage {
         Stage { fixture, library, server, owner, _folder: folder }
     }
 
-    async fn item(&self, path: &str) -> Item {
-        item(&self.server, &self.library, path).await
+    async fn shareable(&self, path: &str) -> Shareable {
+        Shareable::of(&self.server, &self.library, path).await
     }
 
     async fn wanted(&self, path: &str) -> Wanted {
@@ -46,12 +46,6 @@ impl Stage {
     fn guest(&self, agent: &str) -> Guest {
         Guest::new(&self.server, agent)
     }
-}
-
-/// As owners of this protocol name a path of the library.
-fn drive_uri(path: &str) -> String {
-    let path: Vec<String> = path.split('/').map(encoded).collect();
-    format!("cloudreve://my/{LIBRARY}/{}", path.join("/"))
 }
 
 fn decoded(uri: &str) -> String {
@@ -73,16 +67,16 @@ struct Life<'a> {
     stage: &'a Stage,
     owner: &'a Owner,
     made_at: Desk,
-    album: Item,
+    album: Shareable,
     song: Wanted,
     id: String,
 }
 
 impl<'a> Life<'a> {
     async fn of(stage: &'a Stage, made_at: Desk) -> Life<'a> {
-        let (owner, album) = (&stage.owner, stage.item(ALBUM).await);
+        let (owner, album) = (&stage.owner, stage.shareable(ALBUM).await);
         let song = stage.wanted(&format!("{ALBUM}/{SONG}")).await;
-        let id = owner.make(made_at, &album, &drive_uri(ALBUM)).await;
+        let id = owner.make(made_at, &album).await;
         assert!(id.len() == 22 && id.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
         Life { stage, owner, made_at, album, song, id }
     }
@@ -110,7 +104,7 @@ impl<'a> Life<'a> {
         }
         let page = self.guest("early").get(&format!("/s/{}", self.id)).await.text();
         assert!(!page.contains("Opening") && !page.contains("First Album"), "{page}");
-        self.owner.permit(&self.id, &self.album.id).await;
+        self.owner.permit(&self.id, &self.album.item.id).await;
     }
 
     async fn is_seen_at_every_door(&self) {
@@ -153,7 +147,7 @@ impl<'a> Life<'a> {
             }
             assert_eq!(told["shareId"], id.as_str());
             assert_eq!((&told["ownerId"], &told["deviceId"]), (&json!(owner.mycloud_id), &json!(owner.device_id)));
-            assert_eq!(told["fileIds"], json!([self.album.id]));
+            assert_eq!(told["fileIds"], json!([self.album.item.id]));
             assert_ne!(told["authId"], id.as_str());
             assert!(told["dateCreated"].is_i64() && told["lastModified"].is_i64(), "{told}");
             assert_eq!((&told["useCache"], &told["cacheUrl"]), (&json!(false), &json!("")));
@@ -161,6 +155,9 @@ impl<'a> Life<'a> {
             assert!(text(&told["shareToken"]).split('.').count() == 3, "{told}");
             assert!(text(&told["device"]["network"]["proxyURL"]).ends_with(&owner.device_id), "{told}");
         }
+
+        let on_the_command_line = owner.command_line_share(id).await.unwrap();
+        assert_eq!((on_the_command_line.owner.as_str(), on_the_command_line.password), (ADMIN, None));
 
         let page = self.guest("browser").get(&format!("/s/{id}")).await.text();
         assert!(page.contains("First Album") && page.contains("Opening") && page.contains(ADMIN), "{page}");
@@ -299,7 +296,7 @@ impl<'a> Life<'a> {
         assert_eq!(self.form().await, form);
 
         // A drive's edit says "none" of the two limits that it does not name, and cannot speak of the rest.
-        let edit = json!({"uri": drive_uri(ALBUM), "is_private": false, "show_readme": true});
+        let edit = json!({"uri": self.album.drive_uri, "is_private": false, "show_readme": true});
         let url = self.owner.cloudreve(Method::POST, &format!("/api/v4/share/{}", self.id), Some(edit)).await;
         assert_eq!(url, format!("{}/s/{}/{SECRET}", self.stage.server.url, self.id));
         let cleared = form.replace("value=\"2100-01-01T00:00\"", "").replace(&format!("value=\"{}\"", counted + 50), "");
@@ -351,6 +348,7 @@ impl<'a> Life<'a> {
         assert_eq!(self.owner.subsonic_share(&self.id).await, None);
         assert_eq!(self.owner.cloudreve_share(&self.id).await, None);
         assert_eq!(self.owner.mycloud_share(&self.id).await, None);
+        assert!(self.owner.command_line_share(&self.id).await.is_none());
         assert!(!self.owner.page("/app/shares").await.text().contains(&self.id));
         let again = self.owner.subsonic_as_it_is("deleteShare", &[("id", &self.id)]).await;
         assert_eq!(again["error"]["code"], 70);
@@ -362,10 +360,6 @@ impl<'a> Life<'a> {
 /// Without the blanks that a missing attribute leaves.
 fn squeezed(html: &str) -> String {
     html.split_whitespace().collect::<Vec<_>>().join(" ").replace(" >", ">")
-}
-
-fn contains(all: &[u8], part: &[u8]) -> bool {
-    all.windows(part.len()).any(|window| window == part)
 }
 
 // What outsiders cannot tell apart -------------------------------------------------------------------------------------
@@ -443,11 +437,11 @@ both_engines! {
     async fn unknown_expired_used_up_and_revoked_shares_look_alike_at_every_door(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let owner = &stage.owner;
-        let album = stage.item(ALBUM).await;
+        let album = stage.shareable(ALBUM).await;
         let song = stage.wanted(&format!("{ALBUM}/{SONG}")).await;
         let mut dead: Vec<(&str, String)> = Vec::new();
         for (name, password) in [("revoked", None), ("revoked with a password", Some(SECRET))] {
-            let id = owner.make(Desk::Page, &album, "").await;
+            let id = owner.make(Desk::Page, &album).await;
             if let Some(password) = password {
                 lock(owner, &id, password, &[]).await;
             }
@@ -455,7 +449,7 @@ both_engines! {
             dead.push((name, id));
         }
         for (name, password) in [("used up", None), ("used up with a password", Some(SECRET))] {
-            let id = owner.make(Desk::Page, &album, "").await;
+            let id = owner.make(Desk::Page, &album).await;
             match password {
                 Some(password) => lock(owner, &id, password, &[("download_limit", "1")]).await,
                 None => drop(owner.post(&format!("/app/shares/{id}"), &[("download_limit", "1"), ("downloads", "allowed")]).await),
@@ -467,7 +461,7 @@ both_engines! {
         }
         let soon = (openshelf::now_ms() + 1000).to_string();
         for (name, password) in [("expired", None), ("expired with a password", Some(SECRET))] {
-            let id = owner.make(Desk::Page, &album, "").await;
+            let id = owner.make(Desk::Page, &album).await;
             if let Some(password) = password {
                 lock(owner, &id, password, &[]).await;
             }

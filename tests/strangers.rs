@@ -1,8 +1,11 @@
 //! Owners and guests as other people's programs are: each door by plain HTTP, as its clients speak it.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use openshelf::App;
+use openshelf::cli::order::{self, DiskPath, Order, Reply, ShareLine};
 use openshelf::library::{Item, Library};
 use openshelf::store::library;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -19,9 +22,10 @@ pub enum Desk {
     Subsonic,
     Cloudreve,
     MyCloud,
+    CommandLine,
 }
 
-pub const DESKS: [Desk; 4] = [Desk::Subsonic, Desk::Cloudreve, Desk::MyCloud, Desk::Page];
+pub const DESKS: [Desk; 5] = [Desk::Subsonic, Desk::Cloudreve, Desk::MyCloud, Desk::Page, Desk::CommandLine];
 
 /// Where a guest gets bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +100,25 @@ pub async fn item(server: &Server, of: &Library, path: &str) -> Item {
     found.await.unwrap()
 }
 
+/// An item as each desk names it.
+#[derive(Debug, Clone)]
+pub struct Shareable {
+    pub item: Item,
+    pub drive_uri: String,
+    pub disk: PathBuf,
+}
+
+impl Shareable {
+    pub async fn of(server: &Server, of: &Library, path: &str) -> Shareable {
+        let uri: Vec<String> = path.split('/').map(encoded).collect();
+        Shareable {
+            item: item(server, of, path).await,
+            drive_uri: format!("cloudreve://my/{}/{}", encoded(&of.name), uri.join("/")),
+            disk: of.root.join(path),
+        }
+    }
+}
+
 /// A file that guests ask for, in a shared folder.
 #[derive(Debug, Clone)]
 pub struct Wanted {
@@ -118,6 +141,7 @@ impl Wanted {
 
 /// A user who is signed in at every door.
 pub struct Owner {
+    app: Arc<App>,
     client: Client,
     url: String,
     pub name: String,
@@ -154,6 +178,7 @@ impl Owner {
         let devices = client.get(format!("{url}/device/v1/user/{}", encoded(&mycloud_id))).bearer_auth(&token);
         let device_id = text(&Answer::of(devices).await.json()["data"][0]["deviceId"]);
         Owner {
+            app: Arc::clone(&server.app),
             client,
             url,
             name: name.to_owned(),
@@ -211,8 +236,16 @@ impl Owner {
         answer
     }
 
+    /// What a command asks of the server that runs.
+    async fn order(&self, order: Order) -> Reply {
+        let app = Arc::clone(&self.app);
+        // On a worker: hashing a password blocks in place.
+        tokio::spawn(async move { order::run(&app, order, |_| ()).await }).await.unwrap().unwrap()
+    }
+
     /// Shares an item at this desk, as far as the desk's first call goes, and answers its id.
-    pub async fn make(&self, desk: Desk, item: &Item, drive_uri: &str) -> String {
+    pub async fn make(&self, desk: Desk, what: &Shareable) -> String {
+        let item = &what.item;
         match desk {
             Desk::Page => {
                 let made = self.post("/app/shares", &[("item", &item.id), ("downloads", "allowed")]).await;
@@ -223,7 +256,7 @@ impl Owner {
                 text(&made["shares"]["share"][0]["id"])
             }
             Desk::Cloudreve => {
-                let made = self.cloudreve(Method::PUT, "/api/v4/share", Some(json!({"uri": drive_uri}))).await;
+                let made = self.cloudreve(Method::PUT, "/api/v4/share", Some(json!({"uri": what.drive_uri}))).await;
                 text(&made).rsplit_once("/s/").unwrap().1.to_owned()
             }
             Desk::MyCloud => {
@@ -231,6 +264,13 @@ impl Owner {
                 let made = self.mycloud(Method::POST, "/shares/v1/shares", Some(body)).await;
                 assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
                 text(&made.json()["data"]["shareId"])
+            }
+            Desk::CommandLine => {
+                let paths = vec![DiskPath(what.disk.clone())];
+                match self.order(Order::Share { paths, terms: order::Terms::default(), user: None }).await {
+                    Reply::Share(made) => made.id,
+                    other => panic!("{other:?}"),
+                }
             }
         }
     }
@@ -253,6 +293,7 @@ impl Owner {
                 let gone = self.mycloud(Method::DELETE, &format!("/shares/v1/shares/{share}"), None).await;
                 assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text());
             }
+            Desk::CommandLine => drop(self.order(Order::RevokeShare { id: share.to_owned() }).await),
         }
     }
 
@@ -271,6 +312,13 @@ impl Owner {
     pub async fn mycloud_share(&self, share: &str) -> Option<Value> {
         let all = self.mycloud(Method::GET, "/shares/v1/shares", None).await.json();
         all["data"].as_array().unwrap().iter().find(|one| one["shareId"] == share).cloned()
+    }
+
+    pub async fn command_line_share(&self, share: &str) -> Option<ShareLine> {
+        match self.order(Order::Shares).await {
+            Reply::Shares(all) => all.into_iter().find(|one| one.id == share),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// How many downloads are counted.
@@ -404,4 +452,11 @@ impl Guest {
 
 pub fn mycloud_content(token: &str, item_id: &str) -> String {
     format!("/sdk/v2/files/{item_id}/content?download=true&access_token={token}")
+}
+
+/// Whether an archive that stores its files holds this one.
+pub fn contains(all: &[u8], part: &[u8]) -> bool {
+    let first = part[0];
+    let starts = all.iter().enumerate().filter(|(_, byte)| **byte == first).map(|(start, _)| start);
+    starts.into_iter().any(|start| all[start..].starts_with(part))
 }
