@@ -1,5 +1,6 @@
 //! Limits hold to the last one, whoever comes, however many at once, by whichever door.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -25,6 +26,7 @@ struct Stage {
     library: Library,
     owner: Owner,
     folder: TempDir,
+    root: PathBuf,
     shared: Shareable,
     large: Wanted,
 }
@@ -33,15 +35,16 @@ impl Stage {
     async fn set(backend: &Backend) -> Stage {
         let folder = TempDir::new().unwrap();
         let content: Vec<u8> = (0..500_000u32).map(|i| (i / 7) as u8).collect();
-        std::fs::create_dir(folder.path().join("box")).unwrap();
-        std::fs::write(folder.path().join("box/large.bin"), content).unwrap();
-        std::fs::write(folder.path().join("box/small.txt"), "a small one").unwrap();
+        let root = folder.path().join("root");
+        std::fs::create_dir_all(root.join("box")).unwrap();
+        std::fs::write(root.join("box/large.bin"), content).unwrap();
+        std::fs::write(root.join("box/small.txt"), "a small one").unwrap();
         let server = Server::start(backend);
-        let library = server.add_library("Shelf", folder.path());
+        let library = server.add_library("Shelf", &root);
         let owner = Owner::sign_in(&server, ADMIN).await;
         let shared = Shareable::of(&server, &library, "box").await;
-        let large = Wanted::of(&server, &library, folder.path(), "box/large.bin").await;
-        Stage { server, library, owner, folder, shared, large }
+        let large = Wanted::of(&server, &library, &root, "box/large.bin").await;
+        Stage { server, library, owner, folder, root, shared, large }
     }
 
     /// A share with these terms, as the page's form names them.
@@ -173,7 +176,7 @@ both_engines! {
     async fn a_file_that_vanished_gives_its_download_back(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let share = stage.share(&[("download_limit", "1")]).await;
-        let path = stage.folder.path().join("box/large.bin");
+        let path = stage.root.join("box/large.bin");
         let aside = stage.folder.path().join("aside");
         std::fs::rename(&path, &aside).unwrap();
         for door in DOORS {
@@ -185,7 +188,7 @@ both_engines! {
         stage.downloads_settle_at(&share, 0).await;
         std::fs::rename(&aside, &path).unwrap();
         stage.server.scan(&stage.library);
-        let lucky = Wanted::of(&stage.server, &stage.library, stage.folder.path(), "box/large.bin").await;
+        let lucky = Wanted::of(&stage.server, &stage.library, &stage.root, "box/large.bin").await;
         assert!(stage.guest("lucky").download(Door::Page, &share, &lucky).await.is_some());
         assert!(stage.guest("late").download(Door::Page, &share, &lucky).await.is_none());
     }
