@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod engines;
+mod files;
 mod fixture;
 mod kill;
 mod limits;
@@ -10,3 +11,4 @@ mod server;
 mod sharing;
 mod store;
 mod strangers;
+mod subsonic;
