@@ -1,7 +1,11 @@
 //! The one test binary.
 
+mod architecture;
+mod doors;
 mod engines;
 mod fixture;
+mod hostile;
 mod scan;
 mod server;
 mod store;
+mod world;
