@@ -1,4 +1,5 @@
 //! The protocols that other people's apps speak. No dialect knows another.
 
+pub mod cloudreve;
 pub mod mycloud;
 pub mod subsonic;

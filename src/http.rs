@@ -174,7 +174,14 @@ static OWN: Face = Face {
 
 /// All faces of the server. The only place that knows every dialect.
 pub fn faces() -> Vec<&'static Face> {
-    vec![&OWN, &crate::dialect::subsonic::FACE, &crate::dialect::mycloud::FACE, &crate::web::VISIT, &crate::web::DESK]
+    vec![
+        &OWN,
+        &crate::dialect::subsonic::FACE,
+        &crate::dialect::mycloud::FACE,
+        &crate::dialect::cloudreve::FACE,
+        &crate::web::VISIT,
+        &crate::web::DESK,
+    ]
 }
 
 pub fn router(app: Arc<App>) -> Router {

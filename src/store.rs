@@ -24,6 +24,7 @@ pub mod accounts;
 pub mod backup;
 pub mod files;
 pub mod library;
+pub mod links;
 pub mod marks;
 mod migration;
 pub mod music;

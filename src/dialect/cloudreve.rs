@@ -22,9 +22,9 @@ pub mod uri;
 
 use std::collections::BTreeMap;
 
-use axum::Json;
+use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -188,8 +188,10 @@ struct Success<'a, T> {
 }
 
 fn json(body: &impl Serialize) -> Response {
-    let mut response = Json(body).into_response();
+    let bytes = serde_json::to_vec(body).expect("answers have string keys only");
+    let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

@@ -180,6 +180,10 @@ pub fn group_by_id(tx: &mut Tx, id: &str) -> Result<Option<GroupKey>> {
     tx.maybe("SELECT id FROM user_group WHERE public_id = $1", args![id], |row| Ok(GroupKey(row.get(0)?)))
 }
 
+pub fn group_id(tx: &mut Tx, key: GroupKey) -> Result<Option<String>> {
+    tx.maybe("SELECT public_id FROM user_group WHERE id = $1", args![key.0], |row| row.get(0))
+}
+
 // Sessions ------------------------------------------------------------------------------------------------------------
 
 #[derive(Debug, Clone)]

@@ -514,6 +514,17 @@ pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64
     Ok(())
 }
 
+/// The visitor `from`, if their view is counted, goes on as `to`: the address that they were given names them by a ticket.
+pub fn carry_visit(tx: &mut Tx, share: ShareKey, from: &Visitor, to: &Visitor, now_ms: i64) -> Result<()> {
+    if has_visited(tx, share, from, now_ms)? && !has_visited(tx, share, to, now_ms)? {
+        tx.run(
+            "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 0, $3, $3)",
+            args![share.0, to.counted_as(), now_ms],
+        )?;
+    }
+    Ok(())
+}
+
 /// A download of `object`, paid for by one atomic update, or one that this visitor has open already.
 ///
 /// A visitor who carries a ticket takes up their own lease. One who carries nothing takes up one only in the middle of

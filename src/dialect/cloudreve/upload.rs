@@ -58,7 +58,7 @@ pub async fn put_upload(mut call: Call, user: User) -> Outcome {
 pub async fn post_chunk(mut call: Call, user: User) -> Outcome {
     let index = call.path("index").parse().map_err(|_| Error::invalid("chunk index", "it is a number"))?;
     let declared_bytes = call.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let chunk = std::mem::take(&mut call.body);
+    let chunk = call.take_body();
     upload::write_chunk(&call.app, &user, call.path("session"), index, chunk, declared_bytes).await?;
     done()
 }
@@ -80,7 +80,7 @@ pub async fn put_content(mut call: Call, user: User) -> Outcome {
     let uri = FileUri::parse(query.need("uri")?)?;
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
-    let content = std::mem::take(&mut call.body);
+    let content = call.take_body();
     let item = match own_item(&call, &user, &uri).await {
         Ok(item) => {
             let previous = query.get("previous").map(|entity| revision_in(entity, &item.id)).transpose()?;

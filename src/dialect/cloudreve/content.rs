@@ -1,0 +1,362 @@
+//! Bytes: addresses that this server signs, what they give, and direct links.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::answers::{self, SourceLink, Thumb, Url, Urls};
+use super::files::{own_item, some_uris};
+use super::tree::{self, At, Spot};
+use super::uri::{FileUri, encode};
+use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, Query, URL_EXPIRED, body, data, done};
+use crate::account::User;
+use crate::account::token::{Keys, Purpose, random_base62};
+use crate::error::{Error, Result, Thing};
+use crate::http::send::Disposition;
+use crate::http::{Call, deliver};
+use crate::library::{Item, Media};
+use crate::now_ms;
+use crate::share::grant::{Action, Grant};
+use crate::share::visit::Visitor;
+use crate::store::links::{self, DirectLink};
+use crate::store::{Tx, accounts, library, shares};
+use crate::work::sharing;
+
+/// Most direct links that one call makes.
+pub const DIRECT_LINKS_AT_ONCE: usize = 100;
+const TOO_MANY_LINKS: Failure = Failure::Code(40014, "Too many direct links at once");
+const URL_LASTS_MS: i64 = 60 * 60 * 1000;
+const THUMB_PX: u32 = 400;
+
+// Signed addresses ----------------------------------------------------------------------------------------------------
+
+/// What a signed address gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Gives {
+    Inline,
+    Attachment,
+    Cover,
+}
+
+impl Gives {
+    fn action(self) -> Action {
+        match self {
+            Gives::Inline => Action::Play,
+            Gives::Attachment => Action::Download,
+            Gives::Cover => Action::Preview,
+        }
+    }
+}
+
+/// By what right it gives it: looked up again at each request, so that an address dies with what it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum By {
+    Own,
+    Share { id: String, epoch: i64, ticket: String },
+    DirectLink(String),
+}
+
+/// What this server signs into an address. `ticket` names the visitor whose download was leased when it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pass {
+    item: String,
+    gives: Gives,
+    by: By,
+    /// Id and epoch of the user it was made for.
+    user: Option<(String, i64)>,
+    expires_s: i64,
+}
+
+impl Pass {
+    fn of(item: &Item, gives: Gives, by: By, visitor: &Visitor, expires_ms: i64) -> Pass {
+        let user = visitor.user.as_ref().map(|user| (user.id.clone(), user.epoch));
+        Pass { item: item.id.clone(), gives, by, user, expires_s: expires_ms / 1000 }
+    }
+
+    /// `0` in the path is the protocol's speed limit: none.
+    fn url(&self, keys: &Keys, base: &str, name: &str) -> String {
+        let sign = keys.jwt(Purpose::SignedUrl, self);
+        format!("{base}/api/v4/file/content/{}/0/{}?sign={sign}", self.item, encode(name))
+    }
+
+    fn read(call: &Call) -> Result<Pass, Failure> {
+        let query = Query::of(call)?;
+        let pass: Option<Pass> = call.app.keys.claims(Purpose::SignedUrl, query.get("sign").unwrap_or_default());
+        let pass = pass.filter(|pass| pass.item == call.path("id")).ok_or(BAD_SIGNATURE)?;
+        if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
+    }
+
+    /// The visitor as the address knows them.
+    fn visitor(&self, tx: &mut Tx, mut visitor: Visitor) -> Result<Visitor> {
+        if let Some((id, epoch)) = &self.user {
+            let user = accounts::by_id(tx, id)?.filter(|user| user.is_active() && user.epoch == *epoch);
+            visitor.user = Some(user.ok_or(Error::NotFound(Thing::Link))?);
+        }
+        Ok(visitor)
+    }
+
+    /// Needs a writing transaction: a share's download may have to be leased anew.
+    fn grant(&self, tx: &mut Tx, guest: Visitor, range_start: u64) -> Result<Grant> {
+        let mut visitor = self.visitor(tx, guest)?;
+        let action = self.gives.action();
+        match &self.by {
+            By::Own => {
+                let user = visitor.user.clone().ok_or(Error::NotFound(Thing::Link))?;
+                sharing::own(tx, &user, &visitor, &self.item, action)
+            }
+            By::Share { id, epoch, ticket } => {
+                let share = shares::by_id(tx, id)?.filter(|share| !share.revoked && share.epoch == *epoch);
+                let share = share.ok_or(Error::NotFound(Thing::Share))?;
+                // Whoever holds the address proved the password of this epoch to get it.
+                visitor.unlocked.push((share.key, *epoch));
+                let visitor = visitor.with_ticket(ticket);
+                match self.gives {
+                    Gives::Cover => sharing::reach(tx, id, &visitor, &self.item, action),
+                    Gives::Inline | Gives::Attachment => {
+                        sharing::fetch(tx, id, &visitor, &self.item, action, range_start)
+                    }
+                }
+            }
+            By::DirectLink(id) => {
+                let (_, owner, item) = linked(tx, id)?;
+                sharing::own_item(tx, &owner, &visitor.with_user(owner.clone()), item, action)
+            }
+        }
+    }
+}
+
+pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
+    let pass = Pass::read(&call)?;
+    let (asked, guest, range_start) = (pass.clone(), call.guest(), call.range_start());
+    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, range_start)).await?;
+    Ok(match pass.gives {
+        Gives::Cover => deliver::cover(&call, grant, Some(THUMB_PX)).await?,
+        Gives::Inline => deliver::file(&call, grant, Disposition::Inline).await?,
+        Gives::Attachment => deliver::file(&call, grant, Disposition::Attachment).await?,
+    })
+}
+
+// Asking for them -----------------------------------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+struct UrlRequest {
+    uris: Option<Vec<String>>,
+    download: Option<bool>,
+    redirect: Option<bool>,
+    skip_error: Option<bool>,
+    archive: Option<bool>,
+}
+
+/// A URI with who asks for it.
+struct Wanted {
+    uri: FileUri,
+    visitor: Visitor,
+}
+
+/// Each file's address. A share's download is leased now, so that whoever holds an address gets what it promises.
+pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
+    let asked: UrlRequest = body(&mut call).await?;
+    let uris = some_uris(asked.uris)?;
+    if asked.archive == Some(true) {
+        return Err(Error::Unsupported("An archive of several files").into());
+    }
+    let gives = if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline };
+    let expires_ms = now_ms() + URL_LASTS_MS;
+    let ticket = random_base62(22);
+    let urls = match asked.skip_error == Some(true) {
+        true => {
+            let mut urls = Vec::with_capacity(uris.len());
+            for uri in uris {
+                let made = make_urls(&call, user.as_ref(), vec![uri], gives, &ticket, expires_ms).await;
+                urls.push(made.ok().and_then(|mut made| made.pop()));
+            }
+            urls
+        }
+        false => make_urls(&call, user.as_ref(), uris, gives, &ticket, expires_ms).await?.into_iter().map(Some).collect(),
+    };
+    match urls.as_slice() {
+        [Some(url)] if asked.redirect == Some(true) => redirect(url),
+        _ => data(&Urls {
+            urls: urls.into_iter().map(|url| Url { url }).collect(),
+            expires: answers::time(expires_ms),
+        }),
+    }
+}
+
+fn redirect(to: &str) -> Outcome {
+    let to = HeaderValue::from_str(to).map_err(|error| Error::internal("address of a file", error))?;
+    let headers = [(header::LOCATION, to), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::FOUND, headers).into_response())
+}
+
+/// All or none: one transaction, so that a refusal gives back what was leased for the others.
+async fn make_urls(
+    call: &Call,
+    user: Option<&User>,
+    uris: Vec<String>,
+    gives: Gives,
+    ticket: &str,
+    expires_ms: i64,
+) -> Result<Vec<String>, Failure> {
+    let mut wanted: Vec<Wanted> = Vec::with_capacity(uris.len());
+    for uri in uris {
+        let uri = FileUri::parse(&uri)?;
+        // Those of one batch are mostly of one share: its password is proven once.
+        let same = |known: &&Wanted| (known.uri.space, &known.uri.id, &known.uri.password) == (uri.space, &uri.id, &uri.password);
+        let visitor = match wanted.last().filter(same).filter(|_| uri.space == super::uri::Space::Share) {
+            Some(known) => known.visitor.clone(),
+            None => tree::visitor(call, user, &uri).await?,
+        };
+        wanted.push(Wanted { uri, visitor });
+    }
+    let (keys, base, ticket) = (call.app.keys.clone(), call.origin.base.clone(), ticket.to_owned());
+    let urls = call.app.db.write(move |tx| {
+        let url = |wanted: Wanted| {
+            let (item, pass) = pass_for(tx, wanted, gives, &ticket, expires_ms)?;
+            Ok(pass.url(&keys, &base, &item.shown))
+        };
+        wanted.into_iter().map(url).collect::<Result<Vec<_>>>()
+    });
+    Ok(urls.await?)
+}
+
+fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms: i64) -> Result<(Item, Pass)> {
+    let Wanted { uri, visitor } = wanted;
+    match tree::spot(tx, &uri, &visitor, Action::See)? {
+        Spot::Own(item) if !item.is_folder() => {
+            let user = visitor.user.clone().ok_or(Error::SignInNeeded)?;
+            let grant = sharing::own(tx, &user, &visitor, &item.id, gives.action())?;
+            Ok((item, Pass::of(grant.item(), gives, By::Own, &visitor, expires_ms)))
+        }
+        Spot::Shared(found) => {
+            let (At::Item(item) | At::Only(item)) = found.at else { return Err(Error::NotFound(Thing::File)) };
+            let share = found.facts.share;
+            if item.is_folder() {
+                return Err(Error::NotFound(Thing::File));
+            }
+            let holder = visitor.clone().with_ticket(ticket);
+            if share.terms.view_limit.is_some() {
+                shares::carry_visit(tx, share.key, &visitor, &holder, now_ms())?;
+            }
+            let grant = match gives {
+                Gives::Cover => sharing::reach(tx, &share.id, &holder, &item.id, gives.action())?,
+                Gives::Inline | Gives::Attachment => {
+                    sharing::fetch(tx, &share.id, &holder, &item.id, gives.action(), 0)?
+                }
+            };
+            let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.to_owned() };
+            Ok((item, Pass::of(grant.item(), gives, by, &visitor, expires_ms)))
+        }
+        Spot::Root | Spot::Own(_) => Err(Error::NotFound(Thing::File)),
+    }
+}
+
+/// The address of a picture, where one can be made: of images, and of music that holds its cover.
+pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
+    let query = Query::of(&call)?;
+    let uri = FileUri::parse(query.need("uri")?)?;
+    let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
+    let expires_ms = now_ms() + URL_LASTS_MS;
+    let (keys, base, ticket) = (call.app.keys.clone(), call.origin.base.clone(), random_base62(22));
+    let url = call.app.db.write(move |tx| {
+        let (item, pass) = pass_for(tx, Wanted { uri, visitor }, Gives::Cover, &ticket, expires_ms)?;
+        match item.media {
+            Media::Image | Media::Audio => Ok(pass.url(&keys, &base, &item.shown)),
+            Media::None | Media::Video => Err(Error::NotFound(Thing::Cover)),
+        }
+    });
+    data(&Thumb { url: url.await?, expires: answers::time(expires_ms) })
+}
+
+// Direct links --------------------------------------------------------------------------------------------------------
+
+/// A link with the file and the user it stands for, while there are both.
+fn linked(tx: &mut Tx, id: &str) -> Result<(DirectLink, User, Item)> {
+    let gone = Error::NotFound(Thing::Link);
+    let link = links::by_id(tx, id)?.ok_or(gone.clone())?;
+    let owner = accounts::by_key(tx, link.owner)?.filter(User::is_active).ok_or(gone.clone())?;
+    let item = library::item(tx, link.item)?.ok_or(gone)?;
+    Ok((link, owner, item))
+}
+
+fn address(base: &str, link: &DirectLink, name: &str) -> String {
+    format!("{base}/f/{}/{}", link.id, encode(name))
+}
+
+pub fn direct_link(call: &Call, link: &DirectLink, name: &str) -> answers::DirectLink {
+    answers::DirectLink {
+        id: link.id.clone(),
+        url: address(&call.origin.base, link, name),
+        downloaded: link.downloads,
+        created_at: answers::time(link.created_ms),
+    }
+}
+
+#[derive(Deserialize)]
+struct Sources {
+    uris: Option<Vec<String>>,
+}
+
+pub async fn put_source(mut call: Call, user: User) -> Outcome {
+    let asked: Sources = body(&mut call).await?;
+    let uris = some_uris(asked.uris)?;
+    if uris.len() > DIRECT_LINKS_AT_ONCE {
+        return Err(TOO_MANY_LINKS);
+    }
+    let (mut made, mut failed) = (Vec::new(), Vec::new());
+    for uri in uris {
+        match make_link(&call, &user, &uri).await {
+            Ok(link) => made.push(SourceLink { link, file_url: uri }),
+            Err(failure) => failed.push((uri, failure)),
+        }
+    }
+    if failed.is_empty() { data(&made) } else { Err(Failure::Batch(failed)) }
+}
+
+/// Gives a file to whoever has the address, so it takes the right to share it.
+async fn make_link(call: &Call, user: &User, uri: &str) -> Result<String, Failure> {
+    let uri = FileUri::parse(uri)?;
+    if uri.in_share().is_some() {
+        return Err(OWNER_ONLY);
+    }
+    let item = own_item(call, user, &uri).await?;
+    if item.is_folder() {
+        return Err(Error::NotFound(Thing::File).into());
+    }
+    let (name, user, visitor) = (item.shown.clone(), user.clone(), call.guest().with_user(user.clone()));
+    let link = call.app.db.write(move |tx| {
+        let grant = sharing::own_item(tx, &user, &visitor, item, Action::Share)?;
+        links::make(tx, user.key, grant.item().key, now_ms())
+    });
+    Ok(address(&call.origin.base, &link.await?, &name))
+}
+
+pub async fn delete_source(call: Call, user: User) -> Outcome {
+    let id = call.path("id").to_owned();
+    call.app.db.write(move |tx| links::remove(tx, user.key, &id)).await?;
+    done()
+}
+
+pub async fn get_direct_link(call: Call, _: Option<User>) -> Outcome {
+    follow(call, Gives::Inline).await
+}
+
+pub async fn get_direct_link_download(call: Call, _: Option<User>) -> Outcome {
+    follow(call, Gives::Attachment).await
+}
+
+async fn follow(call: Call, gives: Gives) -> Result<Response, Failure> {
+    let (id, visitor) = (call.path("id").to_owned(), call.guest());
+    let expires_ms = now_ms() + URL_LASTS_MS;
+    let (name, pass) = call
+        .app
+        .db
+        .write(move |tx| {
+            let (link, owner, item) = linked(tx, &id)?;
+            sharing::own_item(tx, &owner, &visitor.clone().with_user(owner.clone()), item.clone(), gives.action())?;
+            links::count(tx, &link.id)?;
+            Ok((item.shown.clone(), Pass::of(&item, gives, By::DirectLink(link.id), &visitor, expires_ms)))
+        })
+        .await?;
+    redirect(&pass.url(&call.app.keys, &call.origin.base, &name))
+}
