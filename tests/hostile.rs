@@ -320,7 +320,7 @@ impl Watch {
         let mut dump = String::new();
         for (table, ignored) in WATCHED {
             let mut statement = self.rows.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4")).unwrap();
-            let names: Vec<String> = statement.column_names().iter().map(|name| (*name).to_owned()).collect();
+            let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
                 write!(dump, "{table}").unwrap();
