@@ -1,5 +1,6 @@
 //! The one test binary.
 
+mod cloudreve;
 mod engines;
 mod fixture;
 mod scan;
