@@ -2,7 +2,9 @@
 
 mod cloudreve;
 mod engines;
+mod files;
 mod fixture;
 mod scan;
 mod server;
 mod store;
+mod subsonic;

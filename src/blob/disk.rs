@@ -9,7 +9,8 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, RenameFlags, ResolveFlags, Statx, StatxFlags, StatxTimestamp,
-    Timespec, Timestamps, UTIME_OMIT, fstatvfs, fsync, futimens, makedev, mkdirat, openat, openat2, renameat, renameat_with, statx, unlinkat,
+    Timespec, Timestamps, UTIME_OMIT, fstatvfs, fsync, futimens, makedev, mkdirat, openat, openat2, renameat,
+    renameat_with, statx, unlinkat,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -435,10 +436,8 @@ fn shown(found: &Statx) -> Option<Stat> {
 
 /// Sets the time of the last change of what is open.
 pub fn set_modified(handle: impl AsFd, modified_ms: i64) -> Result<()> {
-    let modified = Timespec {
-        tv_sec: modified_ms.div_euclid(1000),
-        tv_nsec: (modified_ms.rem_euclid(1000) * 1_000_000) as _,
-    };
+    let modified =
+        Timespec { tv_sec: modified_ms.div_euclid(1000), tv_nsec: (modified_ms.rem_euclid(1000) * 1_000_000) as _ };
     let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     futimens(handle, &Timestamps { last_access: unchanged, last_modification: modified }).map_err(|e| failed(e, b""))
 }

@@ -21,7 +21,7 @@ use crate::store::shares::{self, LeaseEnd};
 /// The file of a grant: Range, conditions, HEAD and safe headers; ends within seconds when its share is revoked, and
 /// settles its lease.
 pub async fn file(call: &Call, grant: Grant, disposition: Disposition) -> Result<Response> {
-    if grant.item().is_folder() || !grant.action().hands_out_originals() {
+    if !grant.action().hands_out_originals() {
         return Err(Error::NotFound(Thing::File));
     }
     let item = grant.item().clone();

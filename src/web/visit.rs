@@ -24,6 +24,7 @@ use crate::share::grant::{Action, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::share::grant::Scope;
+use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, library, music, rights, shares};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
@@ -141,8 +142,11 @@ async fn share_page(call: &Call) -> Result<Response> {
         Ok(opened) => opened,
         Err(owner) => return Ok(locked(call, owner, folder, None)),
     };
-    let is_new = visitor.ticket.is_none() && visitor.user.is_none() && !is_preview_crawler(&visitor.agent);
-    sharing::count_view(&call.app, &facts, &visitor).await?;
+    let visits = call.parts.method == Method::GET && !is_preview_crawler(&visitor.agent);
+    let is_new = visits && visitor.ticket.is_none() && visitor.user.is_none();
+    if visits {
+        sharing::count_view(&call.app, &facts, &visitor).await?;
+    }
     if is_new {
         visitor.ticket = Some(random_base62(22));
         let (key, known_as) = (facts.share.key, visitor.clone());
@@ -282,7 +286,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
     let terms = &share.terms;
     let album = shown.album.as_ref().map(|album| Album {
         title: album.name.clone(),
-        artist: Some(album.artist_name.clone()).filter(|name| !name.is_empty()),
+        artist: shown_artist(&album.artist_name),
         year: album.year.and_then(|year| u32::try_from(year).ok()),
         cover_item_id: shown.tracks.iter().find(|track| track.has_cover).map(|track| track.item.id.clone()),
     });
@@ -329,13 +333,18 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
     page
 }
 
+/// An artist whom the tags name; the stand-in that lists need says nothing on a page.
+fn shown_artist(name: &str) -> Option<String> {
+    Some(name.to_owned()).filter(|name| !name.is_empty() && name != UNKNOWN_ARTIST)
+}
+
 fn track_row(track: &Track) -> TrackRow {
     TrackRow {
         item_id: track.item.id.clone(),
         number: track.number,
         disc: track.disc,
         title: if track.title.is_empty() { track.item.shown.clone() } else { track.title.clone() },
-        artist: Some(track.artist_name.clone()).filter(|name| !name.is_empty()),
+        artist: shown_artist(&track.artist_name),
         duration_s: Some(track.duration_ms / 1000).filter(|s| *s > 0),
         size_bytes: track.item.size_bytes,
         has_cover: track.has_cover,

@@ -216,7 +216,8 @@ pub fn usage(tx: &mut Tx, user: &User) -> Result<Usage> {
 /// What may still be written to a library by this user: only homes have a quota. `except` is an upload that is judged now.
 pub(super) fn room_bytes(tx: &mut Tx, user: &User, library: &Library, except: &str) -> Result<Option<u64>> {
     let Some(quota_bytes) = user.quota_bytes.filter(|_| library.kind == LibraryKind::Home) else { return Ok(None) };
-    let used = files::used_bytes(tx, library.key)?.saturating_add(uploads::reserved_bytes(tx, library.key, except, now_ms())?);
+    let used =
+        files::used_bytes(tx, library.key)?.saturating_add(uploads::reserved_bytes(tx, library.key, except, now_ms())?);
     Ok(Some(quota_bytes.saturating_sub(used)))
 }
 
@@ -307,6 +308,19 @@ impl Found {
     }
 }
 
+/// The rows of what the disk has already. When they fail, a scan is asked to bring them in line.
+pub(super) async fn store_rows<T: Send + 'static>(
+    app: &App,
+    library: LibraryKey,
+    rows: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let stored = app.db.write(rows).await;
+    if stored.is_err() {
+        app.scanner.request(library);
+    }
+    stored
+}
+
 /// Brings albums up to date in short steps. What is left undone stands in the rows, and the next scan does it.
 pub(super) async fn refresh_albums(app: &App, library: LibraryKey) -> Result<()> {
     while app.db.write(move |tx| files::refresh_albums(tx, library, now_ms())).await? == Left::More {}
@@ -370,7 +384,7 @@ async fn create(
             look(&root, &path)
         })
         .await?;
-        app.db.write(move |tx| found.store(tx, library_key, key)).await
+        store_rows(&app, library_key, move |tx| found.store(tx, library_key, key)).await
     })
     .await
 }
@@ -445,14 +459,12 @@ async fn relocate(app: &App, grant: &Grant, parent: ItemKey, to: Vec<Vec<u8>>) -
         look(&root, &to)
     })
     .await?;
-    let item = app
-        .db
-        .write(move |tx| {
-            // A name may make another kind of file of it.
-            let fate = Fate::Placed { key, content: Content::Same };
-            files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())
-        })
-        .await?;
+    let item = store_rows(app, library_key, move |tx| {
+        // A name may make another kind of file of it.
+        let fate = Fate::Placed { key, content: Content::Same };
+        files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())
+    })
+    .await?;
     refresh_albums(app, library_key).await?;
     Ok(item)
 }
@@ -547,32 +559,30 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, how: Transplant) -> Res
         copy_tree(&source, &source_path, &target, &target_path, how)
     })
     .await?;
-    let item = app
-        .db
-        .write(move |tx| {
-            let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
-            if how == Transplant::Move {
-                known = keys_below(tx, key)?;
-                files::change_library(tx, key, library_key)?;
+    let item = store_rows(app, library_key, move |tx| {
+        let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
+        if how == Transplant::Move {
+            known = keys_below(tx, key)?;
+            files::change_library(tx, key, library_key)?;
+        }
+        let mut puts = Vec::with_capacity(copied.len());
+        for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {
+            if path.iter().any(|name| is_left_out(name)) {
+                continue;
             }
-            let mut puts = Vec::with_capacity(copied.len());
-            for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {
-                if path.iter().any(|name| is_left_out(name)) {
-                    continue;
-                }
-                let fate = match known.get(&path) {
-                    Some(key) => Fate::Placed { key: *key, content: Content::Same },
-                    None => Fate::Added,
-                };
-                let change = files::change(folder, found.name, found.stamp, fate, found.track);
-                let lies_in = if at == 0 { Folder::Known(folder) } else { Folder::At(parent) };
-                puts.push(Put { at, folder: lies_in, ..change });
-            }
-            let keys = files::put_all(tx, library_key, puts, now_ms())?;
-            let key = keys.get(&0).copied().ok_or_else(|| Error::internal("copy", "nothing was stored"))?;
-            library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
-        })
-        .await?;
+            let fate = match known.get(&path) {
+                Some(key) => Fate::Placed { key: *key, content: Content::Same },
+                None => Fate::Added,
+            };
+            let change = files::change(folder, found.name, found.stamp, fate, found.track);
+            let lies_in = if at == 0 { Folder::Known(folder) } else { Folder::At(parent) };
+            puts.push(Put { at, folder: lies_in, ..change });
+        }
+        let keys = files::put_all(tx, library_key, puts, now_ms())?;
+        let key = keys.get(&0).copied().ok_or_else(|| Error::internal("copy", "nothing was stored"))?;
+        library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
+    })
+    .await?;
     if how == Transplant::Move {
         // Last, so that whatever fails before leaves the files at one of both places; what stays here, a scan finds again.
         on_disk(move || open(&remove.0)?.remove(&remove.1)).await?;
@@ -670,7 +680,7 @@ pub async fn trash(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {
         let (library_key, key) = (library.key, grant.item().key);
         // When the rows fail now, `sweep` finds the file in the trash and hides its row at the next start.
         on_disk(move || open(&library)?.trash(&path, &id)).await?;
-        app.db.write(move |tx| files::trash(tx, key, library_key, now_ms())).await?;
+        store_rows(&app, library_key, move |tx| files::trash(tx, key, library_key, now_ms())).await?;
         refresh_albums(&app, library_key).await
     })
     .await
@@ -722,15 +732,13 @@ pub async fn restore(app: &Arc<App>, user: &User, item_id: &str) -> Result<Item>
             look(&root, &path)
         })
         .await?;
-        let item = app
-            .db
-            .write(move |tx| {
-                let fate = Fate::Placed { key, content: Content::Same };
-                files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())?;
-                files::untrash(tx, key, library_key, now_ms())?;
-                library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
-            })
-            .await?;
+        let item = store_rows(&app, library_key, move |tx| {
+            let fate = Fate::Placed { key, content: Content::Same };
+            files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())?;
+            files::untrash(tx, key, library_key, now_ms())?;
+            library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
+        })
+        .await?;
         refresh_albums(&app, library_key).await?;
         Ok(item)
     })
@@ -773,7 +781,9 @@ pub(super) fn with_free_name(
 /// Final. For an item in the trash, or one that is not.
 pub async fn purge(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {
     let (asked, id) = (user.clone(), item_id.to_owned());
-    let is_there = app.db.read(move |tx| Ok(library::item_by_id(tx, &id)?.is_some() && by_id(tx, &asked, &id, Action::Delete).is_ok()));
+    let is_there = app
+        .db
+        .read(move |tx| Ok(library::item_by_id(tx, &id)?.is_some() && by_id(tx, &asked, &id, Action::Delete).is_ok()));
     if is_there.await? {
         // By way of the trash: gone from every view at once, however long the disk takes.
         trash(app, user, item_id).await?;

@@ -246,6 +246,9 @@ pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
     let placed = place_in(tx, &facts.share, item_id)?;
+    if placed.item.is_folder() {
+        return Err(Error::NotFound(Thing::File));
+    }
     lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), range_start, now)?;
     authorize(Through::Share(&facts), visitor, placed, action, now)
 }

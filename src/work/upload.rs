@@ -16,18 +16,18 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::files::{
-    Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes, to_the_end,
-    with_free_name,
+    Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes,
+    store_rows, to_the_end, with_free_name,
 };
-use crate::account::token::random_base62;
 use crate::account::User;
+use crate::account::token::random_base62;
 use crate::blob::disk::set_modified;
 use crate::blob::{Existing, Stat, Temporary};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, ItemKey, Library};
 use crate::share::grant::{Action, Grant};
-use crate::store::uploads::Session;
 pub use crate::store::uploads::OnConflict;
+use crate::store::uploads::Session;
 use crate::store::{Tx, files, library, uploads};
 use crate::{App, now_ms};
 
@@ -78,7 +78,9 @@ impl Upload {
 
 #[derive(Debug, Clone)]
 pub enum Progress {
-    More { received_bytes: u64 },
+    More {
+        received_bytes: u64,
+    },
     /// It was the last one that was missing.
     Done(Item),
 }
@@ -114,7 +116,13 @@ fn draft(tx: &mut Tx, user: &User, begin: &Begin) -> Result<(Session, Library)> 
     session(tx, user, &folder, begin, replaces)
 }
 
-fn session(tx: &mut Tx, user: &User, folder: &Grant, begin: &Begin, replaces: Option<Item>) -> Result<(Session, Library)> {
+fn session(
+    tx: &mut Tx,
+    user: &User,
+    folder: &Grant,
+    begin: &Begin,
+    replaces: Option<Item>,
+) -> Result<(Session, Library)> {
     let session = Session {
         id: random_base62(22),
         account: user.key,
@@ -470,7 +478,9 @@ pub async fn write_chunk(
 ) -> Result<Progress> {
     let session = write(app, user, upload_id, |session| chunk_extent(session, index, declared_bytes), body).await?;
     match session.size_bytes {
-        Some(size_bytes) if session.received_bytes >= size_bytes => Ok(Progress::Done(finish(app, user, upload_id).await?)),
+        Some(size_bytes) if session.received_bytes >= size_bytes => {
+            Ok(Progress::Done(finish(app, user, upload_id).await?))
+        }
         _ => Ok(Progress::More { received_bytes: session.received_bytes }),
     }
 }
@@ -555,7 +565,14 @@ fn target(tx: &mut Tx, user: &User, session: &Session, total: u64, revision: Opt
 }
 
 /// The one step that makes a file of an upload: its name on the disk, then its rows.
-async fn land(app: &App, user: &User, live: &Live, session: Session, total: u64, revision: Option<i64>) -> Result<Item> {
+async fn land(
+    app: &App,
+    user: &User,
+    live: &Live,
+    session: Session,
+    total: u64,
+    revision: Option<i64>,
+) -> Result<Item> {
     if !live.close(Closed::Yes) {
         return Err(Error::Conflict(Thing::Upload));
     }
@@ -570,7 +587,13 @@ async fn land(app: &App, user: &User, live: &Live, session: Session, total: u64,
     Ok(item)
 }
 
-async fn land_closed(app: &App, user: &User, session: Session, total: u64, revision: Option<i64>) -> Result<(Item, Library)> {
+async fn land_closed(
+    app: &App,
+    user: &User,
+    session: Session,
+    total: u64,
+    revision: Option<i64>,
+) -> Result<(Item, Library)> {
     let (user, judged) = (user.clone(), session.clone());
     // Writes only when a revision is to be claimed.
     let target = move |tx: &mut Tx| target(tx, &user, &judged, total, revision);
@@ -598,13 +621,11 @@ async fn land_closed(app: &App, user: &User, session: Session, total: u64, revis
     .await?;
     let key = library.key;
     // Without these rows the file is there for the next scan, and the session, whose temporary is gone, expires.
-    let item = app
-        .db
-        .write(move |tx| {
-            uploads::remove(tx, &session.id)?;
-            found.store(tx, key, folder)
-        })
-        .await?;
+    let item = store_rows(app, key, move |tx| {
+        uploads::remove(tx, &session.id)?;
+        found.store(tx, key, folder)
+    })
+    .await?;
     Ok((item, library))
 }
 
@@ -678,7 +699,8 @@ pub async fn replace(
         let size_bytes = axum::body::HttpBody::size_hint(&body).exact();
         let judge = user.clone();
         let session = start(&app, size_bytes.unwrap_or(0), move |tx| {
-            let item = library::item_by_id(tx, &id)?.filter(|item| !item.is_folder()).ok_or(Error::NotFound(Thing::File))?;
+            let item =
+                library::item_by_id(tx, &id)?.filter(|item| !item.is_folder()).ok_or(Error::NotFound(Thing::File))?;
             let grant = by_rights(tx, &judge, item, Action::Update)?;
             let item = grant.item();
             if previous_revision.is_some_and(|revision| revision != item.revision) {
@@ -774,7 +796,8 @@ pub async fn sweep_at_start(app: &Arc<App>) -> Result<()> {
         let key = library.key;
         let wanted = app.db.read(move |tx| uploads::temporaries(tx, key)).await?;
         let here = library.clone();
-        let swept = on_disk(move || open(&here)?.sweep_temporaries(|name| wanted.iter().any(|wanted| wanted == name))).await;
+        let swept =
+            on_disk(move || open(&here)?.sweep_temporaries(|name| wanted.iter().any(|wanted| wanted == name))).await;
         let mended = match swept {
             Ok(_) => super::files::mend_trash(app, &library).await,
             Err(cause) => Err(cause),

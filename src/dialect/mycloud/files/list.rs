@@ -167,7 +167,7 @@ pub async fn get_search_text(call: Call) -> Result<Response> {
     let visitor = call.guest().with_user(user.clone());
     let query = Query::of(&call);
     let text = query.get("q").or(query.get("text")).ok_or(Error::Missing("q"))?.to_owned();
-    let limit = query.number("limit")?.unwrap_or(100).clamp(1, 500);
+    let limit = query.number("limit")?.unwrap_or(100).clamp(1, 500).cast_signed();
     let find = move |tx: &mut Tx| {
         let scope = rights::scope(tx, &user)?;
         let found = search::items(tx, &scope, &Terms::of(&text), music::Page { offset: 0, limit })?;

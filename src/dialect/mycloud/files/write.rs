@@ -66,7 +66,7 @@ struct Parts {
 impl Parts {
     async fn of(call: &mut Call) -> Result<Parts> {
         let named = boundary_of(call.header(header::CONTENT_TYPE).unwrap_or_default());
-        let mut incoming = std::mem::take(&mut call.body).into_data_stream();
+        let mut incoming = call.take_body().into_data_stream();
         let mut so_far = Vec::new();
         loop {
             let piece = incoming.next().await.transpose().map_err(|_| Error::invalid("body", "it broke off"))?;
@@ -259,7 +259,7 @@ pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
     let query = Query::of(&call);
     let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
     let upload_id = open_upload(&call, &user).await?.ok_or(Error::NotFound(Thing::Upload))?;
-    let content = std::mem::take(&mut call.body);
+    let content = call.take_body();
     let item = fill(&call, &user, call.path("id"), &upload_id, offset, Some(content), done).await?;
     Ok(item.map_or_else(|| answer_empty(StatusCode::NO_CONTENT), |item| changed(&item)))
 }
@@ -282,7 +282,7 @@ pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
             begun.id
         }
     };
-    let content = std::mem::take(&mut call.body);
+    let content = call.take_body();
     let item = fill(&call, &user, call.path("id"), &upload_id, offset, Some(content), done).await?;
     Ok(created(call.path("id"), item.as_ref()))
 }
@@ -291,7 +291,7 @@ pub async fn put_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let (item, _) = target(&call, &user).await?;
     let previous = expected(&call).filter(|tag| *tag != "*").map(|_| item.revision);
-    let content = std::mem::take(&mut call.body);
+    let content = call.take_body();
     let item = upload::replace(&call.app, &user, &item.id, previous, content, None).await?;
     Ok(changed(&item))
 }
