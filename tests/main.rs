@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod cli;
+mod cloudreve;
 mod engines;
 mod files;
 mod fixture;
