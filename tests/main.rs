@@ -1,20 +1,17 @@
 //! The one test binary.
 
+mod architecture;
 mod cli;
 mod cloudreve;
-mod engines;
-mod files;
-mod fixture;
-mod mycloud;
-mod kill;
-mod limits;
-mod revoke;
-mod architecture;
 mod doors;
 mod engines;
 mod files;
 mod fixture;
 mod hostile;
+mod kill;
+mod limits;
+mod mycloud;
+mod revoke;
 mod scan;
 mod server;
 mod sharing;
