@@ -131,7 +131,9 @@ impl Failure {
 
     fn envelope(&self, correlation_id: &str) -> Envelope {
         let each = match self {
-            Failure::Batch(each) => Some(each.iter().map(|(name, f)| (name.clone(), f.envelope(correlation_id))).collect()),
+            Failure::Batch(each) => {
+                Some(each.iter().map(|(name, f)| (name.clone(), f.envelope(correlation_id))).collect())
+            }
             Failure::Of(_) | Failure::Code(..) => None,
         };
         Envelope {

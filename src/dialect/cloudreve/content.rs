@@ -172,14 +172,15 @@ pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
             }
             urls
         }
-        false => make_urls(&call, user.as_ref(), uris, gives, &ticket, expires_ms).await?.into_iter().map(Some).collect(),
+        false => {
+            make_urls(&call, user.as_ref(), uris, gives, &ticket, expires_ms).await?.into_iter().map(Some).collect()
+        }
     };
     match urls.as_slice() {
         [Some(url)] if asked.redirect == Some(true) => redirect(url),
-        _ => data(&Urls {
-            urls: urls.into_iter().map(|url| Url { url }).collect(),
-            expires: answers::time(expires_ms),
-        }),
+        _ => {
+            data(&Urls { urls: urls.into_iter().map(|url| Url { url }).collect(), expires: answers::time(expires_ms) })
+        }
     }
 }
 
@@ -202,7 +203,9 @@ async fn make_urls(
     for uri in uris {
         let uri = FileUri::parse(&uri)?;
         // Those of one batch are mostly of one share: its password is proven once.
-        let same = |known: &&Wanted| (known.uri.space, &known.uri.id, &known.uri.password) == (uri.space, &uri.id, &uri.password);
+        let same = |known: &&Wanted| {
+            (known.uri.space, &known.uri.id, &known.uri.password) == (uri.space, &uri.id, &uri.password)
+        };
         let visitor = match wanted.last().filter(same).filter(|_| uri.space == super::uri::Space::Share) {
             Some(known) => known.visitor.clone(),
             None => tree::visitor(call, user, &uri).await?,

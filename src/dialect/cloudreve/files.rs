@@ -10,7 +10,9 @@ use super::answers::{self, Entity, ExtendedInfo, File, Files, FolderSummary, LOC
 use super::site::MOST_URIS;
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
-use super::{Failure, Outcome, Query, ROOT_PROTECTED, TOO_MANY_URIS, body, boolset, content, data, done_but_for, shares};
+use super::{
+    Failure, Outcome, Query, ROOT_PROTECTED, TOO_MANY_URIS, body, boolset, content, data, done_but_for, shares,
+};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
@@ -144,7 +146,8 @@ impl PageWish {
     fn first(&self, rows: &[Row]) -> Result<usize> {
         let Some(token) = &self.after else { return Ok(self.page.saturating_mul(self.size).min(rows.len())) };
         let bad = || Error::invalid("next_page_token", "it was not made by this server");
-        let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
+        let text =
+            URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
         let (count, id) = text.split_once('.').ok_or_else(bad)?;
         let count: usize = count.parse().map_err(|_| bad())?;
         let is_last = |row: &Row| row.item.id == id;
@@ -306,7 +309,8 @@ enum Category {
 }
 
 const DOCUMENTS: [&str; 16] = [
-    "csv", "doc", "docx", "epub", "key", "md", "numbers", "odp", "ods", "odt", "pages", "pdf", "ppt", "pptx", "txt", "xlsx",
+    "csv", "doc", "docx", "epub", "key", "md", "numbers", "odp", "ods", "odt", "pages", "pdf", "ppt", "pptx", "txt",
+    "xlsx",
 ];
 
 impl Search {
@@ -419,10 +423,12 @@ async fn uri_of_own(call: &Call, user: Option<User>, id: &str) -> Result<FileUri
 }
 
 fn look(tx: &mut Tx, uri: FileUri, visitor: &crate::share::visit::Visitor) -> Result<(Option<Item>, File)> {
-    let own = |tx: &mut Tx| Ok::<_, Error>(Rights::Own(match &visitor.user {
-        Some(user) => rights::of_user(tx, user)?,
-        None => Vec::new(),
-    }));
+    let own = |tx: &mut Tx| {
+        Ok::<_, Error>(Rights::Own(match &visitor.user {
+            Some(user) => rights::of_user(tx, user)?,
+            None => Vec::new(),
+        }))
+    };
     match tree::spot(tx, &uri, visitor, Action::See)? {
         Spot::Root => Ok((None, File::root(uri.to_string(), MAY_READ | MAY_WRITE, Owned::Mine))),
         Spot::Own(item) => {

@@ -20,8 +20,8 @@ use crate::share::visit::Visitor;
 use crate::share::{Audience, Bits, Change, Door, Share, Shared, State, Subject, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{Tx, accounts, rights, shares};
-use crate::work::sharing::{self, Contents};
 use crate::work::files;
+use crate::work::sharing::{self, Contents};
 use crate::{App, now_ms};
 
 // Wishes --------------------------------------------------------------------------------------------------------------

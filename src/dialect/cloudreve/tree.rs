@@ -144,7 +144,6 @@ fn named(items: Vec<Item>) -> Vec<Entry> {
 }
 
 fn descend(tx: &mut Tx, from: Item, path: &[String]) -> Result<Item> {
-    path.iter().try_fold(from, |folder, name| {
-        library::child_shown(tx, folder.key, name)?.ok_or(Error::NotFound(Thing::File))
-    })
+    path.iter()
+        .try_fold(from, |folder, name| library::child_shown(tx, folder.key, name)?.ok_or(Error::NotFound(Thing::File)))
 }

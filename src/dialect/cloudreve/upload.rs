@@ -105,6 +105,7 @@ pub async fn put_content(mut call: Call, user: User) -> Outcome {
 
 /// The revision in an entity's id, which is the file's own and the revision.
 fn revision_in(entity: &str, item_id: &str) -> Result<i64, Error> {
-    let revision = entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-')).and_then(|text| text.parse().ok());
+    let revision =
+        entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-')).and_then(|text| text.parse().ok());
     revision.ok_or(Error::NotFound(Thing::Version))
 }
