@@ -205,6 +205,39 @@ pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
     })
 }
 
+/// The same as far as this visitor may see it. A share of items is gone when none of them is there for the visitor: they
+/// were removed, its owner may no longer read them, or its holders were given no right to them yet.
+pub fn contents_for(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor) -> Result<Contents> {
+    let all = match contents(tx, facts)? {
+        // Only rights that are given item by item make a difference among what a share holds.
+        contents if !facts.share.two_step => contents,
+        Contents::Folder(item) if sees(tx, facts, visitor, &item)? => Contents::Folder(item),
+        Contents::File(item) if sees(tx, facts, visitor, &item)? => Contents::File(item),
+        Contents::Folder(_) | Contents::File(_) => Contents::Set(Vec::new()),
+        Contents::Set(items) => {
+            let mut seen = Vec::new();
+            for item in items {
+                if sees(tx, facts, visitor, &item)? {
+                    seen.push(item);
+                }
+            }
+            Contents::Set(seen)
+        }
+    };
+    if is_gone(facts, &all) { Err(Error::NotFound(Thing::Share)) } else { Ok(all) }
+}
+
+/// Whether nothing is left of a share of items. Albums, artists and playlists may well be empty for a while.
+pub fn is_gone(facts: &ShareFacts, contents: &Contents) -> bool {
+    let is_of_items = facts.share.items.iter().all(|shared| matches!(shared, Shared::Item(_)));
+    is_of_items && matches!(contents, Contents::Set(items) if items.is_empty())
+}
+
+fn sees(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, item: &Item) -> Result<bool> {
+    let placed = library::place(tx, item.clone(), &playlists_of(&facts.share))?;
+    Ok(authorize(Through::Share(facts), visitor, placed, Action::See, now_ms()).is_ok())
+}
+
 /// What an album, artist or playlist is called, as far as the owner may see it; an item, by its shown name.
 pub fn name_of(tx: &mut Tx, owner: &User, shared: Shared) -> Result<Option<String>> {
     let scope = rights::scope(tx, owner)?;
@@ -261,7 +294,7 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
     let (object, tops) = match folder_id {
         None => {
             admit(&facts, visitor, now)?;
-            let tops = match contents(tx, &facts)? {
+            let tops = match contents_for(tx, &facts, visitor)? {
                 Contents::Folder(folder) => library::children(tx, folder.key)?,
                 Contents::File(file) => vec![file],
                 Contents::Set(items) => items,

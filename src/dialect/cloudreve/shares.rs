@@ -371,7 +371,8 @@ async fn tell(app: &App, id: &str, visitor: &Visitor, is_extended: bool) -> Resu
             let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
             let source = source(tx, &facts)?;
             if !admitted.is_owner {
-                return if source.is_gone { Err(Error::NotFound(Thing::Share)) } else { Ok((facts, source, None)) };
+                sharing::contents_for(tx, &facts, &visitor)?;
+                return Ok((facts, source, None));
             }
             let uri = if is_extended { Some(source_uri(tx, &facts)?) } else { None };
             let permissions = permissions(tx, &facts.share)?;
