@@ -236,7 +236,7 @@ pub fn page_of_owner(
         Direction::Descending => ("<", "DESC"),
     };
     let (value, key) = after.map_or((0, 0), |(value, key)| (value, key.0));
-    let from = if after.is_some() { format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))") } else { String::from("AND $2 = $3") };
+    let from = if after.is_some() { format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))") } else { String::from("AND CAST($2 AS BIGINT) = CAST($3 AS BIGINT)") };
     let rows = tx.all(
         &format!(
             "SELECT {SHARE}, {by} FROM share s WHERE s.owner_id = $1 AND s.revoked_ms IS NULL {from}
