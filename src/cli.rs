@@ -117,7 +117,9 @@ enum UserCommand {
         stdin: bool,
     },
     /// Their shares end; the files of their home stay on the disk
-    Remove { name: String },
+    Remove {
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,7 +134,9 @@ enum LibraryCommand {
         writable: bool,
     },
     /// Its files stay
-    Remove { name: String },
+    Remove {
+        name: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -156,7 +160,14 @@ struct GivenTerms {
 impl GivenTerms {
     fn with_clear(self, clear: Vec<Clear>) -> Terms {
         let password = self.password.map(|word| word.map_or(Password::Random, Password::Given));
-        Terms { title: self.title, slug: self.slug, password, expires_s: self.expires, downloads: self.downloads, clear }
+        Terms {
+            title: self.title,
+            slug: self.slug,
+            password,
+            expires_s: self.expires,
+            downloads: self.downloads,
+            clear,
+        }
     }
 }
 
@@ -235,7 +246,8 @@ fn obey(config: Config, order: Order, runtime: &tokio::runtime::Runtime) -> anyh
     let (base, reply) = match Server::find(&config.data)? {
         Some(server) => server.run(&order, bar.progress())?,
         None => {
-            let base = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+            let base =
+                config.public_url.clone().unwrap_or_else(|| format!("http://{}", serve::reachable(config.listen)));
             let app = serve::open(config, runtime)?;
             let reply = runtime.block_on(order::run(&app, order, bar.progress()));
             serve::close(app);
@@ -339,7 +351,9 @@ mod tests {
         for (text, expected_s) in [("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800), ("4w", 2_419_200)] {
             assert_eq!(seconds(text), Ok(expected_s), "{text}");
         }
-        for wrong in ["", "d", "7", "0d", "-1d", "+1d", "1.5h", "7 d", "7D", "7ä", "99999999999999999999s", "99999999999w"] {
+        for wrong in
+            ["", "d", "7", "0d", "-1d", "+1d", "1.5h", "7 d", "7D", "7ä", "99999999999999999999s", "99999999999w"]
+        {
             assert!(seconds(wrong).is_err(), "{wrong:?}");
         }
     }

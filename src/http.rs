@@ -177,8 +177,8 @@ pub fn faces() -> Vec<&'static Face> {
     vec![
         &OWN,
         &crate::dialect::subsonic::FACE,
-        &crate::dialect::mycloud::FACE,
         &crate::dialect::cloudreve::FACE,
+        &crate::dialect::mycloud::FACE,
         &crate::web::VISIT,
         &crate::web::DESK,
     ]

@@ -1,10 +1,21 @@
 //! The one test binary.
 
+mod architecture;
+mod cli;
 mod cloudreve;
+mod doors;
 mod engines;
 mod files;
 mod fixture;
+mod hostile;
+mod kill;
+mod limits;
+mod mycloud;
+mod revoke;
 mod scan;
 mod server;
+mod sharing;
 mod store;
+mod strangers;
 mod subsonic;
+mod world;

@@ -46,8 +46,11 @@ impl Server {
     /// The same with other settings; the database stays the backend's.
     pub fn start_with(backend: &Backend, settings: impl FnOnce(&mut Given)) -> Server {
         let data = TempDir::new().unwrap();
-        let mut given =
-            Given { data: Some(data.path().join("data")), listen: Some(([127, 0, 0, 1], 0).into()), ..Given::default() };
+        let mut given = Given {
+            data: Some(data.path().join("data")),
+            listen: Some(([127, 0, 0, 1], 0).into()),
+            ..Given::default()
+        };
         settings(&mut given);
         let mut config = given.resolve(None).unwrap();
         config.database = backend.database().clone();

@@ -234,10 +234,8 @@ fn unpack(archive: File, aside: &Path) -> anyhow::Result<()> {
         let bytes = entry.path_bytes().into_owned();
         let name = String::from_utf8_lossy(&bytes).into_owned();
         let path = PathBuf::from(OsStr::from_bytes(&bytes));
-        let parts: Option<Vec<&OsStr>> = path
-            .components()
-            .map(|part| if let Component::Normal(name) = part { Some(name) } else { None })
-            .collect();
+        let parts: Option<Vec<&OsStr>> =
+            path.components().map(|part| if let Component::Normal(name) = part { Some(name) } else { None }).collect();
         let Some(parts) = parts else { bail!("the entry {name:?} leads elsewhere") };
         let kind = entry.header().entry_type();
         let names: Vec<&str> = parts.iter().take(2).filter_map(|part| part.to_str()).collect();

@@ -30,7 +30,10 @@ const LONGEST_ORDER_BYTES: u64 = 1024 * 1024;
 enum Message {
     Progress(Progress),
     /// `base` is what links begin with.
-    Done { base: String, reply: Reply },
+    Done {
+        base: String,
+        reply: Reply,
+    },
     Failed(String),
 }
 

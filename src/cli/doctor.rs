@@ -1,6 +1,8 @@
 //! `openshelf doctor`: what may be wrong with an installation, and what to do about it.
 
+use std::ffi::OsStr;
 use std::net::ToSocketAddrs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::time::Duration;
@@ -93,7 +95,8 @@ fn public_url(config: &Config) -> Check {
 
 /// Music and files need none of it: without it there are only fewer formats.
 fn ffmpeg() -> Check {
-    let found = std::process::Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found =
+        std::process::Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let said = if found.is_ok_and(|status| status.success()) { "found" } else { "not found; nothing needs it yet" };
     check("ffmpeg", Ok::<_, String>(said))
 }
@@ -108,9 +111,8 @@ fn database(config: &Config) -> Vec<Check> {
         Ok(db) => db,
         Err(cause) => return vec![check("database", Err::<String, _>(format!("{cause}; see --database")))],
     };
-    let read = db.read_blocking(|tx| {
-        Ok((backup::schema(tx)?, settings::get(tx, "key-fingerprint")?, library::all(tx)?))
-    });
+    let read =
+        db.read_blocking(|tx| Ok((backup::schema(tx)?, settings::get(tx, "key-fingerprint")?, library::all(tx)?)));
     let (schema, fingerprint, libraries) = match read {
         Ok(found) => found,
         Err(cause) => return vec![check("database", Err::<String, _>(cause.to_string()))],
@@ -121,8 +123,16 @@ fn database(config: &Config) -> Vec<Check> {
     ];
     for library in libraries {
         let what = format!("library {:?}", library.name);
-        let path = library.root.display();
-        checks.push(match Root::open(&library.root) {
+        let (path, opened) = match &library.only {
+            None => (library.root.clone(), Root::open(&library.root)),
+            Some(only) => {
+                let path = library.root.join(OsStr::from_bytes(only));
+                let opened = Root::open_one(&path);
+                (path, opened)
+            }
+        };
+        let path = path.display();
+        checks.push(match opened {
             Ok(_) => check(what, Ok::<_, String>(path.to_string())),
             Err(_) => check(
                 what,
@@ -159,7 +169,9 @@ fn server(config: &Config, runtime: &tokio::runtime::Runtime) -> Check {
         Ok(None) => Ok("none runs".to_owned()),
         Ok(Some((base, _))) => match runtime.block_on(healthy(&base)) {
             Ok(()) => Ok(format!("answers at {base}")),
-            Err(cause) => Err(format!("runs, but {base}/healthz does not answer ({cause:#}); look at --public-url, the proxy and the log")),
+            Err(cause) => Err(format!(
+                "runs, but {base}/healthz does not answer ({cause:#}); look at --public-url, the proxy and the log"
+            )),
         },
         Err(cause) => Err(format!("{cause:#}; restart it")),
     };

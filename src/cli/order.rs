@@ -147,7 +147,10 @@ pub enum Reply {
     Users(Vec<UserLine>),
     Libraries(Vec<LibraryLine>),
     /// `made_up` is told once, where the password was not given.
-    Password { name: String, made_up: Option<String> },
+    Password {
+        name: String,
+        made_up: Option<String>,
+    },
     Done(String),
 }
 
@@ -249,7 +252,11 @@ pub async fn run(
         }
         Order::RemoveLibrary { name } => {
             let library = libraries::remove(app, &name).await?;
-            Ok(Reply::Done(format!("{:?} is served no more; its files stay in {}.", library.name, library.root.display())))
+            Ok(Reply::Done(format!(
+                "{:?} is served no more; its files stay in {}.",
+                library.name,
+                library.root.display()
+            )))
         }
         Order::Scan { name } => scan_all(app, name, progress).await,
         Order::Backup { file } => {
@@ -327,7 +334,13 @@ fn tell(
     progress: impl Fn(Progress) + Send + Sync + 'static,
 ) -> impl Fn(scan::Progress) + Send + Sync + 'static {
     let what = format!("{verb} {name}");
-    move |now| progress(Progress { what: what.clone(), done: if now.total == 0 { now.seen } else { now.changed }, total: now.total })
+    move |now| {
+        progress(Progress {
+            what: what.clone(),
+            done: if now.total == 0 { now.seen } else { now.changed },
+            total: now.total,
+        })
+    }
 }
 
 async fn scan_one(

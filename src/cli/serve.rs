@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use super::control::{Claim, Control};
+use super::control::Claim;
 use crate::config::Config;
 use crate::store::library::Access;
 use crate::work::{libraries, transfers, upload};
@@ -55,8 +55,7 @@ impl Started {
         make_data_folder(&config.data)?;
         let claim = Claim::new(&config.data)?;
         let listen = config.listen;
-        let listener =
-            std::net::TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = std::net::TcpListener::bind(listen).with_context(|| format!("cannot listen on {listen}"))?;
         listener.set_nonblocking(true)?;
         let base = match &config.public_url {
             Some(url) => url.clone(),
@@ -79,7 +78,7 @@ impl Started {
             tracing::info!("stopping: running answers may finish");
         };
         let listener = TcpListener::from_std(self.listener)?;
-        let orders = serve_orders(control, Arc::clone(&self.app), self.base);
+        let orders = control.serve(Arc::clone(&self.app), self.base);
         ready();
         tokio::select! {
             () = run(Arc::clone(&self.app), listener, stop) => {}
@@ -87,10 +86,6 @@ impl Started {
         }
         Ok(())
     }
-}
-
-async fn serve_orders(control: Control, app: Arc<App>, base: String) {
-    control.serve(app, base).await;
 }
 
 /// `openshelf serve`
@@ -136,7 +131,7 @@ fn make_data_folder(data: &Path) -> anyhow::Result<()> {
 }
 
 /// The address under which others reach what listens on `bound`: a listener on all addresses has none of its own.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+pub fn reachable(bound: SocketAddr) -> SocketAddr {
     if !bound.ip().is_unspecified() {
         return bound;
     }

@@ -164,7 +164,9 @@ fn refusal(service: Service, error: &Error) -> Response {
     };
     let mut response = answer_json(status, &body);
     match error {
-        Error::Throttled { retry_after_s } => put_header(&mut response, header::RETRY_AFTER, &retry_after_s.to_string()),
+        Error::Throttled { retry_after_s } => {
+            put_header(&mut response, header::RETRY_AFTER, &retry_after_s.to_string())
+        }
         Error::Busy => put_header(&mut response, header::RETRY_AFTER, "1"),
         _ => {}
     }
@@ -186,7 +188,9 @@ fn said(error: &Error) -> String {
 /// Three labels are the maker's: GENERAL_INSUFFICIENT_PARAMETERS, GENERAL_INVALID_PARAMETER_LIST and SHARE_NOT_FOUND.
 fn share_error(error: &Error) -> (StatusCode, &'static str, String) {
     const INVALID: &str = "GENERAL_INVALID_PARAMETER_LIST";
-    let invalid = |name: &str, why: &str| (StatusCode::BAD_REQUEST, INVALID, format!("Required parameter {name} is not valid: {why}"));
+    let invalid = |name: &str, why: &str| {
+        (StatusCode::BAD_REQUEST, INVALID, format!("Required parameter {name} is not valid: {why}"))
+    };
     match error {
         // In the maker's own words, by which clients may know it: no 401 for a missing token.
         Error::Missing(name @ "accessToken") => (
@@ -200,7 +204,9 @@ fn share_error(error: &Error) -> (StatusCode, &'static str, String) {
             format!("Required parameter {name} not present, invalid or empty"),
         ),
         Error::Invalid { what, why } => invalid(what, why),
-        Error::NotFound(Thing::Share) => (StatusCode::NOT_FOUND, "SHARE_NOT_FOUND", String::from("Could not find share")),
+        Error::NotFound(Thing::Share) => {
+            (StatusCode::NOT_FOUND, "SHARE_NOT_FOUND", String::from("Could not find share"))
+        }
         Error::NotFound(Thing::Device) => invalid("deviceId", "no such device"),
         Error::NotFound(Thing::User) => invalid("userIds", "no such user"),
         Error::NotFound(_) => invalid("fileIds", "no such file"),
@@ -225,7 +231,9 @@ fn cloud_error(error: &Error) -> (StatusCode, &'static str) {
         Error::NotFound(Thing::User) => (StatusCode::NOT_FOUND, "USER_NOT_FOUND"),
         Error::NotFound(Thing::Device) => (StatusCode::NOT_FOUND, "DEVICE_NOT_FOUND"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "NOT_FOUND"),
-        Error::SignInNeeded | Error::WrongCredentials | Error::ShareLocked => (StatusCode::UNAUTHORIZED, "UNAUTHORIZED"),
+        Error::SignInNeeded | Error::WrongCredentials | Error::ShareLocked => {
+            (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
+        }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
@@ -240,7 +248,9 @@ fn cloud_error(error: &Error) -> (StatusCode, &'static str) {
 /// RFC 6749's codes; a wrong password is a 403, as Auth0 answered it.
 fn auth_error(error: &Error) -> (StatusCode, &'static str) {
     match error {
-        Error::Missing(_) | Error::Invalid { .. } | Error::TooLarge { .. } => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Error::Missing(_) | Error::Invalid { .. } | Error::TooLarge { .. } => {
+            (StatusCode::BAD_REQUEST, "invalid_request")
+        }
         Error::WrongCredentials | Error::ShareLocked | Error::NotFound(_) => (StatusCode::FORBIDDEN, "invalid_grant"),
         Error::SignInNeeded => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
@@ -257,7 +267,9 @@ fn device_error(error: &Error) -> (StatusCode, &'static str) {
         Error::Missing(_) => (StatusCode::BAD_REQUEST, "missingParameter"),
         Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalidParameter"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "notFound"),
-        Error::SignInNeeded | Error::WrongCredentials | Error::ShareLocked => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::SignInNeeded | Error::WrongCredentials | Error::ShareLocked => {
+            (StatusCode::UNAUTHORIZED, "unauthenticated")
+        }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "tooManyRequests"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
         Error::Exists(_) => (StatusCode::CONFLICT, "nameConflict"),

@@ -165,7 +165,10 @@ pub enum AlbumList {
     ByArtist,
     Starred,
     /// From a year to another, both included; backwards when the first is the later one.
-    ByYear { from: i64, to: i64 },
+    ByYear {
+        from: i64,
+        to: i64,
+    },
     ByGenre(String),
 }
 

@@ -71,11 +71,7 @@ fn columns(tx: &mut Tx, table: &str) -> Result<Vec<String>> {
 }
 
 /// Hands out the rows of a table of [`TABLES`], each an object of its columns; bytes are `{"base64": …}`.
-pub fn dump(
-    tx: &mut Tx,
-    (table, order): (&str, &str),
-    mut each: impl FnMut(&Json) -> Result<()>,
-) -> Result<()> {
+pub fn dump(tx: &mut Tx, (table, order): (&str, &str), mut each: impl FnMut(&Json) -> Result<()>) -> Result<()> {
     let columns = columns(tx, table)?;
     let sql = format!("SELECT {} FROM {table} ORDER BY {order} LIMIT $1 OFFSET $2", columns.join(", "));
     let mut offset = 0;

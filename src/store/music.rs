@@ -6,16 +6,14 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Row, Tx, Value, in_list, library, marks};
+use crate::account::{UserKey, name_key};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{
     Album, AlbumList, AlbumName, Artist, ArtistName, Genre, Marked, Page, Role, Track, TrackFilter,
 };
 use crate::library::tags::cover_rank;
-use crate::library::{
-    AlbumKey, ArtistKey, IdKind, Item, ItemKey, ItemKind, LibraryKey, Media, PlaylistKey,
-};
-use crate::account::{UserKey, name_key};
+use crate::library::{AlbumKey, ArtistKey, IdKind, Item, ItemKey, ItemKind, LibraryKey, Media, PlaylistKey};
 use crate::share::Shared;
 use crate::share::grant::Scope;
 
@@ -82,7 +80,8 @@ fn distinct<K: Copy + Ord>(keys: &[K]) -> Vec<K> {
 
 // Tracks -------------------------------------------------------------------------------------------------------------
 
-const TRACK: &str = "i.id, i.public_id, i.library_id, i.parent_id, i.name, i.shown, i.size_bytes, i.modified_ns, i.revision,
+const TRACK: &str =
+    "i.id, i.public_id, i.library_id, i.parent_id, i.name, i.shown, i.size_bytes, i.modified_ns, i.revision,
     i.added_ms, f.public_id, a.id, a.public_id, a.name, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, t.title,
     t.sort_title, t.artist_name, t.album_artist_name, t.disc, t.number, t.year, t.duration_ms, t.bit_rate_kbps,
     t.sample_rate_hz, t.bit_depth, t.channels, t.bpm, t.comment, t.isrc, t.moods, t.musicbrainz_id, t.track_gain_db,
@@ -210,8 +209,11 @@ fn artist_name(row: &Row, first: usize) -> Result<ArtistName> {
     Ok(ArtistName { key: ArtistKey(row.get(first)?), id: row.get(first + 1)?, name: row.get(first + 2)? })
 }
 
-/// The keys of tracks and of their albums by public ids, in order; `None` for each that is not there.
-pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<(ItemKey, Option<AlbumKey>)>>> {
+/// Of a track and of its album.
+pub type TrackKeys = (ItemKey, Option<AlbumKey>);
+
+/// Keys of tracks by their public ids, in order; `None` for each that is not there.
+pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<TrackKeys>>> {
     let mut found = HashMap::new();
     for part in ids.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = part.iter().map(Value::from).collect();
@@ -491,8 +493,12 @@ pub fn album_list(tx: &mut Tx, scope: &Scope, list: &AlbumList, page: Page) -> R
         AlbumList::ByArtist => (String::new(), String::new(), "a.artist_sort, a.sort, a.id"),
         AlbumList::Highest => (marked(&mut args, scope), " AND m.rating IS NOT NULL".into(), "m.rating DESC, a.id"),
         AlbumList::Frequent => (marked(&mut args, scope), " AND m.plays > 0".into(), "m.plays DESC, a.id"),
-        AlbumList::Recent => (marked(&mut args, scope), " AND m.played_ms IS NOT NULL".into(), "m.played_ms DESC, a.id"),
-        AlbumList::Starred => (marked(&mut args, scope), " AND m.starred_ms IS NOT NULL".into(), "m.starred_ms DESC, a.id"),
+        AlbumList::Recent => {
+            (marked(&mut args, scope), " AND m.played_ms IS NOT NULL".into(), "m.played_ms DESC, a.id")
+        }
+        AlbumList::Starred => {
+            (marked(&mut args, scope), " AND m.starred_ms IS NOT NULL".into(), "m.starred_ms DESC, a.id")
+        }
         AlbumList::ByYear { from, to } => {
             let (least, most) = (bind(&mut args, *from.min(to)), bind(&mut args, *from.max(to)));
             let order = if from <= to { "a.year, a.sort, a.id" } else { "a.year DESC, a.sort, a.id" };
@@ -723,9 +729,8 @@ pub fn genres(tx: &mut Tx, scope: &Scope) -> Result<Vec<Genre>> {
          WHERE i.library_id IN ({}) AND {THERE} GROUP BY g.id, g.name ORDER BY g.id",
         libraries(&mut args, scope)
     );
-    let mut genres = tx.all(&sql, &args, |row| {
-        Ok(Genre { name: row.get(0)?, track_count: row.get(1)?, album_count: row.get(2)? })
-    })?;
+    let mut genres =
+        tx.all(&sql, &args, |row| Ok(Genre { name: row.get(0)?, track_count: row.get(1)?, album_count: row.get(2)? }))?;
     genres.sort_by_cached_key(|genre| crate::library::names::sort_key(&genre.name));
     Ok(genres)
 }
@@ -745,9 +750,10 @@ pub fn track_count(tx: &mut Tx, scope: &Scope) -> Result<u64> {
 pub fn named(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Shared> {
     if let Ok(number) = id.parse::<i64>() {
         let library = scope.only(LibraryKey(number))?.libraries()[0];
-        let root = tx.maybe("SELECT id FROM item WHERE library_id = $1 AND parent_id IS NULL", args![library.0], |row| {
-            Ok(ItemKey(row.get(0)?))
-        })?;
+        let root =
+            tx.maybe("SELECT id FROM item WHERE library_id = $1 AND parent_id IS NULL", args![library.0], |row| {
+                Ok(ItemKey(row.get(0)?))
+            })?;
         return root.map(Shared::Item).ok_or(Error::NotFound(Thing::Library));
     }
     match IdKind::of(id) {
@@ -759,9 +765,7 @@ pub fn named(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Shared> {
             Some(key) if is_artist_in(tx, scope, key)? => Ok(Shared::Artist(key)),
             _ => Err(Error::NotFound(Thing::Artist)),
         },
-        Some(IdKind::Playlist) => {
-            super::playlists::by_id(tx, scope, id).map(|playlist| Shared::Playlist(playlist.key))
-        }
+        Some(IdKind::Playlist) => super::playlists::by_id(tx, scope, id).map(|playlist| Shared::Playlist(playlist.key)),
         _ => {
             let item = library::item_by_id(tx, id)?.filter(|item| scope.libraries().contains(&item.library));
             item.map(|item| Shared::Item(item.key)).ok_or(Error::NotFound(Thing::File))
@@ -828,7 +832,9 @@ fn cover_of_item(tx: &mut Tx, scope: &Scope, key: ItemKey) -> Result<Option<Item
         return Ok(known.and_then(|(own, album)| if own { Some(key) } else { album.map(ItemKey) }));
     }
     let pictures = tx.all(
-        &format!("SELECT i.id, i.name FROM item i WHERE i.parent_id = $1 AND i.media = 2 AND {THERE} ORDER BY i.sort, i.id"),
+        &format!(
+            "SELECT i.id, i.name FROM item i WHERE i.parent_id = $1 AND i.media = 2 AND {THERE} ORDER BY i.sort, i.id"
+        ),
         args![key.0],
         |row| Ok((ItemKey(row.get(0)?), row.get::<Vec<u8>>(1)?)),
     )?;

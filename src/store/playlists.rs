@@ -6,8 +6,8 @@ use crate::account::UserKey;
 use crate::account::token::random_base62;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::Playlist;
-use crate::library::{IdKind, ItemKey, PlaylistKey};
 use crate::library::names::sort_key;
+use crate::library::{IdKind, ItemKey, PlaylistKey};
 use crate::share::grant::Scope;
 
 fn playlist(row: &Row) -> Result<Playlist> {
@@ -58,7 +58,11 @@ pub fn by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Playlist> {
 /// The same, of the reader's own alone: others may not be changed.
 pub fn own_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Playlist> {
     let playlist = by_id(tx, scope, id)?;
-    if playlist.owner == scope.user() { Ok(playlist) } else { Err(Error::Forbidden("this playlist is somebody else's")) }
+    if playlist.owner == scope.user() {
+        Ok(playlist)
+    } else {
+        Err(Error::Forbidden("this playlist is somebody else's"))
+    }
 }
 
 /// Keys of all entries in order, those that are not there included.

@@ -18,7 +18,14 @@ impl Terms {
     /// those who learnt to search from Lucene.
     pub fn of(query: &str) -> Terms {
         let words = search_key(&query.replace('"', " "));
-        Terms(words.split(' ').map(|word| word.trim_end_matches('*')).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+        Terms(
+            words
+                .split(' ')
+                .map(|word| word.trim_end_matches('*'))
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// Conditions and order of a search in `column`; what begins with the first word comes first.
@@ -123,7 +130,10 @@ mod tests {
 
     #[test]
     fn words_are_folded_and_lose_the_star_at_their_end() {
-        assert_eq!(Terms::of("  BJÖRK* \"Hyper ballad\""), Terms(vec!["bjork".into(), "hyper".into(), "ballad".into()]));
+        assert_eq!(
+            Terms::of("  BJÖRK* \"Hyper ballad\""),
+            Terms(vec!["bjork".into(), "hyper".into(), "ballad".into()])
+        );
         assert_eq!(Terms::of("*NSYNC"), Terms(vec!["*nsync".into()]));
     }
 

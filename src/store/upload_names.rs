@@ -34,10 +34,7 @@ pub fn upload(tx: &mut Tx, account: UserKey, name: &str) -> Result<Option<String
 
 /// The upload is done: `name` is the item of this public id.
 pub fn finish(tx: &mut Tx, account: UserKey, name: &str, item_id: &str) -> Result<()> {
-    tx.run(
-        "UPDATE upload_name SET item_id = $3 WHERE account_id = $1 AND name = $2",
-        args![account.0, name, item_id],
-    )?;
+    tx.run("UPDATE upload_name SET item_id = $3 WHERE account_id = $1 AND name = $2", args![account.0, name, item_id])?;
     Ok(())
 }
 

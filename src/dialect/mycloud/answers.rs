@@ -328,7 +328,10 @@ mod tests {
         assert_eq!(file["eTag"], "\"f0123456789abcdef-2\"");
         assert_eq!(file["mTime"], "2023-11-14T22:13:20.123Z");
         assert_eq!(file["cTime"], "1970-01-01T00:00:00.000Z");
-        assert_eq!((&file["parentID"], &file["size"], &file["mimeType"]), (&json!("root"), &json!(3), &json!("text/plain")));
+        assert_eq!(
+            (&file["parentID"], &file["size"], &file["mimeType"]),
+            (&json!("root"), &json!(3), &json!("text/plain"))
+        );
         let folder = serde_json::to_value(File::of(&item(ItemKind::Folder), "a".into(), "root".into(), 0)).unwrap();
         assert_eq!((&folder["childCount"], &folder["mimeType"]), (&json!(0), &json!("application/x.wd.dir")));
     }
@@ -347,7 +350,10 @@ mod tests {
         let config = config("https://cloud.example.test/shelf");
         assert!(!has_null(&config) && !config.to_string().contains('%'));
         assert!(config["data"]["componentMap"].as_object().unwrap().values().all(Value::is_object));
-        assert_eq!(config["data"]["componentMap"]["cloud.service.urls"]["service.share.url"], "https://cloud.example.test/shelf/shares");
+        assert_eq!(
+            config["data"]["componentMap"]["cloud.service.urls"]["service.share.url"],
+            "https://cloud.example.test/shelf/shares"
+        );
         let device = device("0c7e6a3e-9a5b-4b55-8a9f-6a2d9f0f1e01", "http://192.0.2.10:4747", 0, 12);
         assert!(!has_null(&device));
         assert_eq!(device["network"]["localIpAddress"], "192.0.2.10");

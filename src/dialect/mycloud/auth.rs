@@ -140,9 +140,13 @@ fn tokens(call: &Call, user: &User, sid: &str, generation: i64) -> Tokens {
 /// The user whose session stands behind a token, if it is one for this use.
 async fn user_of(call: &Call, token: &str, fits: fn(Use) -> bool) -> Result<Option<(UserClaims, User)>> {
     let claims: Option<UserClaims> = call.app.keys.claims(Purpose::Token, token);
-    let Some(claims) = claims.filter(|claims| fits(claims.r#use) && claims.exp > now_ms() / 1000) else { return Ok(None) };
+    let Some(claims) = claims.filter(|claims| fits(claims.r#use) && claims.exp > now_ms() / 1000) else {
+        return Ok(None);
+    };
     let found = signin::session(&call.app, DOOR, &claims.sid).await?;
-    Ok(found.filter(|(session, user)| session.generation == claims.r#gen && user.epoch == claims.epoch).map(|(_, user)| (claims, user)))
+    Ok(found
+        .filter(|(session, user)| session.generation == claims.r#gen && user.epoch == claims.epoch)
+        .map(|(_, user)| (claims, user)))
 }
 
 // Who calls -----------------------------------------------------------------------------------------------------------
@@ -175,9 +179,15 @@ pub async fn owner(call: &Call) -> Result<User> {
 /// Who calls the device.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    User { user: User, visitor: Visitor },
+    User {
+        user: User,
+        visitor: Visitor,
+    },
     /// Somebody with a share's token.
-    Holder { share: String, visitor: Visitor },
+    Holder {
+        share: String,
+        visitor: Visitor,
+    },
 }
 
 impl Caller {
@@ -383,7 +393,9 @@ mod tests {
     #[test]
     fn raw_plus_in_an_address_is_a_plus() {
         let user = user("a+b@example.org");
-        for query in ["email=a+b@example.org", "email=a%2Bb%40example.org", "pretty=true&email=A%2Bb@example.org", "email=ann"] {
+        for query in
+            ["email=a+b@example.org", "email=a%2Bb%40example.org", "pretty=true&email=A%2Bb@example.org", "email=ann"]
+        {
             assert!(names(&user, query).unwrap(), "{query}");
         }
         for query in ["email=a b@example.org", "email=b@example.org", "email=%"] {

@@ -29,7 +29,11 @@ pub async fn id(app: &App) -> Result<String> {
 /// Refuses a path that names another device. One that names none is for the only one there is.
 pub async fn is_this(call: &Call) -> Result<()> {
     let named = call.path("deviceId");
-    if named.is_empty() || id(&call.app).await?.eq_ignore_ascii_case(named) { Ok(()) } else { Err(Error::NotFound(Thing::Device)) }
+    if named.is_empty() || id(&call.app).await?.eq_ignore_ascii_case(named) {
+        Ok(())
+    } else {
+        Err(Error::NotFound(Thing::Device))
+    }
 }
 
 pub async fn get_config(call: Call) -> Result<Response> {

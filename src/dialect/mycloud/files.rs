@@ -7,7 +7,8 @@ mod write;
 pub use batch::post_batch;
 pub use list::{get_search_parent_and_name, get_search_parents, get_search_text};
 pub use write::{
-    delete_file, patch_file, post_copy, post_file_resumable, post_files, post_resumable, put_content, put_resumable_content,
+    delete_file, patch_file, post_copy, post_file_resumable, post_files, post_resumable, put_content,
+    put_resumable_content,
 };
 
 use axum::http::StatusCode;

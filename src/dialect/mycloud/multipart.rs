@@ -14,7 +14,8 @@ pub fn boundary_of(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches('"');
-        (name.trim().eq_ignore_ascii_case("boundary") && !value.is_empty() && value.len() <= 200).then(|| value.to_owned())
+        (name.trim().eq_ignore_ascii_case("boundary") && !value.is_empty() && value.len() <= 200)
+            .then(|| value.to_owned())
     })
 }
 
@@ -267,11 +268,20 @@ mod tests {
             (b"\n--b\n\n{\"name\":\"a\"}\n--b--\n", None),
             (b"\n--b\n\n{\"name\":\"a\"}\n--b\n\n--b--\n", Some(b"")),
             // As RFC 2046 has it, with and without a preview as third part.
-            (b"--b\r\nContent-Type: application/json\r\n\r\n{\"name\":\"a\"}\r\n--b\r\n\r\nxyz\r\n--b--\r\n", Some(b"xyz")),
-            (b"--b\r\n\r\n{\"name\":\"a\"}\r\n--b\r\n\r\nxyz\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n..\r\n--b--", Some(b"xyz")),
+            (
+                b"--b\r\nContent-Type: application/json\r\n\r\n{\"name\":\"a\"}\r\n--b\r\n\r\nxyz\r\n--b--\r\n",
+                Some(b"xyz"),
+            ),
+            (
+                b"--b\r\n\r\n{\"name\":\"a\"}\r\n--b\r\n\r\nxyz\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n..\r\n--b--",
+                Some(b"xyz"),
+            ),
             (b"preamble\r\n--b\r\n\r\n{\"name\":\"a\"}\r\n--b\r\nContent-Type: a/b\r\n\r\nxyz\r\n--b--", Some(b"xyz")),
             // The maker's own demonstration in Java.
-            (b"--b\n\rContent-Type: application/json\n\r\n\r{\"name\":\"a\"}\n\r--b\n\r\n\rxyz\n\r--b--\n\r", Some(b"xyz")),
+            (
+                b"--b\n\rContent-Type: application/json\n\r\n\r{\"name\":\"a\"}\n\r--b\n\r\n\rxyz\n\r--b--\n\r",
+                Some(b"xyz"),
+            ),
             (b"--b\n\r\n\r{\"name\":\"a\"}\n\r--b--", None),
             // No empty line where there are no headers.
             (b"--b\r\n{\"name\":\"a\"}\r\n--b\r\nxyz\r\n--b--", Some(b"xyz")),
@@ -286,7 +296,8 @@ mod tests {
         ];
         for (body, content) in corpus {
             for step in [1, 2, 3, 7, body.len()] {
-                let read = read("b", body, step).unwrap_or_else(|e| panic!("{e} in {:?}", String::from_utf8_lossy(body)));
+                let read =
+                    read("b", body, step).unwrap_or_else(|e| panic!("{e} in {:?}", String::from_utf8_lossy(body)));
                 let shown = String::from_utf8_lossy(body);
                 assert_eq!((read.0.as_slice(), read.1.as_deref()), (&json[..], content), "{shown:?} by {step}");
             }
@@ -303,7 +314,9 @@ mod tests {
 
     #[test]
     fn boundary_is_found_in_any_spelling_and_in_the_body_where_no_header_names_it() {
-        for header in ["multipart/related; boundary=x", "multipart/related;boundary=x", "multipart/related; Boundary=\"x\"; a=b"] {
+        for header in
+            ["multipart/related; boundary=x", "multipart/related;boundary=x", "multipart/related; Boundary=\"x\"; a=b"]
+        {
             assert_eq!(boundary_of(header).as_deref(), Some("x"));
         }
         assert_eq!(boundary_of("multipart/related"), None);

@@ -134,7 +134,8 @@ pub async fn post_shares(mut call: Call) -> Result<Response> {
     }
     let mut wish = wish_of(&body)?;
     let users = list(&body, "userIds")?;
-    let resolve = move |tx: &mut Tx| Ok((named_items(tx, &files)?, users.map(|users| readers(tx, &users)).transpose()?));
+    let resolve =
+        move |tx: &mut Tx| Ok((named_items(tx, &files)?, users.map(|users| readers(tx, &users)).transpose()?));
     let (items, readers) = call.app.db.read(resolve).await?;
     if let Some(readers) = readers {
         restrict(&mut wish, readers);
@@ -147,7 +148,9 @@ pub async fn post_shares(mut call: Call) -> Result<Response> {
 /// Files that are not the caller's to share are told by the name of the field they came in, whatever keeps them away.
 fn about_files(error: Error) -> Error {
     match error {
-        Error::Forbidden(_) | Error::Invalid { what: "id", .. } => Error::invalid("fileIds", "they are not yours to share"),
+        Error::Forbidden(_) | Error::Invalid { what: "id", .. } => {
+            Error::invalid("fileIds", "they are not yours to share")
+        }
         other => other,
     }
 }
@@ -218,7 +221,8 @@ pub async fn get_shares(call: Call) -> Result<Response> {
 fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_id: &str, base: &str) -> Result<Value> {
     let after = match after {
         Some(id) => {
-            let ShareKey(key) = shares::owned(tx, owner.key, id).map_err(|_| Error::invalid("pageToken", "it is of no page"))?.key;
+            let ShareKey(key) =
+                shares::owned(tx, owner.key, id).map_err(|_| Error::invalid("pageToken", "it is of no page"))?.key;
             Some((key, ShareKey(key)))
         }
         None => None,

@@ -33,7 +33,9 @@ impl Refusal {
     pub fn failure(&self, base: &str) -> Failure {
         match self {
             Refusal::SignIn(AuthRefusal::Conflicting) => AuthRefusal::Conflicting.into(),
-            Refusal::SignIn(refusal) => Failure { help_url: Some(format!("{base}/app/keys")), ..Failure::from(*refusal) },
+            Refusal::SignIn(refusal) => {
+                Failure { help_url: Some(format!("{base}/app/keys")), ..Failure::from(*refusal) }
+            }
             Refusal::Error(error) => error.into(),
         }
     }
@@ -50,9 +52,16 @@ pub enum Means {
 /// What a call brings to sign in with. Holds secrets, so it has no `Debug`.
 #[derive(PartialEq, Eq)]
 pub enum Credentials {
-    Password { login: String, password: String },
+    Password {
+        login: String,
+        password: String,
+    },
     /// `token` is md5 of password and salt, in hex.
-    Token { login: String, token: String, salt: String },
+    Token {
+        login: String,
+        token: String,
+        salt: String,
+    },
     ApiKey(String),
 }
 

@@ -19,7 +19,8 @@ fn libraries(tx: &mut Tx, scope: &Scope) -> Result<Vec<Library>> {
 
 pub async fn get_music_folders(asked: Asked) -> Result<Payload> {
     let libraries = asked.read(libraries).await?;
-    let music_folder = libraries.into_iter().map(|library| MusicFolder { id: library.key.0, name: library.name }).collect();
+    let music_folder =
+        libraries.into_iter().map(|library| MusicFolder { id: library.key.0, name: library.name }).collect();
     Ok(Payload::MusicFolders(MusicFolders { music_folder }))
 }
 
@@ -88,7 +89,10 @@ pub async fn get_indexes(asked: Asked) -> Result<Payload> {
                 let root = library::root_item(tx, library.key)?;
                 let inside = Folder::open(tx, scope, root)?;
                 for folder in inside.items.iter().filter(|item| item.is_folder()) {
-                    groups.entry(initial(&folder.shown)).or_default().push(Artist::of_folder(folder, &inside.mark(folder)));
+                    groups
+                        .entry(initial(&folder.shown))
+                        .or_default()
+                        .push(Artist::of_folder(folder, &inside.mark(folder)));
                 }
                 indexes.child.extend(inside.children().into_iter().filter(|child| !child.is_dir));
             }

@@ -319,7 +319,10 @@ impl StructuredLyrics {
         let mut timed: Vec<Line> = text.lines().flat_map(timed_lines).collect();
         timed.sort_by_key(|line| line.start);
         let is_timed = !timed.is_empty();
-        let plain = text.lines().filter(|line| !is_tag(line)).map(|line| Line { start: None, value: Text(line.trim().to_owned()) });
+        let plain = text
+            .lines()
+            .filter(|line| !is_tag(line))
+            .map(|line| Line { start: None, value: Text(line.trim().to_owned()) });
         StructuredLyrics {
             lang: "und".to_owned(),
             synced: is_timed,
@@ -346,9 +349,9 @@ pub fn plain_lyrics(text: &str) -> String {
 /// `[ar:Somebody]` and the like: facts about the text, none of its lines.
 fn is_tag(line: &str) -> bool {
     let inner = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    inner.and_then(|inner| inner.split_once(':')).is_some_and(|(name, _)| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic())
-    })
+    inner
+        .and_then(|inner| inner.split_once(':'))
+        .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()))
 }
 
 /// One line for each of its times: a refrain is written once, with several.
@@ -378,7 +381,9 @@ mod tests {
 
     #[test]
     fn times_of_lyrics_come_in_several_forms() {
-        for (line, start) in [("[01:02]a", 62_000), ("[01:02.5]a", 62_500), ("[01:02.34]a", 62_340), ("[00:00:07] a", 70)] {
+        for (line, start) in
+            [("[01:02]a", 62_000), ("[01:02.5]a", 62_500), ("[01:02.34]a", 62_340), ("[00:00:07] a", 70)]
+        {
             let lines = timed_lines(line);
             assert_eq!((lines[0].start, lines[0].value.0.as_str()), (Some(start), "a"), "{line}");
         }

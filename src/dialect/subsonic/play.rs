@@ -2,10 +2,10 @@
 
 use axum::response::Response;
 
+use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
 use super::of::plain_lyrics;
-use super::Asked;
 use crate::error::{Error, Result, Thing};
 use crate::http::deliver;
 use crate::http::send::Disposition;

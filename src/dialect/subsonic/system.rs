@@ -1,9 +1,9 @@
 //! The server itself, its users and its scans.
 
+use super::Asked;
 use super::answers::*;
 use super::auth::Means;
 use super::envelope::Payload;
-use super::Asked;
 use crate::account::name_key;
 use crate::error::{Error, Result, Thing};
 use crate::store::{accounts, music, rights};

@@ -24,7 +24,10 @@ enum Wanted {
 /// The requests of a body, by their first lines. What stands in their headers is left alone: the outer request's token
 /// speaks for all, and the client that sends one inside misspells its name.
 fn requests(body: &str) -> Vec<Wanted> {
-    let lines = body.lines().map(str::trim).filter(|line| line.rsplit_once(' ').is_some_and(|(_, last)| last.starts_with("HTTP/1.")));
+    let lines = body
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.rsplit_once(' ').is_some_and(|(_, last)| last.starts_with("HTTP/1.")));
     lines.map(wanted).collect()
 }
 

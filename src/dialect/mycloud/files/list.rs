@@ -28,7 +28,8 @@ struct Listed {
 
 /// What lies in the folder of this id, for its caller. A file holds nothing.
 fn children(tx: &mut Tx, caller: &Caller, id: &str) -> Result<Vec<Listed>> {
-    let under = |item: Item, parent_id: &str| Listed { shown: item.shown.clone(), item, parent_id: parent_id.to_owned() };
+    let under =
+        |item: Item, parent_id: &str| Listed { shown: item.shown.clone(), item, parent_id: parent_id.to_owned() };
     match caller {
         Caller::User { user, .. } => {
             if id == TRASH {
@@ -37,7 +38,10 @@ fn children(tx: &mut Tx, caller: &Caller, id: &str) -> Result<Vec<Listed>> {
             let place = place(tx, caller, id)?;
             let parent_id = if let Place::Item(folder) = &place { folder.id.clone() } else { ROOTS[0].to_owned() };
             let entries = files::children_of(tx, user, &place)?;
-            Ok(entries.into_iter().map(|e| Listed { item: e.item, shown: e.shown, parent_id: parent_id.clone() }).collect())
+            Ok(entries
+                .into_iter()
+                .map(|e| Listed { item: e.item, shown: e.shown, parent_id: parent_id.clone() })
+                .collect())
         }
         Caller::Holder { .. } => {
             let folder = caller.reach(tx, id, Action::List)?.item().clone();
@@ -142,7 +146,8 @@ pub async fn get_search_parents(call: Call) -> Result<Response> {
     let text = serde_json::to_vec(&listing).map_err(|e| Error::internal("listing", e))?;
     let etag: String = Sha256::digest(&text).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
     let unchanged = call.header(header::IF_NONE_MATCH).is_some_and(|tags| tags.contains(&etag));
-    let mut response = if unchanged { answer_empty(StatusCode::NOT_MODIFIED) } else { answer_json(StatusCode::OK, &listing) };
+    let mut response =
+        if unchanged { answer_empty(StatusCode::NOT_MODIFIED) } else { answer_json(StatusCode::OK, &listing) };
     put_header(&mut response, header::ETAG, &format!("\"{etag}\""));
     Ok(response)
 }
@@ -188,7 +193,8 @@ pub async fn get_search_text(call: Call) -> Result<Response> {
 
 fn a_match(file: File, text: &str) -> Match {
     let (name, sought) = (file.name.to_lowercase(), text.to_lowercase());
-    let locations = name.find(&sought).map(|at| Location { index: name[..at].chars().count(), length: sought.chars().count() });
+    let locations =
+        name.find(&sought).map(|at| Location { index: name[..at].chars().count(), length: sought.chars().count() });
     Match { fragments: vec![Fragment { text: file.name.clone(), locations: locations.into_iter().collect() }], file }
 }
 
@@ -231,7 +237,8 @@ mod tests {
                 let mut token = String::new();
                 let mut names = Vec::new();
                 loop {
-                    let (part, next) = page(&format!("order={order}&orderBy={by}&limit=2&pageToken={token}")).unwrap().cut(all());
+                    let (part, next) =
+                        page(&format!("order={order}&orderBy={by}&limit=2&pageToken={token}")).unwrap().cut(all());
                     names.extend(part.into_iter().map(|l| l.shown));
                     if next.is_empty() {
                         break;

@@ -53,7 +53,8 @@ fn text<'a>(fields: &'a Fields, name: &'static str) -> Result<Option<&'a str>> {
 
 fn modified_ms(fields: &Fields) -> Result<Option<i64>> {
     let Some(text) = text(fields, "mTime")? else { return Ok(None) };
-    let time: jiff::Timestamp = text.parse().map_err(|_| Error::invalid("mTime", "a time such as 2024-01-02T03:04:05.000Z"))?;
+    let time: jiff::Timestamp =
+        text.parse().map_err(|_| Error::invalid("mTime", "a time such as 2024-01-02T03:04:05.000Z"))?;
     Ok(Some(time.as_millisecond()))
 }
 
@@ -79,13 +80,17 @@ impl Parts {
             };
             match head(&boundary, &so_far, piece.is_none())? {
                 Head::Unfinished if so_far.len() > HEAD_LIMIT_BYTES => {
-                    return Err(Error::TooLarge { size_bytes: so_far.len() as u64, limit_bytes: HEAD_LIMIT_BYTES as u64 });
+                    return Err(Error::TooLarge {
+                        size_bytes: so_far.len() as u64,
+                        limit_bytes: HEAD_LIMIT_BYTES as u64,
+                    });
                 }
                 Head::Unfinished => {}
                 Head::Whole { json, content } => {
                     let fields = serde_json::from_slice(so_far[json].trim_ascii());
                     let fields = fields.map_err(|_| Error::invalid("body", "its first part is not a JSON object"))?;
-                    let content = content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
+                    let content =
+                        content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
                     return Ok(Parts { fields, content });
                 }
             }
@@ -139,7 +144,11 @@ fn on_conflict(query: &Query) -> OnConflict {
 // Who and where -------------------------------------------------------------------------------------------------------
 
 async fn place_of(call: &Call, user: &User, id: &str) -> Result<Place> {
-    let (caller, user, id) = (Caller::User { visitor: call.guest().with_user(user.clone()), user: user.clone() }, user.clone(), id.to_owned());
+    let (caller, user, id) = (
+        Caller::User { visitor: call.guest().with_user(user.clone()), user: user.clone() },
+        user.clone(),
+        id.to_owned(),
+    );
     call.app
         .db
         .read(move |tx| {
@@ -165,7 +174,9 @@ async fn target(call: &Call, user: &User) -> Result<(Item, Place)> {
     let (item, parent) = call.app.db.read(find).await?;
     match expected(call) {
         // A download's validator goes on where the item's ends.
-        Some(tag) if tag != "*" && !tag.trim_matches('"').starts_with(&item.etag()) => Err(Error::Conflict(Thing::Version)),
+        Some(tag) if tag != "*" && !tag.trim_matches('"').starts_with(&item.etag()) => {
+            Err(Error::Conflict(Thing::Version))
+        }
         _ => Ok((item, parent)),
     }
 }
@@ -216,8 +227,8 @@ async fn make_folder(call: &Call, user: &User, into: &Place, name: &str, on_conf
 pub async fn post_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Query::of(&call);
-    let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
     let parts = Parts::of(&mut call).await?;
+    let step = Step::of(&query, parts.content)?;
     let wanted = Wanted::of(&parts.fields)?;
     if wanted.is_folder {
         return Err(Error::invalid("mimeType", "a folder has no content"));
@@ -225,7 +236,7 @@ pub async fn post_resumable(mut call: Call) -> Result<Response> {
     let into = place_of(&call, &user, &wanted.parent_id).await?;
     let begun = upload::begin(&call.app, &user, wanted.begin(into, on_conflict(&query))).await?;
     remember(&call, &user, &begun.id, &begun.id).await?;
-    let item = fill(&call, &user, &begun.id, &begun.id, offset, parts.content, done).await?;
+    let item = fill(&call, &user, &begun.id, &begun.id, step).await?;
     Ok(created(&begun.id, item.as_ref()))
 }
 
@@ -235,12 +246,25 @@ async fn remember(call: &Call, user: &User, name: &str, upload_id: &str) -> Resu
     call.app.db.write(move |tx| upload_names::insert(tx, account, &name, &upload_id, now_ms())).await
 }
 
-/// Writes what came and, at the end, makes it the file. The empty request that only says so takes nothing away.
-async fn fill(call: &Call, user: &User, name: &str, upload_id: &str, offset: u64, content: Option<Body>, done: bool) -> Result<Option<Item>> {
-    if let Some(content) = content {
-        upload::write_at(&call.app, user, upload_id, offset, content).await?;
+/// What one request adds to an upload.
+struct Step {
+    offset: u64,
+    content: Option<Body>,
+    is_last: bool,
+}
+
+impl Step {
+    fn of(query: &Query, content: Option<Body>) -> Result<Step> {
+        Ok(Step { offset: query.number("offset")?.unwrap_or(0), content, is_last: query.says("done") })
     }
-    if !done {
+}
+
+/// Writes what came and, at the end, makes it the file. The empty request that only says so takes nothing away.
+async fn fill(call: &Call, user: &User, name: &str, upload_id: &str, step: Step) -> Result<Option<Item>> {
+    if let Some(content) = step.content {
+        upload::write_at(&call.app, user, upload_id, step.offset, content).await?;
+    }
+    if !step.is_last {
         return Ok(None);
     }
     let item = upload::finish(&call.app, user, upload_id).await?;
@@ -257,10 +281,9 @@ async fn open_upload(call: &Call, user: &User) -> Result<Option<String>> {
 pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Query::of(&call);
-    let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
     let upload_id = open_upload(&call, &user).await?.ok_or(Error::NotFound(Thing::Upload))?;
-    let content = call.take_body();
-    let item = fill(&call, &user, call.path("id"), &upload_id, offset, Some(content), done).await?;
+    let step = Step::of(&query, Some(call.take_body()))?;
+    let item = fill(&call, &user, call.path("id"), &upload_id, step).await?;
     Ok(item.map_or_else(|| answer_empty(StatusCode::NO_CONTENT), |item| changed(&item)))
 }
 
@@ -269,21 +292,27 @@ pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
 pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Query::of(&call);
-    let (done, offset) = (query.says("done"), query.number("offset")?.unwrap_or(0));
+    let step = Step::of(&query, Some(call.take_body()))?;
     let upload_id = match open_upload(&call, &user).await? {
         Some(upload_id) => upload_id,
-        None if offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
+        None if step.offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
         None => {
             let (item, into) = target(&call, &user).await?;
             let name = item.shown.clone();
-            let begin = Begin { into, name, size_bytes: None, chunk_bytes: 0, modified_ms: None, on_conflict: OnConflict::Replace };
+            let begin = Begin {
+                into,
+                name,
+                size_bytes: None,
+                chunk_bytes: 0,
+                modified_ms: None,
+                on_conflict: OnConflict::Replace,
+            };
             let begun = upload::begin(&call.app, &user, begin).await?;
             remember(&call, &user, call.path("id"), &begun.id).await?;
             begun.id
         }
     };
-    let content = call.take_body();
-    let item = fill(&call, &user, call.path("id"), &upload_id, offset, Some(content), done).await?;
+    let item = fill(&call, &user, call.path("id"), &upload_id, step).await?;
     Ok(created(call.path("id"), item.as_ref()))
 }
 
@@ -358,11 +387,16 @@ mod tests {
     #[tokio::test]
     async fn content_behind_the_json_is_passed_on_piece_by_piece_and_a_broken_one_fails() {
         let read = async |body: &'static str| {
-            let pieces = stream::iter(body.as_bytes().chunks(3).skip(1).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece))));
+            let pieces = stream::iter(
+                body.as_bytes().chunks(3).skip(1).map(|piece| Ok::<_, std::io::Error>(Bytes::from_static(piece))),
+            );
             let so_far = &body.as_bytes()[..3];
             let incoming = Body::from_stream(pieces).into_data_stream();
             // The delimiter's own state comes from a head that ends where this content begins.
-            let Head::Whole { content: Some((_, delimiter)), .. } = head("b", b"--b\n\n{}\n--b\n\nxx", false).unwrap() else { panic!() };
+            let Head::Whole { content: Some((_, delimiter)), .. } = head("b", b"--b\n\n{}\n--b\n\nxx", false).unwrap()
+            else {
+                panic!()
+            };
             axum::body::to_bytes(rest_of(Bytes::from_static(so_far), delimiter, incoming), 1000).await
         };
         assert_eq!(&read("content of any kind\n--b--\n").await.unwrap()[..], b"content of any kind");

@@ -1,0 +1,245 @@
+//! The real program, killed in the middle of its work: what it acknowledged is there when it starts again.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use openshelf::store::Database;
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::both_engines;
+use crate::engines::Backend;
+use crate::fixture::Fixture;
+use crate::server::{ADMIN, PASSWORD};
+use crate::strangers::text;
+
+const WRITERS: usize = 200;
+const DOWNLOAD_LIMIT: usize = 30;
+
+/// An installation that is started more than once.
+struct Installation<'a> {
+    folder: TempDir,
+    fixture: Fixture,
+    backend: &'a Backend,
+}
+
+impl<'a> Installation<'a> {
+    fn new(backend: &'a Backend) -> Installation<'a> {
+        let folder = TempDir::new().unwrap();
+        let fixture = Fixture::build(folder.path());
+        Installation { folder, fixture, backend }
+    }
+
+    fn program(&self) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_openshelf"));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OPENSHELF_")) {
+            program.env_remove(name);
+        }
+        program.env("OPENSHELF_DATA", self.data()).env("OPENSHELF_ADMIN_PASSWORD", PASSWORD);
+        program.env("OPENSHELF_LOG", "off");
+        // Of SQLite, the file that the program makes for itself.
+        if let Database::Postgres(address) = self.backend.database() {
+            program.env("OPENSHELF_DATABASE", address);
+        }
+        program
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn start(&self) -> Running {
+        let mut program = self.program();
+        program.args(["serve", "--listen", "127.0.0.1:0"]).arg(&self.fixture.root);
+        let mut process = program.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
+        let said = BufReader::new(process.stdout.take().unwrap()).lines().next().expect("one line when it is ready").unwrap();
+        let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+        Running { process, url, client: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    /// Runs a command, which reaches the server that runs.
+    fn command(&self, args: &[&str], path: Option<&Path>) -> Output {
+        let output = self.program().args(args).args(path).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+}
+
+struct Running {
+    process: Child,
+    url: String,
+    client: Client,
+}
+
+impl Running {
+    /// As `kill -9`: nothing of the program runs any more when this returns.
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    fn remote(&self) -> Remote {
+        Remote { client: self.client.clone(), url: self.url.clone() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The server as its users reach it.
+struct Remote {
+    client: Client,
+    url: String,
+}
+
+impl Remote {
+    /// The envelope's content; `None` when the answer did not come whole.
+    async fn subsonic(&self, call: &str, params: &[(&str, &str)]) -> Option<Value> {
+        let own = [("u", ADMIN), ("p", PASSWORD), ("v", "1.16.1"), ("c", "proof"), ("f", "json")];
+        let request = self.client.get(format!("{}/rest/{call}", self.url)).query(&own).query(params);
+        let answer: Value = request.send().await.ok()?.json().await.ok()?;
+        Some(answer["subsonic-response"].clone())
+    }
+
+    /// Status and whole body; `None` when the answer did not come whole.
+    async fn get(&self, path: &str) -> Option<(StatusCode, Vec<u8>)> {
+        let answer = self.client.get(format!("{}{path}", self.url)).send().await.ok()?;
+        Some((answer.status(), answer.bytes().await.ok()?.to_vec()))
+    }
+
+    async fn shares(&self) -> Vec<Value> {
+        let answer = self.subsonic("getShares", &[]).await.unwrap();
+        assert_eq!(answer["status"], "ok", "{answer}");
+        answer["shares"]["share"].as_array().cloned().unwrap_or_default()
+    }
+
+    async fn song(&self) -> String {
+        let found = self.subsonic("search3", &[("query", "Opening")]).await.unwrap();
+        text(&found["searchResult3"]["song"][0]["id"])
+    }
+}
+
+/// What a writer was told.
+enum Acknowledged {
+    Made(String),
+    /// The share of this id has this description.
+    Edited(String, u64),
+}
+
+/// Writes, one after another, until the server is gone.
+async fn write(server: Remote, number: usize, own: String, song: String, told: mpsc::Sender<Acknowledged>) {
+    for turn in 1u64.. {
+        let description = turn.to_string();
+        let is_edit = number % 2 == 1;
+        let (call, id) = if is_edit { ("updateShare", &own) } else { ("createShare", &song) };
+        let Some(answer) = server.subsonic(call, &[("id", id), ("description", &description)]).await else { return };
+        if answer["status"] != "ok" {
+            // A full queue says so and has kept nothing.
+            assert_ne!(answer["error"]["code"], 70, "{answer}");
+            continue;
+        }
+        let acknowledged = match is_edit {
+            true => Acknowledged::Edited(own.clone(), turn),
+            false => Acknowledged::Made(text(&answer["shares"]["share"][0]["id"])),
+        };
+        told.send(acknowledged).await.unwrap();
+    }
+}
+
+both_engines! {
+    async fn a_kill_in_the_middle_of_two_hundred_writers_loses_no_acknowledged_write(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let mut running = installation.start();
+        installation.command(&["scan"], None);
+        let song = running.remote().song().await;
+        let mut own = Vec::new();
+        for _ in 0..WRITERS / 2 {
+            let made = running.remote().subsonic("createShare", &[("id", &song), ("description", "0")]).await.unwrap();
+            own.push(text(&made["shares"]["share"][0]["id"]));
+        }
+        let (told, mut hear) = mpsc::channel(10_000);
+        for number in 0..WRITERS {
+            let (remote, own, song) = (running.remote(), own[number / 2].clone(), song.clone());
+            tokio::spawn(write(remote, number, own, song, told.clone()));
+        }
+        drop(told);
+        let (mut made, mut edited) = (HashSet::new(), HashMap::new());
+        let mut heard = 0;
+        // The writers end when the server is gone, and with the last of them this does.
+        while let Some(acknowledged) = hear.recv().await {
+            match acknowledged {
+                Acknowledged::Made(id) => drop(made.insert(id)),
+                Acknowledged::Edited(id, turn) => drop(edited.insert(id, turn)),
+            }
+            heard += 1;
+            if heard == WRITERS {
+                running.kill();
+            }
+        }
+        assert!(heard >= WRITERS && !made.is_empty() && !edited.is_empty());
+
+        let running = installation.start();
+        let shares = running.remote().shares().await;
+        let there: HashMap<String, &Value> = shares.iter().map(|share| (text(&share["id"]), share)).collect();
+        for id in &made {
+            let share = there.get(id).unwrap_or_else(|| panic!("{id} was acknowledged"));
+            assert_eq!(share["entry"][0]["id"], song.as_str(), "a share is there with all that it holds");
+        }
+        for (id, turn) in &edited {
+            let kept: u64 = text(&there[id]["description"]).parse().unwrap();
+            assert!(kept >= *turn, "{id} was acknowledged with {turn} and has {kept}");
+        }
+    }
+
+    async fn a_kill_among_downloads_never_makes_them_more_than_the_limit(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let path = installation.fixture.path("Music/The Band/First Album");
+        let content = std::fs::read(path.join("01 Opening.flac")).unwrap();
+        let mut running = installation.start();
+        installation.command(&["scan"], None);
+        let song = running.remote().song().await;
+        let limit = DOWNLOAD_LIMIT.to_string();
+        let made = installation.command(&["share", "--json", "--downloads", &limit], Some(&path));
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        let share = text(&made["id"]);
+
+        let mut acknowledged = 0;
+        for is_first in [true, false] {
+            let (told, mut hear) = mpsc::channel(10_000);
+            for _ in 0..20 {
+                let (remote, told) = (running.remote(), told.clone());
+                let (address, content) = (format!("/s/{share}/-/file/{song}?download=1"), content.clone());
+                tokio::spawn(async move {
+                    while let Some((StatusCode::OK, body)) = remote.get(&address).await {
+                        assert!(body == content);
+                        told.send(()).await.unwrap();
+                    }
+                });
+            }
+            drop(told);
+            while let Some(()) = hear.recv().await {
+                acknowledged += 1;
+                if is_first && acknowledged == 5 {
+                    running.kill();
+                }
+            }
+            if is_first {
+                running = installation.start();
+            }
+        }
+        assert!((5..=DOWNLOAD_LIMIT).contains(&acknowledged), "{acknowledged} downloads of {DOWNLOAD_LIMIT}");
+        let after = running.remote().get(&format!("/s/{share}/-/file/{song}")).await;
+        assert!(matches!(after, Some((StatusCode::NOT_FOUND, _))));
+        let shown = installation.command(&["shares", "show", &share], None);
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(shown.contains(&format!("{DOWNLOAD_LIMIT} of {DOWNLOAD_LIMIT}")), "{shown}");
+    }
+}

@@ -1,0 +1,308 @@
+//! A request for every route, such as would succeed with the right credentials. A route without one fails the tests.
+
+use openshelf::http::{Access, Face, Route};
+use serde_json::{Value, json};
+
+use super::ask::{Ask, Body};
+use super::{Target, Things, part};
+
+/// The request for a route: of Ann's private things, and by the target where the route takes a share.
+pub fn sample(things: &Things, target: &Target, face: &Face, route: &Route) -> Option<Ask> {
+    let ask = match face.name {
+        "server" => server(route.name),
+        "page" => page(things, target, route.name),
+        "desk" => desk(things, route.name),
+        "subsonic" => subsonic(things, route.name).map(|ask| ask.q("v", "1.16.1").q("c", "test").q("f", "json")),
+        "cloudreve" => cloudreve(things, target, route),
+        "mycloud" => mycloud(things, target, route.name),
+        _ => None,
+    }?;
+    Some(filled(ask, route))
+}
+
+/// The route's own method and path, with the sample's values in the path's names.
+fn filled(mut ask: Ask, route: &Route) -> Ask {
+    // The older address of each OpenSubsonic call is tried as a posted form.
+    let wants_form = route.path.ends_with(".view");
+    let method = if wants_form { route.methods.iter().find(|m| *m == "POST") } else { None };
+    ask.method = method.unwrap_or(&route.methods[0]).to_string();
+    if wants_form {
+        ask.body = Body::Form(std::mem::take(&mut ask.query));
+    }
+    if ask.path.is_empty() {
+        ask.path = path_of(route.path, &ask.parts);
+    }
+    ask
+}
+
+/// A route's path with values for its names.
+pub fn path_of(path: &str, parts: &[(&'static str, String)]) -> String {
+    let filled = path.split('/').map(|component| {
+        let Some(name) = component.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else { return component.to_owned() };
+        let value = parts.iter().find(|(key, _)| *key == name);
+        part(&value.unwrap_or_else(|| panic!("the sample for {path} has no {name}")).1)
+    });
+    filled.collect::<Vec<_>>().join("/")
+}
+
+/// Routes whose answer to Ann, by her right credentials, shows something of hers: the matrix would see it leak.
+pub const TELLING: &[(&str, &str)] = &[
+    ("desk", "sharesPage"),
+    ("desk", "newSharePage"),
+    ("desk", "editSharePage"),
+    ("desk", "revokePage"),
+    ("desk", "filesPage"),
+    ("desk", "keysPage"),
+    ("subsonic", "getAlbum"),
+    ("subsonic", "getArtist"),
+    ("subsonic", "getArtists"),
+    ("subsonic", "getGenres"),
+    ("subsonic", "getIndexes"),
+    ("subsonic", "getMusicDirectory"),
+    ("subsonic", "getSong"),
+    ("subsonic", "getAlbumList"),
+    ("subsonic", "getAlbumList2"),
+    ("subsonic", "getRandomSongs"),
+    ("subsonic", "getSongsByGenre"),
+    ("subsonic", "search2"),
+    ("subsonic", "search3"),
+    ("subsonic", "getPlaylist"),
+    ("subsonic", "getPlaylists"),
+    ("subsonic", "getShares"),
+    ("subsonic", "getUser"),
+    ("subsonic", "getLyricsBySongId"),
+    ("cloudreve", "getUserMe"),
+    ("cloudreve", "getFile"),
+    ("cloudreve", "getFileInfo"),
+    ("cloudreve", "getShare"),
+    ("mycloud", "userinfo"),
+    ("mycloud", "getUserInfoV1"),
+    ("mycloud", "listShares"),
+    ("mycloud", "getFile"),
+    ("mycloud", "searchParents"),
+    ("mycloud", "searchParentAndName"),
+    ("mycloud", "getContent"),
+    ("mycloud", "getFilesZip"),
+];
+
+fn server(name: &str) -> Option<Ask> {
+    Some(match name {
+        "healthz" => Ask::get(""),
+        _ => return None,
+    })
+}
+
+fn page(things: &Things, target: &Target, name: &str) -> Option<Ask> {
+    let ask = Ask::get("").part("id", &target.share);
+    Some(match name {
+        "asset" => Ask::get("").part("asset", "style.css"),
+        "share" => ask.q("in", &things.folder),
+        "unlock" => ask.form(&[("password", "wrongWord1"), ("in", &things.folder)]),
+        "file" => ask.part("item", &things.file).q("download", "1"),
+        "play" => ask.part("item", &things.song),
+        "thumb" => ask.part("item", &things.image),
+        "cover" => ask.part("item", &things.image),
+        "zip" => ask.q("in", &things.folder),
+        "unlockByAddress" => ask.part("password", "wrongWord2"),
+        "shareLink" => ask,
+        "actionShare" => ask.q("download", "1"),
+        _ => return None,
+    })
+}
+
+fn desk(things: &Things, name: &str) -> Option<Ask> {
+    let form = [
+        ("item", things.folder.as_str()),
+        ("title", "a title"),
+        ("description", "words"),
+        ("password_is", "set"),
+        ("password", "shareWord1"),
+        ("expires", "2099-01-31T18:00"),
+        ("view_limit", "9"),
+        ("download_limit", "9"),
+        ("mode", "read"),
+        ("downloads", "allowed"),
+    ];
+    Some(match name {
+        "home" | "signInPage" | "sharesPage" | "keysPage" => Ask::get(""),
+        "signIn" => Ask::get("").form(&[("user", "ann"), ("password", "not her password"), ("next", "/app/keys")]),
+        "signOut" => Ask::get("").form(&[]),
+        "makeShare" => Ask::get("").form(&form),
+        "newSharePage" => Ask::get("").q("item", &things.file),
+        "editSharePage" | "revokePage" => Ask::get("").part("id", &things.share),
+        "editShare" => Ask::get("").part("id", &things.share).form(&form[1..]),
+        "revoke" => Ask::get("").part("id", &things.share).form(&[]),
+        "filesPage" => Ask::get("").q("in", &things.folder),
+        "makeKey" => Ask::get("").form(&[("name", "a key")]),
+        "revokeKey" => Ask::get("").part("id", &things.key).form(&[]),
+        _ => return None,
+    })
+}
+
+fn subsonic(things: &Things, name: &str) -> Option<Ask> {
+    let (get, id) = (Ask::get(""), Ask::get("").q("id", &things.song));
+    Some(match name {
+        "unknown" => get.part("*rest", "noSuchCall"),
+        "getOpenSubsonicExtensions" | "getLicense" | "ping" | "tokenInfo" | "getArtists" | "getGenres" | "getIndexes"
+        | "getMusicFolders" | "getNowPlaying" | "getStarred" | "getStarred2" | "getPlaylists" | "getShares"
+        | "getScanStatus" | "startScan" => get,
+        "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" => id,
+        "getRandomSongs" => get.q("size", "10"),
+        "getAlbum" => get.q("id", &things.album),
+        "getArtist" => get.q("id", &things.artist),
+        "getMusicDirectory" => get.q("id", &things.folder),
+        "getAlbumList" | "getAlbumList2" => get.q("type", "alphabeticalByName").q("size", "10").q("offset", "0"),
+        "getSongsByGenre" => get.q("genre", &things.genre).q("count", "10"),
+        "search2" | "search3" => get.q("query", "Canary").q("songCount", "20"),
+        "createPlaylist" => get.q("name", "a list").q("songId", &things.song),
+        "deletePlaylist" | "getPlaylist" => get.q("id", &things.playlist),
+        "updatePlaylist" => get.q("playlistId", &things.playlist).q("name", "another").q("songIdToAdd", &things.song),
+        "getCoverArt" => get.q("id", &things.album).q("size", "100"),
+        "getLyrics" => get.q("artist", "Canary").q("title", "Canary"),
+        "setRating" => id.q("rating", "3"),
+        "createShare" => id.q("description", "words").q("expires", "4073000000000"),
+        "updateShare" => get.q("id", &things.share).q("description", "other words").q("expires", "4073000000000"),
+        "deleteShare" => get.q("id", &things.share),
+        "getUser" => get.q("username", "ann"),
+        // Not offered: whatever they are asked, it is refused after the sign-in.
+        "findSonicPath" | "getAlbumInfo" | "getAlbumInfo2" | "getArtistInfo" | "getArtistInfo2" | "getPodcastEpisode"
+        | "getSimilarSongs" | "getSimilarSongs2" | "getSonicSimilarTracks" | "getTopSongs" | "getVideoInfo" | "getVideos"
+        | "search" | "getAvatar" | "getCaptions" | "hls.m3u8" | "getTranscodeDecision" | "getTranscodeStream"
+        | "reportPlayback" | "createPodcastChannel" | "deletePodcastChannel" | "deletePodcastEpisode"
+        | "downloadPodcastEpisode" | "getNewestPodcasts" | "getPodcasts" | "refreshPodcasts" | "jukeboxControl"
+        | "createInternetRadioStation" | "deleteInternetRadioStation" | "getInternetRadioStations"
+        | "updateInternetRadioStation" | "addChatMessage" | "getChatMessages" | "changePassword" | "createUser"
+        | "deleteUser" | "getUsers" | "updateUser" | "createBookmark" | "deleteBookmark" | "getBookmarks"
+        | "getPlayQueue" | "getPlayQueueByIndex" | "savePlayQueue" | "savePlayQueueByIndex" => id.q("username", "ann"),
+        _ => return None,
+    })
+}
+
+/// Where a file of the target's lies: in its share, or in Ann's own tree.
+fn uri(things: &Things, target: &Target, path: &[&str]) -> String {
+    let root = match target.share.is_empty() {
+        true => format!("cloudreve://{}@my/{}", things.ann, things.folder_name),
+        false => format!("cloudreve://{}@share", target.share),
+    };
+    path.iter().fold(root, |uri, name| format!("{uri}/{name}"))
+}
+
+fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
+    let get = Ask::get("");
+    let nobodys = Target::default();
+    // Only calls that a share's visitors make are asked about the target; the others are for Ann's own files.
+    let target = if route.access == Access::Share { target } else { &nobodys };
+    let file = uri(things, target, &[&things.file_name]);
+    let folder = uri(things, target, &[]);
+    let new = uri(things, target, &["new.txt"]);
+    let share = json!({
+        "uri": file, "is_private": true, "password": "shareWord1", "downloads": 5, "expire": 86400, "share_view": false,
+        "show_readme": false,
+    });
+    Some(match route.name {
+        "getSitePing" | "getUserMe" | "getUserCapacity" | "getUserSetting" | "deleteFileTrash" => get,
+        "getSiteConfig" => get.part("section", "basic"),
+        "getSessionPrepare" => get.q("email", "ann"),
+        "postSessionToken" => get.json(json!({"email": "ann", "password": "not her password"})),
+        "deleteSessionToken" | "postSessionTokenRefresh" => get.json(json!({"refresh_token": "no.such.token"})),
+        "getUserInfo" | "getUserAvatar" => get.part("id", &things.ann),
+        "patchUserSetting" => get.json(json!({"share_links_in_profile": "hide_share"})),
+        "getUserShares" => get.part("id", &things.ann).q("page_size", "50"),
+        "getFile" => get.q("uri", &folder).q("page_size", "50"),
+        "getFileInfo" => get.q("uri", &file).q("extended", "true"),
+        "postFileCreate" => get.json(json!({"uri": uri(things, target, &["made"]), "type": "folder"})),
+        "postFileRename" => get.json(json!({"uri": file, "new_name": "renamed.txt"})),
+        "postFileMove" => get.json(json!({"uris": [file], "dst": "cloudreve://my/empty", "copy": true})),
+        "deleteFile" => get.json(json!({"uris": [file]})),
+        "postFileRestore" => get.json(json!({"uris": [format!("cloudreve://trash/{}", things.file)]})),
+        "postFileUrl" => get.json(json!({"uris": [file], "download": true})),
+        "getFileThumb" => get.q("uri", &uri(things, target, &[&things.image_name])),
+        "getFileContent" | "headFileContent" => {
+            get.part("id", &things.file).part("speed", "0").part("name", &things.file_name).q("sign", "no.such.sign")
+        }
+        "putFileSource" => get.json(json!({"uris": [file]})),
+        "deleteFileSource" => get.part("id", &things.link),
+        "getDirectLink" | "getDirectLinkDownload" => get.part("id", &things.link).part("name", &things.file_name),
+        "putFileContent" => get.q("uri", &file).bytes("application/octet-stream", "new content"),
+        "putFileUpload" => get.json(json!({"uri": new, "size": 3, "last_modified": 1_700_000_000_000_i64})),
+        "postFileUpload" => get.part("session", &things.upload).part("index", "0").bytes("application/octet-stream", "0123456789"),
+        "deleteFileUpload" => get.json(json!({"id": things.upload, "uri": new})),
+        "putShare" => get.json(share),
+        "getShare" => get.q("page_size", "50"),
+        "deleteShares" => get.json(json!({"ids": [things.share]})),
+        "postShare" => get.part("id", &things.share).json(share),
+        "deleteShare" => get.part("id", &things.share),
+        "getShareInfo" => get.part("id", &target.share).q("count_views", "true").q("owner_extended", "true"),
+        "unknown" => get.part("*rest", "no/such/call"),
+        // Known to the protocol, not offered.
+        "getSiteCaptcha" | "postSiteAbuse" | "postSessionToken2fa" | "putSessionAuthn" | "postSessionAuthn"
+        | "putSessionOpenid" | "postSessionOpenid" | "deleteSessionOpenid" | "getSessionOauthApp"
+        | "postSessionOauthConsent" | "postSessionOauthToken" | "getSessionOauthUserinfo" | "deleteSessionOauthGrant"
+        | "postUser" | "postUserReset" | "patchUserReset" | "getUserActivate" | "getUserSearch" | "putUserSettingAvatar"
+        | "getUserSetting2fa" | "getUserSettingNodes" | "getUserSettingPolicies" | "putUserAuthn" | "postUserAuthn"
+        | "deleteUserAuthn" | "getUserSessionCopy" | "getUserCreditChanges" | "getUserPayments" | "getGroupList"
+        | "deleteFileLock" | "getFileArchive" | "getFileArchiveZip" | "patchFileMetadata" | "patchFileView" | "putFilePin"
+        | "deleteFilePin" | "postFileVersionCurrent" | "deleteFileVersion" | "putFileViewerSession" | "getFileEvents"
+        | "getFileSearch" | "postFilePermission" | "deleteFilePermission" | "getFileActivities" | "patchFilePolicy"
+        | "getWorkflow" | "getWorkflowProgress" | "postWorkflowArchive" | "postWorkflowExtract" | "postWorkflowDownload"
+        | "patchWorkflowDownload" | "deleteWorkflowDownload" | "postWorkflowImport" | "postWorkflowRelocate"
+        | "postWorkflowRebuildFtsIndex" | "getDevicesDav" | "putDevicesDav" | "patchDevicesDav" | "deleteDevicesDav"
+        | "putVasPayment" | "getVasPaymentStatus" | "getVasGiftcode" | "postVasGiftcodeRedeem" => ["id", "session", "trade", "code"]
+            .into_iter()
+            .fold(get, |ask, name| ask.part(name, &things.file))
+            .q("uri", &file)
+            .q("keyword", "Canary")
+            .q("query", "Canary"),
+        _ => return None,
+    })
+}
+
+fn multipart(meta: &Value, content: &str) -> Vec<u8> {
+    format!("--x\r\nContent-Type: application/json\r\n\r\n{meta}\r\n--x\r\n\r\n{content}\r\n--x--\r\n").into_bytes()
+}
+
+fn mycloud(things: &Things, target: &Target, name: &str) -> Option<Ask> {
+    const RELATED: &str = "multipart/related; boundary=x";
+    let get = Ask::get("").part("deviceId", &things.device);
+    let file = Ask::get("").part("deviceId", &things.device).part("id", &things.file);
+    let owner = format!("auth0|{}", things.ann);
+    let permission = json!({
+        "fileID": things.file, "entity": {"id": things.auth_id, "type": "cloudShare"}, "value": "ReadFile",
+    });
+    let made = json!({"name": "made.txt", "parentID": things.folder, "mTime": "2020-01-02T03:04:05.000Z"});
+    Some(match name {
+        "getConfig" | "getConfigV2" | "authorize" | "userinfo" | "getUserInfoV1" | "getDevice" | "getUsersOfDevice"
+        | "sdkDevice" | "listShares" => get,
+        "getUserByEmail" => get.q("email", "ann"),
+        "getDevicesOfUser" => get.part("userId", &owner),
+        "oauthToken" => get.json(json!({"grant_type": "password", "username": "ann", "password": "not her password"})),
+        "oauthRo" => get.json(json!({"username": "ann", "password": "not her password", "connection": "x"})),
+        "postShares" => get.json(json!({
+            "deviceId": things.device, "fileIds": [things.file], "ownerId": owner, "metadata": {"a": 1}, "useCache": false,
+        })),
+        "getShare" => get.part("shareId", &target.share),
+        "patchShare" => get.part("shareId", &things.share).json(json!({"metadata": {"b": 2}, "useCache": true, "userIds": []})),
+        "deleteShare" => get.part("shareId", &things.share),
+        "postActivityStart" => get.json(json!({})),
+        "postBatch" => get.bytes(
+            "multipart/mixed; boundary=x",
+            format!("--x\r\nContent-Type: application/http\r\n\r\nDELETE /sdk/v2/files/{} HTTP/1.1\r\n\r\n\r\n--x--\r\n", things.file),
+        ),
+        "postFilePerms" | "deleteFilePerms" => get.json(permission),
+        "getFilesZip" => get.q("ids", &things.folder),
+        "getFile" => file.q("pretty", "true").q("fields", "id,name,size"),
+        "searchParents" => get.q("ids", &things.folder).q("limit", "100").q("order", "asc").q("orderBy", "name").q("pageToken", ""),
+        "searchParentAndName" => get.q("parentID", &things.folder).q("name", &things.file_name),
+        "searchText" => get.q("q", "Canary").q("limit", "10"),
+        "getContent" | "getContentV3" => file.q("download", "true"),
+        "postFiles" => get.q("resolveNameConflict", "true").bytes(RELATED, multipart(&made, "content")),
+        "postResumable" => get.q("done", "false").q("offset", "0").bytes(RELATED, multipart(&made, "")),
+        "putResumableContent" => get.part("id", &things.upload).q("offset", "0").q("done", "true").bytes("application/octet-stream", "abc"),
+        "postFileResumable" => file.q("offset", "0").q("done", "true").q("truncate", "true").bytes("application/octet-stream", "abc"),
+        "putContent" => file.bytes("application/x-www-form-urlencoded", "new content"),
+        "patchFile" | "patchFileByPost" => file.json(json!({"name": "renamed.txt", "mTime": "2020-01-02T03:04:05.000Z"})),
+        "copyFile" => file.json(json!({"destinationParentID": "root"})),
+        "deleteFile" => file,
+        _ => return None,
+    })
+}
