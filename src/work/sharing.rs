@@ -310,8 +310,7 @@ fn lease_for(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, object: &st
 
 /// Counts a visitor's first visit; the owner's and a preview crawler's are none.
 pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Result<()> {
-    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
-    if is_owner || crate::share::visit::is_preview_crawler(&visitor.agent) {
+    if !counts(facts, visitor) {
         return Ok(());
     }
     let (key, visitor) = (facts.share.key, visitor.clone());
@@ -320,6 +319,20 @@ pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Res
         return Ok(());
     }
     app.db.write(move |tx| shares::count_view(tx, key, &visitor, now_ms())).await
+}
+
+/// Counts a view because a client said so, first visit or not; the owner's and a preview crawler's are none.
+pub async fn count_call(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Result<()> {
+    if !counts(facts, visitor) {
+        return Ok(());
+    }
+    let (key, visitor) = (facts.share.key, visitor.clone());
+    app.db.write(move |tx| shares::count_call(tx, key, &visitor, now_ms())).await
+}
+
+fn counts(facts: &ShareFacts, visitor: &Visitor) -> bool {
+    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
+    !is_owner && !crate::share::visit::is_preview_crawler(&visitor.agent)
 }
 
 /// An item by the user's own rights in its library.

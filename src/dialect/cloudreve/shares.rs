@@ -332,7 +332,7 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
     };
     let told = tell(&call.app, id, &visitor, is_extended).await?;
     if counts {
-        sharing::count_view(&call.app, &told.facts, &visitor).await?;
+        sharing::count_call(&call.app, &told.facts, &visitor).await?;
     }
     let (share, owner) = (&told.facts.share, &told.facts.owner);
     let answer = Answer::unlocked(share, owner, &told.source, base, now_ms());
