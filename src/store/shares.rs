@@ -507,20 +507,6 @@ pub fn count_call(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) 
     Ok(())
 }
 
-/// Counts a view that a client asks to be counted, however often it asks. One visitor who was let in by the last view may
-/// ask again: then nothing is counted.
-pub fn count_call(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
-    if !has_visited(tx, share, visitor, now_ms)? {
-        return count_view(tx, share, visitor, now_ms);
-    }
-    tx.run(
-        "UPDATE share SET views = views + 1, visited_ms = $2
-         WHERE id = $1 AND revoked_ms IS NULL AND (view_limit IS NULL OR views < view_limit)",
-        args![share.0, now_ms],
-    )?;
-    Ok(())
-}
-
 /// A visitor who was counted without a ticket is the same one who now holds it.
 pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
     tx.run(
