@@ -12,7 +12,7 @@ use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, 
 use crate::share::visit::Visitor;
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
-use crate::store::{Tx, library, music, playlists, rights, shares};
+use crate::store::{Tx, accounts, library, music, playlists, rights, shares};
 use crate::{App, now_ms};
 
 /// Entries of one share at most; more is a folder's or a playlist's work.
@@ -44,6 +44,12 @@ impl DefaultTerms {
     }
 }
 
+/// Replaces what fills the terms of the owner's new shares.
+pub async fn set_default_terms(app: &App, owner: UserKey, defaults: &DefaultTerms) -> Result<()> {
+    let json = serde_json::to_string(defaults).map_err(|e| Error::internal("default terms", e))?;
+    app.db.write(move |tx| accounts::set_default_terms(tx, owner, &json)).await
+}
+
 fn seal_of(share_id: &str) -> String {
     format!("password of share {share_id}")
 }
@@ -73,7 +79,7 @@ pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut
     let owner = owner.clone();
     app.db
         .write(move |tx| {
-            let defaults = crate::store::accounts::default_terms(tx, owner.key)?;
+            let defaults = accounts::default_terms(tx, owner.key)?;
             let defaults: DefaultTerms =
                 serde_json::from_str(&defaults).map_err(|e| Error::internal("default terms", e))?;
             defaults.fill(&mut wish, now);
