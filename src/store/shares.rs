@@ -507,20 +507,6 @@ pub fn count_call(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) 
     Ok(())
 }
 
-/// Counts a view that a client asks to be counted, however often it asks. One visitor who was let in by the last view may
-/// ask again: then nothing is counted.
-pub fn count_call(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
-    if !has_visited(tx, share, visitor, now_ms)? {
-        return count_view(tx, share, visitor, now_ms);
-    }
-    tx.run(
-        "UPDATE share SET views = views + 1, visited_ms = $2
-         WHERE id = $1 AND revoked_ms IS NULL AND (view_limit IS NULL OR views < view_limit)",
-        args![share.0, now_ms],
-    )?;
-    Ok(())
-}
-
 /// A visitor who was counted without a ticket is the same one who now holds it.
 pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
     tx.run(
@@ -552,8 +538,11 @@ pub fn lease(tx: &mut Tx, share: &Share, visitor: &Visitor, object: &str, range_
         None => None,
     };
     if let Some(lease) = open {
-        // Two transfers under one lease: that one of them sends nothing no longer gives it back.
-        tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        // Two transfers under one lease: that one of them sends nothing no longer gives it back. What was reserved stays so.
+        tx.run(
+            "UPDATE lease SET started = CASE WHEN started < 0 THEN started ELSE 1 END, expires_ms = $2 WHERE id = $1",
+            args![lease.0, now_ms + LEASE_MS],
+        )?;
         return Ok(lease);
     }
     let spent = tx.run(
@@ -573,21 +562,33 @@ pub fn lease(tx: &mut Tx, share: &Share, visitor: &Visitor, object: &str, range_
     )
 }
 
+/// Marks a download that was leased for an address which somebody may open later: a look at its head does not give it
+/// back, a file that is not there does.
+pub fn reserve(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
+    tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![lease.0])?;
+    Ok(())
+}
+
 /// How a transfer under a lease ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseEnd {
     /// Not one byte went out: the download is given back, unless another transfer under it sent some.
     NothingSent,
+    /// The file could not be opened: a reserved download is given back too.
+    NotThere,
     BrokenOff,
     Complete,
 }
 
 pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
     match end {
-        LeaseEnd::NothingSent => {
-            let share = tx.maybe("DELETE FROM lease WHERE id = $1 AND started = 0 RETURNING share_id", args![lease.0], |row| {
-                row.get::<i64>(0)
-            })?;
+        LeaseEnd::NothingSent | LeaseEnd::NotThere => {
+            let least = if end == LeaseEnd::NotThere { -1 } else { 0 };
+            let share = tx.maybe(
+                "DELETE FROM lease WHERE id = $1 AND started BETWEEN $2 AND 0 RETURNING share_id",
+                args![lease.0, least],
+                |row| row.get::<i64>(0),
+            )?;
             if let Some(share) = share {
                 tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
             }
