@@ -66,7 +66,7 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 's
 }
 
 async fn give_back(app: &Arc<App>, grant: &Grant) {
-    settle(app, grant, LeaseEnd::NothingSent).await;
+    settle(app, grant, LeaseEnd::NotThere).await;
 }
 
 async fn settle(app: &Arc<App>, grant: &Grant, end: LeaseEnd) {

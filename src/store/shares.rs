@@ -552,8 +552,11 @@ pub fn lease(
         None => None,
     };
     if let Some(lease) = open {
-        // Two transfers under one lease: that one of them sends nothing no longer gives it back.
-        tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        // Two transfers under one lease: that one of them sends nothing no longer gives it back. What was reserved stays so.
+        tx.run(
+            "UPDATE lease SET started = CASE WHEN started < 0 THEN started ELSE 1 END, expires_ms = $2 WHERE id = $1",
+            args![lease.0, now_ms + LEASE_MS],
+        )?;
         return Ok(lease);
     }
     let spent = tx.run(
@@ -573,21 +576,31 @@ pub fn lease(
     )
 }
 
+/// Marks a download that was leased for an address which somebody may open later: a look at its head does not give it
+/// back, a file that is not there does.
+pub fn reserve(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
+    tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![lease.0])?;
+    Ok(())
+}
+
 /// How a transfer under a lease ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseEnd {
     /// Not one byte went out: the download is given back, unless another transfer under it sent some.
     NothingSent,
+    /// The file could not be opened: a reserved download is given back too.
+    NotThere,
     BrokenOff,
     Complete,
 }
 
 pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
     match end {
-        LeaseEnd::NothingSent => {
+        LeaseEnd::NothingSent | LeaseEnd::NotThere => {
+            let least = if end == LeaseEnd::NotThere { -1 } else { 0 };
             let share = tx.maybe(
-                "DELETE FROM lease WHERE id = $1 AND started = 0 RETURNING share_id",
-                args![lease.0],
+                "DELETE FROM lease WHERE id = $1 AND started BETWEEN $2 AND 0 RETURNING share_id",
+                args![lease.0, least],
                 |row| row.get::<i64>(0),
             )?;
             if let Some(share) = share {

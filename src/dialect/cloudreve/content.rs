@@ -248,6 +248,9 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms:
                     sharing::fetch(tx, &share.id, &holder, &item.id, gives.action(), 0)?
                 }
             };
+            if let Some(lease) = grant.lease() {
+                shares::reserve(tx, lease)?;
+            }
             let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.to_owned() };
             Ok((item, Pass::of(grant.item(), gives, by, &visitor, expires_ms)))
         }
