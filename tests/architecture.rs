@@ -147,6 +147,8 @@ impl Source {
                 names.push((number, what.split(|c: char| !is_word(c)).next().unwrap_or_default().to_owned()));
             }
         }
+        names.sort();
+        names.dedup();
         names
     }
 }

@@ -246,6 +246,10 @@ async fn no_route_gives_anything_away_to_a_wrong_credential() {
                 found.push(format!("{what}: {:.200}", answer.text()));
             }
             for canary in leaks(canaries, ask, target, &answer) {
+                // Accounts are what admins manage; what lies in them is not.
+                if wrong == "the admin" && canary.what == "mail address" {
+                    continue;
+                }
                 found.push(format!("{what} shows the {}", canary.what));
             }
             found
@@ -347,6 +351,10 @@ async fn unknown_expired_used_up_and_revoked_shares_look_alike() {
             for target in &gone {
                 let ask = sample(&world.things, target, face, route).unwrap().header("x-cr-correlation-id", CORRELATION);
                 let ask = puts.iter().fold(ask, |ask, put| put.onto(face.name, ask));
+                if !ask.says().contains(&target.share) {
+                    // A call that names its share by the token that it comes with.
+                    continue;
+                }
                 let answer = world.client.send(&ask).await;
                 looks.entry(look(&answer, target)).or_default().push(target.name);
                 tried += 1;

@@ -317,13 +317,13 @@ impl Watch {
     }
 
     fn dump(&self) -> String {
-        let mut dump = String::new();
+        let mut lines = Vec::new();
         for (table, ignored) in WATCHED {
-            let mut statement = self.rows.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3, 4")).unwrap();
+            let mut statement = self.rows.prepare(&format!("SELECT * FROM {table}")).unwrap();
             let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
             let mut rows = statement.query([]).unwrap();
             while let Some(row) = rows.next().unwrap() {
-                write!(dump, "{table}").unwrap();
+                let mut dump = (*table).to_owned();
                 for (number, name) in names.iter().enumerate().filter(|(_, name)| !ignored.contains(&name.as_str())) {
                     match row.get_ref(number).unwrap() {
                         ValueRef::Blob(bytes) => write!(dump, " {name}={}", String::from_utf8_lossy(bytes).escape_debug()),
@@ -332,10 +332,11 @@ impl Watch {
                     }
                     .unwrap();
                 }
-                dump.push('\n');
+                lines.push(dump + "\n");
             }
         }
-        dump
+        lines.sort();
+        lines.concat()
     }
 }
 

@@ -205,6 +205,32 @@ pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
     })
 }
 
+/// What of a share's contents this visitor may know of: until its second step a two-step share shows its owner all, others
+/// what was granted already.
+pub fn visible(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor) -> Result<Contents> {
+    let all = contents(tx, facts)?;
+    if !facts.share.two_step {
+        return Ok(all);
+    }
+    let mut may_see = |item: &Item| -> Result<bool> {
+        let placed = library::place(tx, item.clone(), &playlists_of(&facts.share))?;
+        Ok(authorize(Through::Share(facts), visitor, placed, Action::See, now_ms()).is_ok())
+    };
+    Ok(match all {
+        Contents::Folder(item) | Contents::File(item) if !may_see(&item)? => Contents::Set(Vec::new()),
+        Contents::Set(items) => {
+            let mut seen = Vec::new();
+            for item in items {
+                if may_see(&item)? {
+                    seen.push(item);
+                }
+            }
+            Contents::Set(seen)
+        }
+        all => all,
+    })
+}
+
 /// What an album, artist or playlist is called, as far as the owner may see it; an item, by its shown name.
 pub fn name_of(tx: &mut Tx, owner: &User, shared: Shared) -> Result<Option<String>> {
     let scope = rights::scope(tx, owner)?;
@@ -261,7 +287,7 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
     let (object, tops) = match folder_id {
         None => {
             admit(&facts, visitor, now)?;
-            let tops = match contents(tx, &facts)? {
+            let tops = match visible(tx, &facts, visitor)? {
                 Contents::Folder(folder) => library::children(tx, folder.key)?,
                 Contents::File(file) => vec![file],
                 Contents::Set(items) => items,
