@@ -163,7 +163,9 @@ both_engines! {
         assert_eq!((&open["unlocked"], &open["name"], &open["remain_downloads"]), (&json!(true), &json!("Music"), &json!(5)));
         assert_eq!(open["visited"], 0);
         assert!(open.get("password").is_none());
-        assert_eq!(data(drive.get(&format!("/share/info/{id}")).await)["visited"], 1);
+        data(drive.guest_get(&format!("/share/info/{id}?password=gcqzfaze&count_views=true")).await);
+        data(drive.get(&format!("/share/info/{id}?count_views=true")).await);
+        assert_eq!(data(drive.get(&format!("/share/info/{id}")).await)["visited"], 2);
     }
 
     async fn a_guest_lists_and_downloads_with_the_password_only(backend: Backend) {

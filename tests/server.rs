@@ -31,7 +31,7 @@ pub struct Server {
     /// `http://127.0.0.1:PORT`
     pub url: String,
     pub app: Arc<App>,
-    pub data: TempDir,
+    _data: TempDir,
     runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -81,7 +81,7 @@ impl Server {
         let Ok((app, address, runtime)) = start.recv() else {
             std::panic::resume_unwind(thread.join().unwrap_err());
         };
-        Server { url: format!("http://{address}"), app, data, runtime, stop: Some(stop), thread: Some(thread) }
+        Server { url: format!("http://{address}"), app, _data: data, runtime, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Serves `path` as a library that everyone may read and share, and returns once it is scanned.

@@ -287,12 +287,9 @@ impl<'a> Life<'a> {
         assert_eq!(self.owner.cloudreve_share(&self.id).await.unwrap()["remain_downloads"], 50);
 
         // A My Cloud Home app of ours may restrict it, and leaves the rest.
-        let patched = self.owner.mycloud(
-            Method::PATCH,
-            &format!("/shares/v1/shares/{}", self.id),
-            Some(json!({"metadata": {"colour": "red"}})),
-        );
-        assert_eq!(patched.await.status, StatusCode::OK);
+        let (path, body) = (format!("/shares/v1/shares/{}", self.id), json!({"metadata": {"colour": "red"}}));
+        let patched = self.owner.mycloud(Method::PATCH, &path, Some(body)).await;
+        assert_eq!(patched.status, StatusCode::OK, "{}", patched.text());
         assert_eq!(self.form().await, form);
 
         // A drive's edit says "none" of the two limits that it does not name, and cannot speak of the rest.

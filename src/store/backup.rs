@@ -37,6 +37,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("direct_link", "id"),
     ("upload", "id"),
     ("upload_chunk", "upload_id, position"),
+    ("upload_name", "account_id, name"),
 ];
 const ITEM: &str = "item";
 /// Rows that are in memory at once.

@@ -236,7 +236,7 @@ pub fn page_of_owner(
         Direction::Descending => ("<", "DESC"),
     };
     let (value, key) = after.map_or((0, 0), |(value, key)| (value, key.0));
-    let from = if after.is_some() { format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))") } else { String::from("AND $2 = $3") };
+    let from = if after.is_some() { format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))") } else { String::from("AND CAST($2 AS BIGINT) = CAST($3 AS BIGINT)") };
     let rows = tx.all(
         &format!(
             "SELECT {SHARE}, {by} FROM share s WHERE s.owner_id = $1 AND s.revoked_ms IS NULL {from}
@@ -484,16 +484,19 @@ pub fn has_visited(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64)
 
 /// Counts a visitor's first visit; a later one changes nothing. `NotFound` when the last view is spent.
 pub fn count_view(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
-    if has_visited(tx, share, visitor, now_ms)? {
-        return Ok(());
-    }
+    if has_visited(tx, share, visitor, now_ms)? { Ok(()) } else { count_call(tx, share, visitor, now_ms) }
+}
+
+/// Counts a view that a client asked to be counted, however often it did. When the last one is spent, whoever visited
+/// before goes on uncounted; for others it is `NotFound`.
+pub fn count_call(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
     let counted = tx.run(
         "UPDATE share SET views = views + 1, visited_ms = $2
          WHERE id = $1 AND revoked_ms IS NULL AND (view_limit IS NULL OR views < view_limit)",
         args![share.0, now_ms],
     )?;
     if counted == 0 {
-        return Err(Error::NotFound(Thing::Share));
+        return if has_visited(tx, share, visitor, now_ms)? { Ok(()) } else { Err(Error::NotFound(Thing::Share)) };
     }
     tx.run("DELETE FROM visit WHERE visitor LIKE 'a:%' AND seen_ms <= $1", args![now_ms - 2 * VISIT_MS])?;
     tx.run(
@@ -511,17 +514,6 @@ pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64
          ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",
         args![share.0, visitor.counted_as(), now_ms],
     )?;
-    Ok(())
-}
-
-/// The visitor `from`, if their view is counted, goes on as `to`: the address that they were given names them by a ticket.
-pub fn carry_visit(tx: &mut Tx, share: ShareKey, from: &Visitor, to: &Visitor, now_ms: i64) -> Result<()> {
-    if has_visited(tx, share, from, now_ms)? && !has_visited(tx, share, to, now_ms)? {
-        tx.run(
-            "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 0, $3, $3)",
-            args![share.0, to.counted_as(), now_ms],
-        )?;
-    }
     Ok(())
 }
 

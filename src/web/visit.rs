@@ -189,7 +189,7 @@ struct Shown {
 }
 
 fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
-    let contents = sharing::visible(tx, facts, visitor)?;
+    let contents = sharing::contents_for(tx, facts, visitor)?;
     let tops = match &contents {
         Contents::Folder(folder) => vec![folder.clone()],
         Contents::File(file) => vec![file.clone()],
@@ -472,7 +472,7 @@ async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
             let (facts, _) = sharing::open(tx, &id, &visitor)?;
             let named = match folder.as_deref() {
                 Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
-                None => match sharing::visible(tx, &facts, &visitor)? {
+                None => match sharing::contents_for(tx, &facts, &visitor)? {
                     Contents::Folder(item) | Contents::File(item) => Some(item.shown),
                     Contents::Set(_) => Some(name_of_set(tx, &facts)?),
                 },
@@ -514,7 +514,7 @@ async fn whole(call: &Call) -> Result<Response> {
         .db
         .read(move |tx| {
             let (facts, _) = sharing::open(tx, &id, &seen_by)?;
-            sharing::visible(tx, &facts, &seen_by)
+            sharing::contents_for(tx, &facts, &seen_by)
         })
         .await?;
     match contents {

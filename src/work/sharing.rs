@@ -205,30 +205,37 @@ pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
     })
 }
 
-/// What of a share's contents this visitor may know of: until its second step a two-step share shows its owner all, others
-/// what was granted already.
-pub fn visible(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor) -> Result<Contents> {
-    let all = contents(tx, facts)?;
-    if !facts.share.two_step {
-        return Ok(all);
-    }
-    let mut may_see = |item: &Item| -> Result<bool> {
-        let placed = library::place(tx, item.clone(), &playlists_of(&facts.share))?;
-        Ok(authorize(Through::Share(facts), visitor, placed, Action::See, now_ms()).is_ok())
-    };
-    Ok(match all {
-        Contents::Folder(item) | Contents::File(item) if !may_see(&item)? => Contents::Set(Vec::new()),
+/// The same as far as this visitor may see it. A share of items is gone when none of them is there for the visitor: they
+/// were removed, its owner may no longer read them, or its holders were given no right to them yet.
+pub fn contents_for(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor) -> Result<Contents> {
+    let all = match contents(tx, facts)? {
+        // Only rights that are given item by item make a difference among what a share holds.
+        contents if !facts.share.two_step => contents,
+        Contents::Folder(item) if sees(tx, facts, visitor, &item)? => Contents::Folder(item),
+        Contents::File(item) if sees(tx, facts, visitor, &item)? => Contents::File(item),
+        Contents::Folder(_) | Contents::File(_) => Contents::Set(Vec::new()),
         Contents::Set(items) => {
             let mut seen = Vec::new();
             for item in items {
-                if may_see(&item)? {
+                if sees(tx, facts, visitor, &item)? {
                     seen.push(item);
                 }
             }
             Contents::Set(seen)
         }
-        all => all,
-    })
+    };
+    if is_gone(facts, &all) { Err(Error::NotFound(Thing::Share)) } else { Ok(all) }
+}
+
+/// Whether nothing is left of a share of items. Albums, artists and playlists may well be empty for a while.
+pub fn is_gone(facts: &ShareFacts, contents: &Contents) -> bool {
+    let is_of_items = facts.share.items.iter().all(|shared| matches!(shared, Shared::Item(_)));
+    is_of_items && matches!(contents, Contents::Set(items) if items.is_empty())
+}
+
+fn sees(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, item: &Item) -> Result<bool> {
+    let placed = library::place(tx, item.clone(), &playlists_of(&facts.share))?;
+    Ok(authorize(Through::Share(facts), visitor, placed, Action::See, now_ms()).is_ok())
 }
 
 /// What an album, artist or playlist is called, as far as the owner may see it; an item, by its shown name.
@@ -287,7 +294,7 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
     let (object, tops) = match folder_id {
         None => {
             admit(&facts, visitor, now)?;
-            let tops = match visible(tx, &facts, visitor)? {
+            let tops = match contents_for(tx, &facts, visitor)? {
                 Contents::Folder(folder) => library::children(tx, folder.key)?,
                 Contents::File(file) => vec![file],
                 Contents::Set(items) => items,
@@ -336,8 +343,7 @@ fn lease_for(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, object: &st
 
 /// Counts a visitor's first visit; the owner's and a preview crawler's are none.
 pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Result<()> {
-    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
-    if is_owner || crate::share::visit::is_preview_crawler(&visitor.agent) {
+    if !counts(facts, visitor) {
         return Ok(());
     }
     let (key, visitor) = (facts.share.key, visitor.clone());
@@ -346,6 +352,20 @@ pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Res
         return Ok(());
     }
     app.db.write(move |tx| shares::count_view(tx, key, &visitor, now_ms())).await
+}
+
+/// Counts a view because a client says so; the owner's and a preview crawler's are none.
+pub async fn count_call(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Result<()> {
+    if !counts(facts, visitor) {
+        return Ok(());
+    }
+    let (key, visitor) = (facts.share.key, visitor.clone());
+    app.db.write(move |tx| shares::count_call(tx, key, &visitor, now_ms())).await
+}
+
+fn counts(facts: &ShareFacts, visitor: &Visitor) -> bool {
+    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
+    !is_owner && !crate::share::visit::is_preview_crawler(&visitor.agent)
 }
 
 /// An item by the user's own rights in its library.

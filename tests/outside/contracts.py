@@ -181,7 +181,7 @@ ADDED_ATTRIBUTES = {
     "child": child,
     "entry": child,
     "artist": {"artistImageUrl", "disambiguation", "musicBrainzId", "sortName"},
-    "album": child | {"version", "isCompilation", "userRating"},
+    "album": child | {"version", "isCompilation", "userRating", "name", "songCount"},
     "playlist": {"readonly", "validUntil"},
     "scanStatus": {"lastScan", "folderCount"},
 }

@@ -86,15 +86,21 @@ def test_the_user_may_share_and_download(client: Connection) -> None:
     )
 
 
-def test_each_served_folder_is_a_music_folder(client: Connection, music: Music) -> None:
-    names = [folder.name for folder in client.get_music_folders()]
-    assert {folder.name for folder in music.folders} <= set(names)
+def music_folders(server: Server) -> dict[str, int]:
+    """Asked by hand: this version's get_music_folders walks the keys of the answer's object and fails on any server."""
+    asked = {"u": ADMIN, "p": PASSWORD, "v": "1.16.1", "c": "outside", "f": "json"}
+    answer = requests.get(f"{server.url}/rest/getMusicFolders", params=asked, timeout=30).json()
+    folders = answer["subsonic-response"]["musicFolders"]["musicFolder"]
+    return {folder["name"]: folder["id"] for folder in folders}
 
 
-def test_folders_lead_to_every_file_by_name(client: Connection, music: Music) -> None:
+def test_each_served_folder_is_a_music_folder(server: Server, music: Music) -> None:
+    assert {folder.name for folder in music.folders} <= music_folders(server).keys()
+
+
+def test_folders_lead_to_every_file_by_name(client: Connection, server: Server, music: Music) -> None:
     """By way of getIndexes and getMusicDirectory, as clients without tags do."""
-    folder = next(folder.id for folder in client.get_music_folders() if folder.name == "drascula")
-    indexes = client.get_indexes(music_folder_id=folder)
+    indexes = client.get_indexes(music_folder_id=str(music_folders(server)["drascula"]))
     top = [artist for index in indexes.index for artist in index.artist]
     audio = client.get_music_directory(next(artist.id for artist in top if artist.name == "audio"))
     found = {Path(child.path).name: child.size for child in audio.child if not child.is_dir}

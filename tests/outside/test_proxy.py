@@ -158,8 +158,8 @@ def test_the_share_cookie_is_bound_to_the_path_and_to_tls(site: Site, music: Mus
         assert cookie.secure
         assert cookie.has_nonstandard_attr("HttpOnly")
         assert cookie.path.startswith(PREFIX)
-    assert "track28.ogg" in visitor.get(link, timeout=30).text
-    assert "track28.ogg" not in site.visitor().get(link, timeout=30).text
+    assert "track28" in visitor.get(link, timeout=30).text
+    assert "track28" not in site.visitor().get(link, timeout=30).text
 
 
 def test_the_owners_cookie_is_bound_to_the_path_and_to_tls(site: Site) -> None:
@@ -180,7 +180,7 @@ def test_the_owners_cookie_is_bound_to_the_path_and_to_tls(site: Site) -> None:
 
 def test_every_door_prints_links_of_the_public_address(site: Site) -> None:
     for link in links(site.visitor(), site.url, {}):
-        assert link.startswith(f"{site.url}/"), link
+        assert f"{link}/".startswith(f"{site.url}/"), link
 
 
 def links(client: requests.Session, base: str, headers: dict[str, str]) -> list[str]:
@@ -213,7 +213,7 @@ LIES = [{"Host": EVIL}, {"X-Forwarded-Host": EVIL}, {"Forwarded": f"host={EVIL}"
 def test_no_link_is_built_from_an_untrusted_host(site: Site, music: Music, lie: dict[str, str]) -> None:
     """Asked past the proxy, from an address that is not its own."""
     for link in links(site.visitor("127.0.0.9"), site.server.url, lie):
-        assert link.startswith(f"{site.url}/"), link
+        assert f"{link}/".startswith(f"{site.url}/"), link
     path = share(site.server, music.drascula / "audio").removeprefix(site.url)
     visitor = site.visitor("127.0.0.9")
     for address in (path, f"{path}/x", "/", "/app/", path.replace("/s/", "/action/share/")):
@@ -227,7 +227,7 @@ def test_without_a_proxy_no_header_counts(music: Music, lie: dict[str, str], hom
     with Server(music.drascula, home=home) as server:
         server.scanned()
         for link in links(requests.Session(), server.url, lie):
-            assert link.startswith(f"{server.url}/"), link
+            assert f"{link}/".startswith(f"{server.url}/"), link
 
 
 def guess(visitor: requests.Session, link: str, password: str, **headers: str) -> requests.Response:

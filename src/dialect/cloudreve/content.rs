@@ -238,8 +238,9 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms:
                 return Err(Error::NotFound(Thing::File));
             }
             let holder = visitor.clone().with_ticket(ticket);
-            if share.terms.view_limit.is_some() {
-                shares::carry_visit(tx, share.key, &visitor, &holder, now_ms())?;
+            // Their view is counted; the address knows them by its ticket alone.
+            if share.terms.view_limit.is_some() && shares::has_visited(tx, share.key, &visitor, now_ms())? {
+                shares::know_visitor(tx, share.key, &holder, now_ms())?;
             }
             let grant = match gives {
                 Gives::Cover => sharing::reach(tx, &share.id, &holder, &item.id, gives.action())?,

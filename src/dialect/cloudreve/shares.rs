@@ -216,7 +216,8 @@ pub async fn delete_shares(mut call: Call, user: User) -> Outcome {
 // What is told of a share ---------------------------------------------------------------------------------------------
 
 /// Name and size of what is shared.
-fn source(tx: &mut Tx, facts: &ShareFacts, contents: Contents) -> Result<Source> {
+fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
+    let contents = sharing::contents(tx, facts)?;
     let is_gone = matches!(&contents, Contents::Set(items) if items.is_empty()) && tree::is_gone(facts);
     Ok(match contents {
         Contents::Folder(item) => Source { name: item.shown, file_bytes: None, is_gone },
@@ -235,8 +236,6 @@ fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
         Some(shared) => sharing::name_of(tx, &facts.owner, *shared)?,
         None => None,
     };
-    // What is not granted yet is not named either.
-    let first = first.filter(|_| !facts.share.two_step);
     Ok(match (first, facts.share.items.len()) {
         (Some(name), 1) => name,
         (Some(name), count) => format!("{name} and {} more", count - 1),
@@ -308,10 +307,7 @@ pub async fn for_owner(app: &App, owner: &User, all: Vec<Share>, base: &str) -> 
         .db
         .read(move |tx| {
             let all = facts_of_owner(tx, &who, all)?;
-            let tell = |facts: ShareFacts| {
-                let contents = sharing::contents(tx, &facts)?;
-                Ok((source(tx, &facts, contents)?, permissions(tx, &facts.share)?, facts.share))
-            };
+            let tell = |facts: ShareFacts| Ok((source(tx, &facts)?, permissions(tx, &facts.share)?, facts.share));
             all.into_iter().map(tell).collect::<Result<Vec<_>>>()
         })
         .await?;
@@ -336,7 +332,7 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
     };
     let told = tell(&call.app, id, &visitor, is_extended).await?;
     if counts {
-        sharing::count_view(&call.app, &told.facts, &visitor).await?;
+        sharing::count_call(&call.app, &told.facts, &visitor).await?;
     }
     let (share, owner) = (&told.facts.share, &told.facts.owner);
     let answer = Answer::unlocked(share, owner, &told.source, base, now_ms());
@@ -373,10 +369,10 @@ async fn tell(app: &App, id: &str, visitor: &Visitor, is_extended: bool) -> Resu
         .db
         .read(move |tx| {
             let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
-            let contents = sharing::visible(tx, &facts, &visitor)?;
-            let source = source(tx, &facts, contents)?;
+            let source = source(tx, &facts)?;
             if !admitted.is_owner {
-                return if source.is_gone { Err(Error::NotFound(Thing::Share)) } else { Ok((facts, source, None)) };
+                sharing::contents_for(tx, &facts, &visitor)?;
+                return Ok((facts, source, None));
             }
             let uri = if is_extended { Some(source_uri(tx, &facts)?) } else { None };
             let permissions = permissions(tx, &facts.share)?;
@@ -514,8 +510,7 @@ pub async fn get_user_shares(call: Call, _: Option<User>) -> Outcome {
         let (page, token) = wish.page(tx, &owner, is_open)?;
         let mut shares = Vec::with_capacity(page.len());
         for facts in facts_of_owner(tx, &owner, page)? {
-            let contents = sharing::contents(tx, &facts)?;
-            let source = source(tx, &facts, contents)?;
+            let source = source(tx, &facts)?;
             if !source.is_gone {
                 shares.push(Answer::listed(&facts.share, &owner, &source, &base));
             }

@@ -180,7 +180,12 @@ pub async fn get_share(call: Call) -> Result<Response> {
 async fn opened(call: &Call, visitor: &mut Visitor) -> Result<ShareFacts> {
     let open = |visitor: Visitor| {
         let id = call.path("shareId").to_owned();
-        call.app.db.read(move |tx| sharing::open(tx, &id, &visitor).map(|(facts, _)| facts))
+        call.app.db.read(move |tx| {
+            let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
+            let contents = sharing::contents(tx, &facts)?;
+            // What waits for its second step is told all the same: `fileIds` are what a client asks the second step for.
+            if sharing::is_gone(&facts, &contents) && !admitted.is_owner { Err(Error::NotFound(Thing::Share)) } else { Ok(facts) }
+        })
     };
     match (open(visitor.clone()).await, call.header("x-share-password")) {
         (Err(Error::ShareLocked), Some(password)) => {

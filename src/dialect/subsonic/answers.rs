@@ -220,6 +220,11 @@ pub struct Child {
     pub parent: Option<String>,
     pub is_dir: bool,
     pub title: String,
+    /// Of an album in a list of folders: py-opensonic and Navidrome's clients read it like an album of the other lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub song_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub album: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

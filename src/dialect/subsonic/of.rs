@@ -98,6 +98,8 @@ impl Child {
             parent: album.artists.first().map(|artist| artist.id.clone()),
             is_dir: true,
             title: album.name.clone(),
+            name: Some(album.name.clone()),
+            song_count: Some(album.track_count),
             album: Some(album.name.clone()),
             artist: filled(&album.artist_name),
             year: album.year,
