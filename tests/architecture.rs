@@ -216,7 +216,8 @@ fn sql_lies_under_store(source: &Source) -> Vec<Violation> {
     if source.is_under(&["store.rs", "store/"]) {
         return Vec::new();
     }
-    const BEGINNINGS: [&str; 7] = ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "CREATE TABLE ", "CREATE SCHEMA ", "WITH "];
+    const BEGINNINGS: [&str; 7] =
+        ["SELECT ", "INSERT INTO ", "UPDATE ", "DELETE FROM ", "CREATE TABLE ", "CREATE SCHEMA ", "WITH "];
     let is_sql = |text: &str| BEGINNINGS.iter().any(|start| text.trim_start().starts_with(start));
     let bad = source.strings.iter().filter(|(_, text)| is_sql(text));
     bad.map(|(line, text)| source.violation(*line, format!("SQL outside store: {text:.40}"))).collect()
@@ -235,9 +236,8 @@ fn engines_are_named_by_the_seam_alone(source: &Source) -> Vec<Violation> {
 
 /// Dialects do not know each other, nor the pages; the route assembly alone knows them all.
 fn dialects_are_strangers(source: &Source) -> Vec<Violation> {
-    let own = DIALECTS
-        .iter()
-        .find(|name| source.is_under(&[&format!("dialect/{name}.rs"), &format!("dialect/{name}/")]));
+    let own =
+        DIALECTS.iter().find(|name| source.is_under(&[&format!("dialect/{name}.rs"), &format!("dialect/{name}/")]));
     let mut bad = Vec::new();
     for (number, line) in source.lines() {
         let says_face = line.contains("::FACE") || line.contains("{FACE") || line.contains("use FACE");
@@ -280,20 +280,38 @@ fn is_made(line: &str, text: &str) -> bool {
 /// Bytes leave by one door. The others that touch a disk keep it, scan it, fill it or back it up; none of them answers.
 fn files_are_opened_by_few(source: &Source) -> Vec<Violation> {
     const DOOR: [&str; 1] = ["http/deliver.rs"];
-    const KEEPERS: [&str; 8] =
-        ["blob.rs", "blob/", "work/scan.rs", "work/files.rs", "work/upload.rs", "work/libraries.rs", "cli/", "store/sqlite.rs"];
+    const KEEPERS: [&str; 8] = [
+        "blob.rs",
+        "blob/",
+        "work/scan.rs",
+        "work/files.rs",
+        "work/upload.rs",
+        "work/libraries.rs",
+        "cli/",
+        "store/sqlite.rs",
+    ];
     // The settings' file, the master key, the data folder: nothing of a user's.
     const OWN: [&str; 3] = ["config.rs", "account/token.rs", "lib.rs"];
     if source.is_under(&DOOR) || source.is_under(&KEEPERS) || source.is_under(&OWN) {
         return Vec::new();
     }
     const OPENS: [&str; 9] = [
-        "Root::open", ".open_file(", "File::open", "File::create", "OpenOptions::new", "fs::read", "fs::write", "tokio::fs", "read_dir(",
+        "Root::open",
+        ".open_file(",
+        "File::open",
+        "File::create",
+        "OpenOptions::new",
+        "fs::read",
+        "fs::write",
+        "tokio::fs",
+        "read_dir(",
     ];
     let mut bad = Vec::new();
     for (line, code) in source.lines() {
         for text in OPENS.iter().filter(|text| code.contains(**text)) {
-            bad.push(source.violation(line, format!("opens files (`{text}`); only http/deliver.rs does so for an answer")));
+            bad.push(
+                source.violation(line, format!("opens files (`{text}`); only http/deliver.rs does so for an answer")),
+            );
         }
     }
     bad
@@ -304,7 +322,9 @@ fn domain_types_have_no_wire_form(source: &Source) -> Vec<Violation> {
     if !source.is_under(&CENTRE) {
         return Vec::new();
     }
-    let bad = source.lines().filter(|(_, line)| line.contains("derive(") && line.contains("Serialize") && !line.contains("Deserialize)"));
+    let bad = source
+        .lines()
+        .filter(|(_, line)| line.contains("derive(") && line.contains("Serialize") && !line.contains("Deserialize)"));
     bad.map(|(line, _)| source.violation(line, "a domain type derives Serialize")).collect()
 }
 
@@ -353,7 +373,7 @@ fn each_rule_catches_who_breaks_it() {
         let line = if text.starts_with("fn") && text.lines().count() > 1 { 2 } else { 1 };
         assert_eq!(found[0].at, format!("src/{path}:{line}"));
     }
-    let more: [(fn(&Source) -> Vec<Violation>, &str, &str); 7] = [
+    let more: [Rule; 7] = [
         (centre_names_nobody, "library/x.rs", "fn f() -> axum::http::StatusCode {}\n"),
         (centre_names_nobody, "account.rs", "use hyper::Request;\n"),
         (sql_lies_under_store, "web/x.rs", "const A: &str = r#\"SELECT \"x\" FROM y\"#;\n"),

@@ -237,7 +237,10 @@ impl World {
     async fn sign_in(&mut self, name: &str, password: &str) -> Pass {
         let form = Ask::post("/app/sign-in").form(&[("user", name), ("password", password)]);
         let page = cookie_of(&self.client.send(&form).await, "openshelf-session");
-        let signed = self.client.send(&Ask::post("/api/v4/session/token").json(json!({"email": name, "password": password}))).await;
+        let signed = self
+            .client
+            .send(&Ask::post("/api/v4/session/token").json(json!({"email": name, "password": password})))
+            .await;
         let cloudreve = signed.json()["data"]["token"].clone();
         let grant = json!({"grant_type": "password", "username": name, "password": password});
         let mycloud = self.client.send(&Ask::post("/authrouter/oauth/token").json(grant)).await.json();
@@ -287,7 +290,8 @@ impl World {
         let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         let made = tokio::spawn(async move {
             let key = owner.key;
-            let item = app.db.read(move |tx| at(tx, key, &path.iter().map(String::as_str).collect::<Vec<_>>())).await.unwrap();
+            let item =
+                app.db.read(move |tx| at(tx, key, &path.iter().map(String::as_str).collect::<Vec<_>>())).await.unwrap();
             sharing::create(&app, &owner, door, vec![Shared::Item(item.key)], wish).await.unwrap()
         });
         made.await.unwrap()
@@ -322,7 +326,8 @@ impl World {
         sharing::revoke(&app, owner, &id).await.unwrap();
 
         let soon = now_ms() + 3_600_000;
-        let mut expired = self.private("expired", Wish { expires_ms: Change::Set(soon), ..with_password(OLD_PASSWORD) }).await;
+        let mut expired =
+            self.private("expired", Wish { expires_ms: Change::Set(soon), ..with_password(OLD_PASSWORD) }).await;
         self.collect(&mut expired, Some(OLD_PASSWORD)).await;
         self.set("expires_ms", &expired.share, now_ms() - 1000).await;
 
@@ -397,7 +402,8 @@ impl World {
 
     /// Path and query of an address that Cloudreve's door signed.
     async fn signed_address(&self, uri: &str) -> String {
-        let answer = self.client.send(&Ask::post("/api/v4/file/url").json(json!({"uris": [uri], "download": true}))).await;
+        let answer =
+            self.client.send(&Ask::post("/api/v4/file/url").json(json!({"uris": [uri], "download": true}))).await;
         let answer = answer.json();
         let url = answer["data"]["urls"][0]["url"].as_str().unwrap_or_else(|| panic!("no address: {answer}"));
         url.strip_prefix(&self.server.url).unwrap_or(url).to_owned()
@@ -419,9 +425,11 @@ impl World {
     async fn make_the_rest(&mut self) {
         let name = self.new_word("name of a playlist");
         let song = self.things.song.clone();
-        let ask = self.as_ann("subsonic", Ask::get("/rest/createPlaylist").q("name", &name).q("songId", &song).q("f", "json"));
+        let ask = self
+            .as_ann("subsonic", Ask::get("/rest/createPlaylist").q("name", &name).q("songId", &song).q("f", "json"));
         self.client.send(&ask).await;
-        let playlist = self.server.app.db.read(|tx| tx.one("SELECT public_id FROM playlist", args![], |row| row.get(0)));
+        let playlist =
+            self.server.app.db.read(|tx| tx.one("SELECT public_id FROM playlist", args![], |row| row.get(0)));
         self.things.playlist = playlist.await.unwrap();
         self.plant("id of a playlist", &self.things.playlist.clone());
 
@@ -430,9 +438,11 @@ impl World {
 
         let name = self.new_word("name of an upload");
         let uri = format!("cloudreve://my/{name}");
-        let begun = self.as_ann("cloudreve", Ask::new("PUT", "/api/v4/file/upload").json(json!({"uri": uri, "size": 10})));
+        let begun =
+            self.as_ann("cloudreve", Ask::new("PUT", "/api/v4/file/upload").json(json!({"uri": uri, "size": 10})));
         let begun = self.client.send(&begun).await.json();
-        self.things.upload = begun["data"]["session_id"].as_str().unwrap_or_else(|| panic!("no upload: {begun}")).to_owned();
+        self.things.upload =
+            begun["data"]["session_id"].as_str().unwrap_or_else(|| panic!("no upload: {begun}")).to_owned();
         self.plant("id of an upload", &self.things.upload.clone());
 
         let uri = format!("cloudreve://my/{}/{}", self.things.folder_name, self.things.file_name);
@@ -468,7 +478,8 @@ impl World {
         secrets.insert(OLD_PASSWORD.to_owned(), "password of a share");
         secrets.insert(self.things.share.clone(), "id of a share");
         self.secrets = secrets.into_iter().map(|(word, what)| Canary { what: what.to_owned(), word }).collect();
-        let passwords = self.canaries.iter().filter(|canary| canary.what == "password of a share" || canary.what == "API key");
+        let passwords =
+            self.canaries.iter().filter(|canary| canary.what == "password of a share" || canary.what == "API key");
         self.secrets.extend(passwords.cloned());
     }
 
@@ -567,7 +578,10 @@ fn lay_out(home: &Path, plant: &mut Planter) -> Things {
     fixture.write("pub/single.txt", SINGLE_BYTES.as_bytes());
     fixture.write("pub/inner/below.txt", b"below");
     for sibling in ["pub-secret", "public", "pub2"] {
-        fixture.write(&format!("{sibling}/{}.txt", plant.word("name of a file beside the share")), plant.word("bytes beside the share").as_bytes());
+        fixture.write(
+            &format!("{sibling}/{}.txt", plant.word("name of a file beside the share")),
+            plant.word("bytes beside the share").as_bytes(),
+        );
     }
     fs::create_dir_all(home.join("empty")).unwrap();
     Things { genre, ..things }

@@ -27,7 +27,14 @@ pub struct Ask {
 impl Ask {
     pub fn new(method: &str, path: &str) -> Ask {
         let method = method.to_owned();
-        Ask { method, path: path.to_owned(), parts: Vec::new(), query: Vec::new(), headers: Vec::new(), body: Body::None }
+        Ask {
+            method,
+            path: path.to_owned(),
+            parts: Vec::new(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: Body::None,
+        }
     }
 
     pub fn get(path: &str) -> Ask {
@@ -71,7 +78,13 @@ impl Ask {
     /// Path and query as they go out.
     pub fn target(&self) -> String {
         let query = pairs(&self.query);
-        let separator = if query.is_empty() { "" } else if self.path.contains('?') { "&" } else { "?" };
+        let separator = if query.is_empty() {
+            ""
+        } else if self.path.contains('?') {
+            "&"
+        } else {
+            "?"
+        };
         format!("{}{separator}{query}", self.path)
     }
 
@@ -102,7 +115,11 @@ pub fn encode(bytes: &[u8]) -> String {
 }
 
 fn pairs(fields: &[(String, Vec<u8>)]) -> String {
-    fields.iter().map(|(name, value)| format!("{}={}", encode(name.as_bytes()), encode(value))).collect::<Vec<_>>().join("&")
+    fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name.as_bytes()), encode(value)))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 #[derive(Debug, Clone)]
@@ -118,7 +135,8 @@ impl Answer {
     }
 
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{} {error}: {:.300}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{} {error}: {:.300}", self.status, self.text()))
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -129,6 +147,9 @@ impl Answer {
     pub fn all(&self) -> String {
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         let all = format!("{} {headers}\n{}", self.status, self.text());
+        if !all.contains('%') {
+            return all;
+        }
         let decoded = percent_encoding::percent_decode_str(&all).decode_utf8_lossy().into_owned();
         format!("{all}\n{decoded}")
     }

@@ -38,7 +38,9 @@ fn filled(mut ask: Ask, route: &Route) -> Ask {
 /// A route's path with values for its names.
 pub fn path_of(path: &str, parts: &[(&'static str, String)]) -> String {
     let filled = path.split('/').map(|component| {
-        let Some(name) = component.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else { return component.to_owned() };
+        let Some(name) = component.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            return component.to_owned();
+        };
         let value = parts.iter().find(|(key, _)| *key == name);
         part(&value.unwrap_or_else(|| panic!("the sample for {path} has no {name}")).1)
     });
@@ -145,9 +147,21 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
     let (get, id) = (Ask::get(""), Ask::get("").q("id", &things.song));
     Some(match name {
         "unknown" => get.part("*rest", "noSuchCall"),
-        "getOpenSubsonicExtensions" | "getLicense" | "ping" | "tokenInfo" | "getArtists" | "getGenres" | "getIndexes"
-        | "getMusicFolders" | "getNowPlaying" | "getStarred" | "getStarred2" | "getPlaylists" | "getShares"
-        | "getScanStatus" | "startScan" => get,
+        "getOpenSubsonicExtensions"
+        | "getLicense"
+        | "ping"
+        | "tokenInfo"
+        | "getArtists"
+        | "getGenres"
+        | "getIndexes"
+        | "getMusicFolders"
+        | "getNowPlaying"
+        | "getStarred"
+        | "getStarred2"
+        | "getPlaylists"
+        | "getShares"
+        | "getScanStatus"
+        | "startScan" => get,
         "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" => id,
         "getRandomSongs" => get.q("size", "10"),
         "getAlbum" => get.q("id", &things.album),
@@ -167,15 +181,51 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         "deleteShare" => get.q("id", &things.share),
         "getUser" => get.q("username", "ann"),
         // Not offered: whatever they are asked, it is refused after the sign-in.
-        "findSonicPath" | "getAlbumInfo" | "getAlbumInfo2" | "getArtistInfo" | "getArtistInfo2" | "getPodcastEpisode"
-        | "getSimilarSongs" | "getSimilarSongs2" | "getSonicSimilarTracks" | "getTopSongs" | "getVideoInfo" | "getVideos"
-        | "search" | "getAvatar" | "getCaptions" | "hls.m3u8" | "getTranscodeDecision" | "getTranscodeStream"
-        | "reportPlayback" | "createPodcastChannel" | "deletePodcastChannel" | "deletePodcastEpisode"
-        | "downloadPodcastEpisode" | "getNewestPodcasts" | "getPodcasts" | "refreshPodcasts" | "jukeboxControl"
-        | "createInternetRadioStation" | "deleteInternetRadioStation" | "getInternetRadioStations"
-        | "updateInternetRadioStation" | "addChatMessage" | "getChatMessages" | "changePassword" | "createUser"
-        | "deleteUser" | "getUsers" | "updateUser" | "createBookmark" | "deleteBookmark" | "getBookmarks"
-        | "getPlayQueue" | "getPlayQueueByIndex" | "savePlayQueue" | "savePlayQueueByIndex" => id.q("username", "ann"),
+        "findSonicPath"
+        | "getAlbumInfo"
+        | "getAlbumInfo2"
+        | "getArtistInfo"
+        | "getArtistInfo2"
+        | "getPodcastEpisode"
+        | "getSimilarSongs"
+        | "getSimilarSongs2"
+        | "getSonicSimilarTracks"
+        | "getTopSongs"
+        | "getVideoInfo"
+        | "getVideos"
+        | "search"
+        | "getAvatar"
+        | "getCaptions"
+        | "hls.m3u8"
+        | "getTranscodeDecision"
+        | "getTranscodeStream"
+        | "reportPlayback"
+        | "createPodcastChannel"
+        | "deletePodcastChannel"
+        | "deletePodcastEpisode"
+        | "downloadPodcastEpisode"
+        | "getNewestPodcasts"
+        | "getPodcasts"
+        | "refreshPodcasts"
+        | "jukeboxControl"
+        | "createInternetRadioStation"
+        | "deleteInternetRadioStation"
+        | "getInternetRadioStations"
+        | "updateInternetRadioStation"
+        | "addChatMessage"
+        | "getChatMessages"
+        | "changePassword"
+        | "createUser"
+        | "deleteUser"
+        | "getUsers"
+        | "updateUser"
+        | "createBookmark"
+        | "deleteBookmark"
+        | "getBookmarks"
+        | "getPlayQueue"
+        | "getPlayQueueByIndex"
+        | "savePlayQueue"
+        | "savePlayQueueByIndex" => id.q("username", "ann"),
         _ => return None,
     })
 }
@@ -227,7 +277,9 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getDirectLink" | "getDirectLinkDownload" => get.part("id", &things.link).part("name", &things.file_name),
         "putFileContent" => get.q("uri", &file).bytes("application/octet-stream", "new content"),
         "putFileUpload" => get.json(json!({"uri": new, "size": 3, "last_modified": 1_700_000_000_000_i64})),
-        "postFileUpload" => get.part("session", &things.upload).part("index", "0").bytes("application/octet-stream", "0123456789"),
+        "postFileUpload" => {
+            get.part("session", &things.upload).part("index", "0").bytes("application/octet-stream", "0123456789")
+        }
         "deleteFileUpload" => get.json(json!({"id": things.upload, "uri": new})),
         "putShare" => get.json(share),
         "getShare" => get.q("page_size", "50"),
@@ -237,19 +289,69 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getShareInfo" => get.part("id", &target.share).q("count_views", "true").q("owner_extended", "true"),
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
-        "getSiteCaptcha" | "postSiteAbuse" | "postSessionToken2fa" | "putSessionAuthn" | "postSessionAuthn"
-        | "putSessionOpenid" | "postSessionOpenid" | "deleteSessionOpenid" | "getSessionOauthApp"
-        | "postSessionOauthConsent" | "postSessionOauthToken" | "getSessionOauthUserinfo" | "deleteSessionOauthGrant"
-        | "postUser" | "postUserReset" | "patchUserReset" | "getUserActivate" | "getUserSearch" | "putUserSettingAvatar"
-        | "getUserSetting2fa" | "getUserSettingNodes" | "getUserSettingPolicies" | "putUserAuthn" | "postUserAuthn"
-        | "deleteUserAuthn" | "getUserSessionCopy" | "getUserCreditChanges" | "getUserPayments" | "getGroupList"
-        | "deleteFileLock" | "getFileArchive" | "getFileArchiveZip" | "patchFileMetadata" | "patchFileView" | "putFilePin"
-        | "deleteFilePin" | "postFileVersionCurrent" | "deleteFileVersion" | "putFileViewerSession" | "getFileEvents"
-        | "getFileSearch" | "postFilePermission" | "deleteFilePermission" | "getFileActivities" | "patchFilePolicy"
-        | "getWorkflow" | "getWorkflowProgress" | "postWorkflowArchive" | "postWorkflowExtract" | "postWorkflowDownload"
-        | "patchWorkflowDownload" | "deleteWorkflowDownload" | "postWorkflowImport" | "postWorkflowRelocate"
-        | "postWorkflowRebuildFtsIndex" | "getDevicesDav" | "putDevicesDav" | "patchDevicesDav" | "deleteDevicesDav"
-        | "putVasPayment" | "getVasPaymentStatus" | "getVasGiftcode" | "postVasGiftcodeRedeem" => ["id", "session", "trade", "code"]
+        "getSiteCaptcha"
+        | "postSiteAbuse"
+        | "postSessionToken2fa"
+        | "putSessionAuthn"
+        | "postSessionAuthn"
+        | "putSessionOpenid"
+        | "postSessionOpenid"
+        | "deleteSessionOpenid"
+        | "getSessionOauthApp"
+        | "postSessionOauthConsent"
+        | "postSessionOauthToken"
+        | "getSessionOauthUserinfo"
+        | "deleteSessionOauthGrant"
+        | "postUser"
+        | "postUserReset"
+        | "patchUserReset"
+        | "getUserActivate"
+        | "getUserSearch"
+        | "putUserSettingAvatar"
+        | "getUserSetting2fa"
+        | "getUserSettingNodes"
+        | "getUserSettingPolicies"
+        | "putUserAuthn"
+        | "postUserAuthn"
+        | "deleteUserAuthn"
+        | "getUserSessionCopy"
+        | "getUserCreditChanges"
+        | "getUserPayments"
+        | "getGroupList"
+        | "deleteFileLock"
+        | "getFileArchive"
+        | "getFileArchiveZip"
+        | "patchFileMetadata"
+        | "patchFileView"
+        | "putFilePin"
+        | "deleteFilePin"
+        | "postFileVersionCurrent"
+        | "deleteFileVersion"
+        | "putFileViewerSession"
+        | "getFileEvents"
+        | "getFileSearch"
+        | "postFilePermission"
+        | "deleteFilePermission"
+        | "getFileActivities"
+        | "patchFilePolicy"
+        | "getWorkflow"
+        | "getWorkflowProgress"
+        | "postWorkflowArchive"
+        | "postWorkflowExtract"
+        | "postWorkflowDownload"
+        | "patchWorkflowDownload"
+        | "deleteWorkflowDownload"
+        | "postWorkflowImport"
+        | "postWorkflowRelocate"
+        | "postWorkflowRebuildFtsIndex"
+        | "getDevicesDav"
+        | "putDevicesDav"
+        | "patchDevicesDav"
+        | "deleteDevicesDav"
+        | "putVasPayment"
+        | "getVasPaymentStatus"
+        | "getVasGiftcode"
+        | "postVasGiftcodeRedeem" => ["id", "session", "trade", "code"]
             .into_iter()
             .fold(get, |ask, name| ask.part(name, &things.file))
             .q("uri", &file)
