@@ -51,7 +51,8 @@ impl App {
         let db = Db::open(&config.database)?;
         let keys = Keys::load_or_create(&config.data.join("master.key"))?;
         let fingerprint = keys.fingerprint();
-        let stored = db.write_blocking(move |tx| store::settings::get_or_insert(tx, "key-fingerprint", &fingerprint))?;
+        let stored =
+            db.write_blocking(move |tx| store::settings::get_or_insert(tx, "key-fingerprint", &fingerprint))?;
         if stored != keys.fingerprint() {
             bail!(
                 "the database was made with another master key than {}; put the right key there, or restore a backup",

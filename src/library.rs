@@ -66,7 +66,9 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey].into_iter().find(|k| k.letter() == first)
+        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey]
+            .into_iter()
+            .find(|k| k.letter() == first)
     }
 }
 

@@ -260,8 +260,8 @@ pub struct Wish {
 
 /// Names that a slug may not take, since they lead elsewhere.
 const RESERVED: [&str; 16] = [
-    "admin", "api", "app", "assets", "cover", "dav", "file", "healthz", "help", "home", "info", "login", "rest", "share",
-    "shares", "zip",
+    "admin", "api", "app", "assets", "cover", "dav", "file", "healthz", "help", "home", "info", "login", "rest",
+    "share", "shares", "zip",
 ];
 const LONGEST_TEXT_BYTES: usize = 64 * 1024;
 const LONGEST_TITLE_CHARS: usize = 255;

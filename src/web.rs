@@ -65,18 +65,24 @@ pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many tries", error.to_string()),
         Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "That did not work", error.to_string()),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Too large", error.to_string()),
-        Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "No space left", String::from("Ask the owner to make room.")),
+        Error::NoSpace => {
+            (StatusCode::INSUFFICIENT_STORAGE, "No space left", String::from("Ask the owner to make room."))
+        }
         Error::Unsupported(_) => (StatusCode::NOT_IMPLEMENTED, "Not available", error.to_string()),
         Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Busy", String::from("Try again in a moment.")),
-        Error::Internal(_) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong", String::from("It has been noted. Try again later."))
-        }
+        Error::Internal(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Something went wrong",
+            String::from("It has been noted. Try again later."),
+        ),
     };
     let view = ErrorPage { base: base.to_owned(), status: status.as_u16(), title: title.to_owned(), advice };
     let mut response = page(status, &view);
     match error {
         Error::Busy => put_header(&mut response, header::RETRY_AFTER, "1"),
-        Error::Throttled { retry_after_s } => put_header(&mut response, header::RETRY_AFTER, &retry_after_s.to_string()),
+        Error::Throttled { retry_after_s } => {
+            put_header(&mut response, header::RETRY_AFTER, &retry_after_s.to_string())
+        }
         _ => {}
     }
     response
@@ -94,7 +100,8 @@ pub fn refuse_foreign_post(call: &Call) -> Result<()> {
     let Some(origin) = call.header(header::ORIGIN) else { return Ok(()) };
     let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
     let hosts = [call.header(header::HOST), call.header("x-forwarded-host")];
-    let ours = origin == call.origin.site() || hosts.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(authority));
+    let ours =
+        origin == call.origin.site() || hosts.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(authority));
     if ours { Ok(()) } else { foreign }
 }
 

@@ -356,7 +356,7 @@ both_engines! {
             let shelf = app.db.read(|tx| {
                 let library = library::all(tx)?.into_iter().find(|library| library.name == "Shelf").unwrap();
                 let root = library::root_item(tx, library.key)?;
-                Ok(library::children(tx, root.key)?)
+                library::children(tx, root.key)
             });
             let items = shelf.await.unwrap().iter().filter(|item| ["pub", "README.md"].contains(&item.shown.as_str()))
                 .map(|item| Shared::Item(item.key)).collect();

@@ -56,7 +56,8 @@ impl<'a> Installation<'a> {
         let mut program = self.program();
         program.args(["serve", "--listen", "127.0.0.1:0"]).arg(&self.fixture.root);
         let mut process = program.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap()).lines().next().expect("one line when it is ready").unwrap();
+        let said =
+            BufReader::new(process.stdout.take().unwrap()).lines().next().expect("one line when it is ready").unwrap();
         let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
         Running { process, url, client: Client::builder().no_proxy().build().unwrap() }
     }

@@ -14,7 +14,9 @@ use tempfile::TempDir;
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::server::{ADMIN, PASSWORD, Server};
-use crate::strangers::{Answer, DESKS, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, encoded, mycloud_content, text};
+use crate::strangers::{
+    Answer, DESKS, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, encoded, mycloud_content, text,
+};
 
 /// How long a transfer may outlive its share.
 const PROMISED: Duration = Duration::from_secs(5);

@@ -113,7 +113,8 @@ impl<'a> Life<'a> {
         assert_eq!(in_music_apps["url"], format!("{}/share/{id}", self.stage.server.url));
         assert_eq!(in_music_apps["username"], ADMIN);
         assert!(in_music_apps["created"].is_string() && in_music_apps["visitCount"].is_u64(), "{in_music_apps}");
-        let tracks: Vec<&Value> = in_music_apps["entry"].as_array().unwrap().iter().map(|entry| &entry["title"]).collect();
+        let tracks: Vec<&Value> =
+            in_music_apps["entry"].as_array().unwrap().iter().map(|entry| &entry["title"]).collect();
         assert_eq!(tracks, ["Opening", "Middle", "Last"]);
 
         let in_drives = owner.cloudreve_share(id).await.unwrap();
@@ -127,9 +128,13 @@ impl<'a> Life<'a> {
             let told = owner.cloudreve(Method::GET, &format!("{path}/{id}?owner_extended=true"), None).await;
             let wanted = format!("cloudreve://{}@my/{LIBRARY}/{ALBUM}", owner.cloudreve_id);
             assert_eq!(decoded(&text(&told["source_uri"])), wanted);
-            let envelope = self.guest("app").cloudreve(Method::GET, &format!("{path}/{id}?owner_extended=true"), None).await;
+            let envelope =
+                self.guest("app").cloudreve(Method::GET, &format!("{path}/{id}?owner_extended=true"), None).await;
             let told = &envelope["data"];
-            assert_eq!((&told["id"], &told["name"], &told["unlocked"]), (&json!(id), &json!("First Album"), &json!(true)));
+            assert_eq!(
+                (&told["id"], &told["name"], &told["unlocked"]),
+                (&json!(id), &json!("First Album"), &json!(true))
+            );
             assert_eq!(told["owner"]["nickname"], ADMIN);
             for private in ["source_uri", "password", "permission_setting", "share_view", "is_private"] {
                 assert!(told.get(private).is_none(), "{private}: {told}");
@@ -259,13 +264,16 @@ impl<'a> Life<'a> {
         assert!(page.text().contains("type=\"password\""), "{}", page.text());
         let recipient = guest.mycloud_share(id).await;
         assert_eq!(recipient.status, StatusCode::UNAUTHORIZED, "{}", recipient.text());
-        let listing = guest.cloudreve(Method::GET, &format!("/api/v4/file?uri={}", encoded(&format!("cloudreve://{id}@share"))), None).await;
+        let listing = guest
+            .cloudreve(Method::GET, &format!("/api/v4/file?uri={}", encoded(&format!("cloudreve://{id}@share"))), None)
+            .await;
         assert_ne!(listing["code"], 0, "{listing}");
         let link = self.guest("curl/8.5.0").get(&format!("/action/share/{id}")).await;
         assert_ne!(link.status, StatusCode::OK);
         let file = guest.page_file(id, &self.song.item_id).await;
         assert_ne!(file.status, StatusCode::OK);
-        let said = [&page, &recipient, &link, &file].map(Answer::text).concat() + &envelope.to_string() + &listing.to_string();
+        let said =
+            [&page, &recipient, &link, &file].map(Answer::text).concat() + &envelope.to_string() + &listing.to_string();
         for secret in ["Opening", "First Album", "Quiet evening", "for friends", SECRET, "2199"] {
             assert!(!said.contains(secret), "{secret} in {said}");
         }
@@ -296,7 +304,8 @@ impl<'a> Life<'a> {
         let edit = json!({"uri": self.album.drive_uri, "is_private": false, "show_readme": true});
         let url = self.owner.cloudreve(Method::POST, &format!("/api/v4/share/{}", self.id), Some(edit)).await;
         assert_eq!(url, format!("{}/s/{}/{SECRET}", self.stage.server.url, self.id));
-        let cleared = form.replace("value=\"2100-01-01T00:00\"", "").replace(&format!("value=\"{}\"", counted + 50), "");
+        let cleared =
+            form.replace("value=\"2100-01-01T00:00\"", "").replace(&format!("value=\"{}\"", counted + 50), "");
         assert_eq!(squeezed(&self.form().await), squeezed(&cleared));
         let told = self.owner.cloudreve_share(&self.id).await.unwrap();
         assert!(told.get("expires").is_none() && told.get("remain_downloads").is_none(), "{told}");
@@ -317,7 +326,10 @@ impl<'a> Life<'a> {
         let page = self.owner.page(&format!("/app/shares/{}", self.id)).await.text();
         let from = page.find("<form class=\"card\"").unwrap();
         let form = page[from..].split("</form>").next().unwrap().to_owned();
-        assert!(form.contains("Quiet evening") && form.contains(&self.slug()) && form.contains("value=\"keep\""), "{form}");
+        assert!(
+            form.contains("Quiet evening") && form.contains(&self.slug()) && form.contains("value=\"keep\""),
+            "{form}"
+        );
         form
     }
 
@@ -337,7 +349,10 @@ impl<'a> Life<'a> {
             assert_eq!(guest.get(&format!("/s/{id}")).await.status, StatusCode::NOT_FOUND);
             assert_eq!(guest.mycloud_share(id).await.status, StatusCode::NOT_FOUND);
             assert_eq!(guest.cloudreve(Method::GET, &format!("/api/v4/share/info/{id}"), None).await["code"], 404);
-            assert_eq!(self.guest("curl/8.5.0").get(&format!("/action/share/{id}")).await.status, StatusCode::NOT_FOUND);
+            assert_eq!(
+                self.guest("curl/8.5.0").get(&format!("/action/share/{id}")).await.status,
+                StatusCode::NOT_FOUND
+            );
             for door in DOORS {
                 assert_eq!(self.guest("g").knowing(SECRET).download(door, id, &self.song).await, None, "{door:?}");
             }

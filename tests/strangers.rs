@@ -350,7 +350,13 @@ pub struct Guest {
 
 impl Guest {
     pub fn new(server: &Server, agent: &str) -> Guest {
-        Guest { client: server.client(), url: server.url.clone(), agent: agent.to_owned(), cookie: None, password: None }
+        Guest {
+            client: server.client(),
+            url: server.url.clone(),
+            agent: agent.to_owned(),
+            cookie: None,
+            password: None,
+        }
     }
 
     /// The same person at another address of this machine.
@@ -417,7 +423,8 @@ impl Guest {
     /// A share as My Cloud Home's recipients ask for it.
     pub async fn mycloud_share(&self, share: &str) -> Answer {
         let request = self.request(Method::GET, &format!("/shares/v1/shares/{share}"));
-        Answer::of(if let Some(word) = &self.password { request.header("x-share-password", word) } else { request }).await
+        Answer::of(if let Some(word) = &self.password { request.header("x-share-password", word) } else { request })
+            .await
     }
 
     pub async fn mycloud_token(&self, share: &str) -> Option<String> {

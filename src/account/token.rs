@@ -82,7 +82,8 @@ impl Keys {
                 let keys = Keys { master: random_bytes() };
                 // Written aside and moved there, so that a crash leaves no half key behind.
                 let aside = file.with_extension("new");
-                let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+                let mut out =
+                    std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
                 out.write_all(keys.text().as_bytes())?;
                 out.sync_all()?;
                 std::fs::rename(&aside, file)?;

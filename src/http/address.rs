@@ -30,7 +30,9 @@ impl Origin {
         let trusted = |address: IpAddr| config.trusted_proxies.iter().any(|net| net.contains(&address));
         let behind_proxy = trusted(peer);
         let forwarded = |name: &str| match behind_proxy {
-            true => headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty()),
+            true => {
+                headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|value| !value.is_empty())
+            }
             false => None,
         };
         let address = match behind_proxy {
@@ -127,7 +129,9 @@ fn is_host(host: &str) -> bool {
 }
 
 fn is_path(path: &str) -> bool {
-    path.starts_with('/') && !path.contains("//") && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
+    path.starts_with('/')
+        && !path.contains("//")
+        && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~".contains(&b))
 }
 
 #[cfg(test)]
@@ -173,7 +177,10 @@ mod tests {
             ("x-forwarded-prefix", "/shelf/"),
         ]);
         let stranger = Origin::of(&config(&[]), connection(), &sent);
-        assert_eq!((stranger.address.to_string().as_str(), stranger.base.as_str()), ("192.0.2.7", "http://192.0.2.1:4747"));
+        assert_eq!(
+            (stranger.address.to_string().as_str(), stranger.base.as_str()),
+            ("192.0.2.7", "http://192.0.2.1:4747")
+        );
         let proxied = Origin::of(&config(&["192.0.2.0/24"]), connection(), &sent);
         assert_eq!(proxied.address.to_string(), "203.0.113.5");
         assert_eq!(proxied.base, "https://music.example.org/shelf");

@@ -120,7 +120,12 @@ pub async fn zip(call: &Call, name: &str, files: Vec<(Vec<String>, Grant)>) -> R
         .into_iter()
         .zip(&stats)
         .enumerate()
-        .map(|(source, (name, stat))| ZipEntry { name, size_bytes: stat.size_bytes, modified_ms: stat.modified_ms, source })
+        .map(|(source, (name, stat))| ZipEntry {
+            name,
+            size_bytes: stat.size_bytes,
+            modified_ms: stat.modified_ms,
+            source,
+        })
         .collect();
     let plan = ZipPlan::new(entries)?;
     let transfer = match grants.first() {

@@ -73,7 +73,8 @@ fn made(bytes: &[u8], size_px: u32) -> Option<Picture> {
     let orientation = decoder.orientation().ok()?;
     let whole = DynamicImage::from_decoder(decoder).ok()?.to_rgb8();
     let whole = Image::from_vec_u8(width, height, whole.into_raw(), PixelType::U8x3).ok()?;
-    let scaled = |side: u32| u32::try_from(u64::from(side) * u64::from(size_px) / u64::from(longest)).unwrap_or(1).max(1);
+    let scaled =
+        |side: u32| u32::try_from(u64::from(side) * u64::from(size_px) / u64::from(longest)).unwrap_or(1).max(1);
     let mut small = Image::new(scaled(width), scaled(height), PixelType::U8x3);
     Resizer::new().resize(&whole, &mut small, None).ok()?;
     let small = image::RgbImage::from_raw(small.width(), small.height(), small.into_vec())?;

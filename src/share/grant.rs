@@ -125,8 +125,13 @@ impl Grant {
 /// The share is open to this visitor. Proof that [`admit`] said yes.
 #[derive(Debug, Clone, Copy)]
 pub struct Admitted {
-    pub is_owner: bool,
-    _only_here: (),
+    is_owner: bool,
+}
+
+impl Admitted {
+    pub fn is_owner(&self) -> bool {
+        self.is_owner
+    }
 }
 
 /// Whether the share opens to this visitor at all. Unknown, expired, used up and revoked are one answer; a missing
@@ -139,13 +144,14 @@ pub fn admit(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admit
         return Err(gone());
     }
     if is_owner {
-        return Ok(Admitted { is_owner, _only_here: () });
+        return Ok(Admitted { is_owner });
     }
     match share.state(now_ms) {
         State::Active => {}
         State::UsedUp => {
             let views_open = facts.admitted || share.terms.view_limit.is_none_or(|n| share.views < n);
-            let downloads_open = facts.lease.is_some() || share.terms.download_limit.is_none_or(|n| share.downloads < n);
+            let downloads_open =
+                facts.lease.is_some() || share.terms.download_limit.is_none_or(|n| share.downloads < n);
             if !(views_open && downloads_open) {
                 return Err(gone());
             }
@@ -161,7 +167,7 @@ pub fn admit(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admit
     if share.terms.has_password && !visitor.has_unlocked(share.key, share.epoch) {
         return Err(Error::ShareLocked);
     }
-    Ok(Admitted { is_owner, _only_here: () })
+    Ok(Admitted { is_owner })
 }
 
 /// What the share's permissions give this visitor. The nearest row decides: the user's own, their groups' together, then
@@ -212,6 +218,9 @@ pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bi
     bits
 }
 
+/// What is given to whom, on one object.
+pub type Rows = Vec<(Subject, Bits)>;
+
 /// The libraries that somebody may look through: what lists and searches are bounded by. Made only by [`scope`].
 #[derive(Debug, Clone)]
 pub struct Scope {
@@ -239,8 +248,8 @@ impl Scope {
 }
 
 /// What a user may look through, of all libraries with their rows.
-pub fn scope(user: &User, libraries: &[(Library, Vec<(Subject, Bits)>)]) -> Scope {
-    let readable = |(library, rows): &&(Library, Vec<(Subject, Bits)>)| rights_in(user, library, rows).has(Bits::READ);
+pub fn scope(user: &User, libraries: &[(Library, Rows)]) -> Scope {
+    let readable = |(library, rows): &&(Library, Rows)| rights_in(user, library, rows).has(Bits::READ);
     Scope { libraries: libraries.iter().filter(readable).map(|(library, _)| library.key).collect(), user: user.key }
 }
 
@@ -263,7 +272,8 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
         }
         Through::Share(facts) => {
             let admitted = admit(facts, visitor, now_ms)?;
-            let owner_reads = facts.owner_rights.iter().any(|(l, bits)| *l == placed.item.library && bits.has(Bits::READ));
+            let owner_reads =
+                facts.owner_rights.iter().any(|(l, bits)| *l == placed.item.library && bits.has(Bits::READ));
             let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
             if !owner_reads || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
                 return Err(missing(&placed.item));

@@ -87,10 +87,11 @@ pub fn insert(tx: &mut Tx, new: &NewUser) -> Result<UserKey> {
 
 fn with_groups(tx: &mut Tx, found: Option<User>) -> Result<Option<User>> {
     let Some(mut user) = found else { return Ok(None) };
-    user.groups =
-        tx.all("SELECT group_id FROM group_member WHERE account_id = $1 ORDER BY group_id", args![user.key.0], |row| {
-            Ok(GroupKey(row.get(0)?))
-        })?;
+    user.groups = tx.all(
+        "SELECT group_id FROM group_member WHERE account_id = $1 ORDER BY group_id",
+        args![user.key.0],
+        |row| Ok(GroupKey(row.get(0)?)),
+    )?;
     Ok(Some(user))
 }
 
@@ -107,11 +108,8 @@ pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<User>> {
 /// By user name or mail address, whichever a client sends.
 pub fn by_login(tx: &mut Tx, name_or_mail: &str) -> Result<Option<User>> {
     let key = name_key(name_or_mail);
-    let found = tx.maybe(
-        &format!("SELECT {USER} FROM account WHERE name_key = $1 OR mail_key = $1"),
-        args![&key],
-        user,
-    )?;
+    let found =
+        tx.maybe(&format!("SELECT {USER} FROM account WHERE name_key = $1 OR mail_key = $1"), args![&key], user)?;
     with_groups(tx, found)
 }
 
@@ -240,10 +238,7 @@ pub fn session(tx: &mut Tx, id: &str, now_ms: i64) -> Result<Option<(Session, Us
 }
 
 pub fn renew_session(tx: &mut Tx, id: &str, generation: i64, expires_ms: i64) -> Result<()> {
-    tx.run(
-        "UPDATE session SET generation = $2, expires_ms = $3 WHERE id = $1",
-        args![id, generation, expires_ms],
-    )?;
+    tx.run("UPDATE session SET generation = $2, expires_ms = $3 WHERE id = $1", args![id, generation, expires_ms])?;
     Ok(())
 }
 

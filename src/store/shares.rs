@@ -147,8 +147,11 @@ fn complete(tx: &mut Tx, mut shares: Vec<Share>) -> Result<Vec<Share>> {
         )?;
         for share in part {
             share.items = items.iter().filter(|(key, _)| *key == share.key.0).map(|(_, shared)| *shared).collect();
-            share.terms.permissions =
-                rights.iter().filter(|(key, _, _)| *key == share.key.0).map(|(_, s, bits)| (s.clone(), *bits)).collect();
+            share.terms.permissions = rights
+                .iter()
+                .filter(|(key, _, _)| *key == share.key.0)
+                .map(|(_, s, bits)| (s.clone(), *bits))
+                .collect();
         }
     }
     Ok(shares)
@@ -236,7 +239,11 @@ pub fn page_of_owner(
         Direction::Descending => ("<", "DESC"),
     };
     let (value, key) = after.map_or((0, 0), |(value, key)| (value, key.0));
-    let from = if after.is_some() { format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))") } else { String::from("AND CAST($2 AS BIGINT) = CAST($3 AS BIGINT)") };
+    let from = if after.is_some() {
+        format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))")
+    } else {
+        String::from("AND CAST($2 AS BIGINT) = CAST($3 AS BIGINT)")
+    };
     let rows = tx.all(
         &format!(
             "SELECT {SHARE}, {by} FROM share s WHERE s.owner_id = $1 AND s.revoked_ms IS NULL {from}
@@ -521,7 +528,14 @@ pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64
 ///
 /// A visitor who carries a ticket takes up their own lease. One who carries nothing takes up one only in the middle of
 /// a file, from the same address, while that download is unfinished. `NotFound` when none is left.
-pub fn lease(tx: &mut Tx, share: &Share, visitor: &Visitor, object: &str, range_start: u64, now_ms: i64) -> Result<LeaseKey> {
+pub fn lease(
+    tx: &mut Tx,
+    share: &Share,
+    visitor: &Visitor,
+    object: &str,
+    range_start: u64,
+    now_ms: i64,
+) -> Result<LeaseKey> {
     let known_as = visitor.known_as();
     let open = match &known_as {
         Some(name) => tx.maybe(
@@ -571,9 +585,11 @@ pub enum LeaseEnd {
 pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
     match end {
         LeaseEnd::NothingSent => {
-            let share = tx.maybe("DELETE FROM lease WHERE id = $1 AND started = 0 RETURNING share_id", args![lease.0], |row| {
-                row.get::<i64>(0)
-            })?;
+            let share = tx.maybe(
+                "DELETE FROM lease WHERE id = $1 AND started = 0 RETURNING share_id",
+                args![lease.0],
+                |row| row.get::<i64>(0),
+            )?;
             if let Some(share) = share {
                 tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
             }

@@ -29,20 +29,68 @@ pub const ROUTES: &[Route] = &[
     Route { name: "home", methods: GET, path: "/", access: Access::Open, handler: handle!(home) },
     Route { name: "home", methods: GET, path: "/app", access: Access::Open, handler: handle!(home) },
     Route { name: "home", methods: GET, path: "/app/", access: Access::Open, handler: handle!(home) },
-    Route { name: "signInPage", methods: GET, path: "/app/sign-in", access: Access::Open, handler: handle!(sign_in_page) },
+    Route {
+        name: "signInPage",
+        methods: GET,
+        path: "/app/sign-in",
+        access: Access::Open,
+        handler: handle!(sign_in_page),
+    },
     Route { name: "signIn", methods: POST, path: "/app/sign-in", access: Access::Open, handler: handle!(sign_in) },
     Route { name: "signOut", methods: POST, path: "/app/sign-out", access: Access::Open, handler: handle!(sign_out) },
-    Route { name: "sharesPage", methods: GET, path: "/app/shares", access: Access::User, handler: handle!(shares_page) },
+    Route {
+        name: "sharesPage",
+        methods: GET,
+        path: "/app/shares",
+        access: Access::User,
+        handler: handle!(shares_page),
+    },
     Route { name: "makeShare", methods: POST, path: "/app/shares", access: Access::User, handler: handle!(make_share) },
-    Route { name: "newSharePage", methods: GET, path: "/app/shares/new", access: Access::User, handler: handle!(new_share_page) },
-    Route { name: "editSharePage", methods: GET, path: "/app/shares/{id}", access: Access::User, handler: handle!(edit_share_page) },
-    Route { name: "editShare", methods: POST, path: "/app/shares/{id}", access: Access::User, handler: handle!(edit_share) },
-    Route { name: "revokePage", methods: GET, path: "/app/shares/{id}/revoke", access: Access::User, handler: handle!(revoke_page) },
-    Route { name: "revoke", methods: POST, path: "/app/shares/{id}/revoke", access: Access::User, handler: handle!(revoke) },
+    Route {
+        name: "newSharePage",
+        methods: GET,
+        path: "/app/shares/new",
+        access: Access::User,
+        handler: handle!(new_share_page),
+    },
+    Route {
+        name: "editSharePage",
+        methods: GET,
+        path: "/app/shares/{id}",
+        access: Access::User,
+        handler: handle!(edit_share_page),
+    },
+    Route {
+        name: "editShare",
+        methods: POST,
+        path: "/app/shares/{id}",
+        access: Access::User,
+        handler: handle!(edit_share),
+    },
+    Route {
+        name: "revokePage",
+        methods: GET,
+        path: "/app/shares/{id}/revoke",
+        access: Access::User,
+        handler: handle!(revoke_page),
+    },
+    Route {
+        name: "revoke",
+        methods: POST,
+        path: "/app/shares/{id}/revoke",
+        access: Access::User,
+        handler: handle!(revoke),
+    },
     Route { name: "filesPage", methods: GET, path: "/app/files", access: Access::User, handler: handle!(files_page) },
     Route { name: "keysPage", methods: GET, path: "/app/keys", access: Access::User, handler: handle!(keys_page) },
     Route { name: "makeKey", methods: POST, path: "/app/keys", access: Access::User, handler: handle!(make_key) },
-    Route { name: "revokeKey", methods: POST, path: "/app/keys/{id}/revoke", access: Access::User, handler: handle!(revoke_key) },
+    Route {
+        name: "revokeKey",
+        methods: POST,
+        path: "/app/keys/{id}/revoke",
+        access: Access::User,
+        handler: handle!(revoke_key),
+    },
 ];
 
 const SESSION_MS: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -121,7 +169,8 @@ async fn sign_in(mut call: Call) -> Response {
         }
         Err(error) => return error_page("signIn", call.origin.prefix(), &error),
     };
-    let view = SignInPage { base: call.origin.prefix().to_owned(), user: name.to_owned(), next, problem: Some(problem) };
+    let view =
+        SignInPage { base: call.origin.prefix().to_owned(), user: name.to_owned(), next, problem: Some(problem) };
     page(status, &view)
 }
 
@@ -139,8 +188,7 @@ async fn signed_in(call: &Call, user: &User, next: Option<String>) -> Response {
 fn set_session(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
     let secure = if call.origin.is_secure() { "; Secure" } else { "" };
     let path = format!("{}/", call.origin.prefix());
-    let cookie =
-        format!("{SESSION_COOKIE}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+    let cookie = format!("{SESSION_COOKIE}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
     put_header(response, header::SET_COOKIE, &cookie);
 }
 
@@ -149,7 +197,8 @@ async fn sign_out(call: Call) -> Response {
         return error_page("signOut", call.origin.prefix(), &error);
     }
     if let Some((id, _)) = call.cookie(SESSION_COOKIE).and_then(|cookie| cookie.split_once('.')) {
-        let is_own = signin::session_by_secret(&call.app, "page", call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
+        let is_own =
+            signin::session_by_secret(&call.app, "page", call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
         if let Ok(Some(_)) = is_own
             && let Err(error) = signin::end_session(&call.app, id).await
         {
@@ -177,14 +226,16 @@ async fn shares_page(call: Call) -> Response {
 
 async fn list_shares(call: &Call, user: User) -> Result<Response> {
     let query = Fields::of_query(call)?;
-    let after = query.get("after").and_then(|after| after.parse().ok()).map(|key: i64| (key, crate::share::ShareKey(key)));
+    let after =
+        query.get("after").and_then(|after| after.parse().ok()).map(|key: i64| (key, crate::share::ShareKey(key)));
     let made = query.get("made").map(str::to_owned);
     let owner = user.clone();
     let (rows, made) = call
         .app
         .db
         .read(move |tx| {
-            let page = shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, PAGE_SHARES + 1)?;
+            let page =
+                shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, PAGE_SHARES + 1)?;
             let mut rows = Vec::new();
             for (_, share) in page {
                 let title = title_of(tx, &owner, &share)?;
@@ -254,7 +305,9 @@ fn names_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Vec<String>> {
     for shared in &share.items {
         match shared {
             Shared::Item(key) => names.extend(library::item(tx, *key)?.map(|item| item.shown)),
-            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => names.extend(sharing::name_of(tx, owner, *shared)?),
+            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => {
+                names.extend(sharing::name_of(tx, owner, *shared)?)
+            }
         }
     }
     Ok(names)
@@ -282,7 +335,9 @@ async fn blank_form(call: &Call, user: &User, item_ids: Vec<String>, problem: Op
         .app
         .db
         .read(move |tx| {
-            let see = |id: &String| sharing::own(tx, &owner, &visitor, id, Action::Share).map(|grant| grant.item().shown.clone());
+            let see = |id: &String| {
+                sharing::own(tx, &owner, &visitor, id, Action::Share).map(|grant| grant.item().shown.clone())
+            };
             ids.iter().map(see).collect::<Result<Vec<_>>>()
         })
         .await?;
@@ -503,7 +558,11 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
         .read(move |tx| {
             let place = match folder {
                 None => Place::Root,
-                Some(id) => Place::Item(library::item_by_id(tx, &id)?.filter(|item| item.is_folder()).ok_or(Error::NotFound(Thing::Folder))?),
+                Some(id) => Place::Item(
+                    library::item_by_id(tx, &id)?
+                        .filter(|item| item.is_folder())
+                        .ok_or(Error::NotFound(Thing::Folder))?,
+                ),
             };
             let entries = files::children_of(tx, &owner, &place)?;
             let mut path = Vec::new();
@@ -527,7 +586,8 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
             rows.push(FileRow { item_id, name: entry.shown, size_bytes: entry.item.size_bytes, modified_ms, kind });
         }
     }
-    let view = FilesPage { base: call.origin.prefix().to_owned(), user: user.display_name, path, folders, files: rows, after };
+    let view =
+        FilesPage { base: call.origin.prefix().to_owned(), user: user.display_name, path, folders, files: rows, after };
     Ok(page(StatusCode::OK, &view))
 }
 

@@ -20,10 +20,10 @@ use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
+use crate::share::grant::Scope;
 use crate::share::grant::{Action, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
-use crate::share::grant::Scope;
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, library, music, rights, shares};
 use crate::work::sharing::{self, Contents};
@@ -39,12 +39,36 @@ pub const ROUTES: &[Route] = &[
     Route { name: "unlock", methods: POST, path: "/s/{id}/-/unlock", access: Access::Share, handler: handle!(unlock) },
     Route { name: "file", methods: GET, path: "/s/{id}/-/file/{item}", access: Access::Share, handler: handle!(file) },
     Route { name: "play", methods: GET, path: "/s/{id}/-/play/{item}", access: Access::Share, handler: handle!(play) },
-    Route { name: "thumb", methods: GET, path: "/s/{id}/-/thumb/{item}", access: Access::Share, handler: handle!(thumb) },
-    Route { name: "cover", methods: GET, path: "/s/{id}/-/cover/{item}", access: Access::Share, handler: handle!(cover) },
+    Route {
+        name: "thumb",
+        methods: GET,
+        path: "/s/{id}/-/thumb/{item}",
+        access: Access::Share,
+        handler: handle!(thumb),
+    },
+    Route {
+        name: "cover",
+        methods: GET,
+        path: "/s/{id}/-/cover/{item}",
+        access: Access::Share,
+        handler: handle!(cover),
+    },
     Route { name: "zip", methods: GET, path: "/s/{id}/-/zip", access: Access::Share, handler: handle!(zip) },
-    Route { name: "unlockByAddress", methods: GET, path: "/s/{id}/{password}", access: Access::Share, handler: handle!(unlock_by_address) },
+    Route {
+        name: "unlockByAddress",
+        methods: GET,
+        path: "/s/{id}/{password}",
+        access: Access::Share,
+        handler: handle!(unlock_by_address),
+    },
     Route { name: "shareLink", methods: GET, path: "/share/{id}", access: Access::Share, handler: handle!(share_link) },
-    Route { name: "actionShare", methods: GET, path: "/action/share/{id}", access: Access::Share, handler: handle!(action_share) },
+    Route {
+        name: "actionShare",
+        methods: GET,
+        path: "/action/share/{id}",
+        access: Access::Share,
+        handler: handle!(action_share),
+    },
 ];
 
 /// Rows of one page of a long folder.
@@ -211,7 +235,8 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     }
     let (path, all, size_here_bytes) = match folder {
         Some(folder) => {
-            let item = library::item_by_id(tx, folder)?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?;
+            let item =
+                library::item_by_id(tx, folder)?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?;
             let placed = library::place(tx, item, &[])?;
             let chain = placed.chain.clone();
             let grant = authorize(Through::Share(facts), visitor, placed, Action::List, now_ms())?;
@@ -226,11 +251,8 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
         },
     };
     let total = all.len() as u64;
-    let items: Vec<Item> = all
-        .into_iter()
-        .skip(usize::try_from(offset).unwrap_or(usize::MAX))
-        .take(PAGE_ROWS as usize)
-        .collect();
+    let items: Vec<Item> =
+        all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(PAGE_ROWS as usize).collect();
     let mut entries = Vec::new();
     for item in items.iter().filter(|item| item.is_folder()) {
         entries.push((item.key, library::child_count(tx, item.key)?));
@@ -396,7 +418,9 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
         })
         .await?;
     let place = match &folder {
-        Some(folder) => format!("?in={}", percent_encoding::utf8_percent_encode(folder, percent_encoding::NON_ALPHANUMERIC)),
+        Some(folder) => {
+            format!("?in={}", percent_encoding::utf8_percent_encode(folder, percent_encoding::NON_ALPHANUMERIC))
+        }
         None => String::new(),
     };
     let address = format!("{}/s/{}{place}", call.origin.prefix(), call.path("id"));

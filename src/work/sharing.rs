@@ -74,7 +74,8 @@ pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut
     app.db
         .write(move |tx| {
             let defaults = crate::store::accounts::default_terms(tx, owner.key)?;
-            let defaults: DefaultTerms = serde_json::from_str(&defaults).map_err(|e| Error::internal("default terms", e))?;
+            let defaults: DefaultTerms =
+                serde_json::from_str(&defaults).map_err(|e| Error::internal("default terms", e))?;
             defaults.fill(&mut wish, now);
             let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
             for shared in &items {
@@ -124,7 +125,11 @@ fn may_share(tx: &mut Tx, visitor: &Visitor, owner: &User, shared: Shared, now_m
             if music::is_artist_in(tx, &scope, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Artist)) }
         }
         Shared::Playlist(key) => {
-            if music::may_read_playlist(tx, owner.key, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Playlist)) }
+            if music::may_read_playlist(tx, owner.key, key)? {
+                Ok(())
+            } else {
+                Err(Error::NotFound(Thing::Playlist))
+            }
         }
     }
 }
@@ -245,7 +250,9 @@ pub fn name_of(tx: &mut Tx, owner: &User, shared: Shared) -> Result<Option<Strin
         Shared::Item(key) => library::item(tx, key)?.map(|item| item.shown),
         Shared::Album(key) => music::albums(tx, &scope, &[key])?.pop().map(|album| album.name),
         Shared::Artist(key) => music::artists(tx, &scope, &[key])?.pop().map(|artist| artist.name),
-        Shared::Playlist(key) => playlists::list(tx, &scope)?.into_iter().find(|list| list.key == key).map(|list| list.name),
+        Shared::Playlist(key) => {
+            playlists::list(tx, &scope)?.into_iter().find(|list| list.key == key).map(|list| list.name)
+        }
     })
 }
 
@@ -275,7 +282,14 @@ pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 
 /// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
 /// authorized: whatever refuses takes the lease back with it. Needs a writing transaction.
-pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, range_start: u64) -> Result<Grant> {
+pub fn fetch(
+    tx: &mut Tx,
+    id: &str,
+    visitor: &Visitor,
+    item_id: &str,
+    action: Action,
+    range_start: u64,
+) -> Result<Grant> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
     let placed = place_in(tx, &facts.share, item_id)?;
@@ -288,7 +302,12 @@ pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 
 /// The files of a share, or of one folder in it, for one archive: leased as one item, authorized each. The names are
 /// paths within the archive, not yet made safe.
-pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&str>) -> Result<Vec<(Vec<String>, Grant)>> {
+pub fn fetch_all(
+    tx: &mut Tx,
+    id: &str,
+    visitor: &Visitor,
+    folder_id: Option<&str>,
+) -> Result<Vec<(Vec<String>, Grant)>> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
     let (object, tops) = match folder_id {
@@ -304,7 +323,11 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
         Some(folder) => {
             let placed = place_in(tx, &facts.share, folder)?;
             let grant = authorize(Through::Share(&facts), visitor, placed, Action::List, now)?;
-            let top = if grant.item().is_folder() { library::children(tx, grant.item().key)? } else { vec![grant.item().clone()] };
+            let top = if grant.item().is_folder() {
+                library::children(tx, grant.item().key)?
+            } else {
+                vec![grant.item().clone()]
+            };
             (format!("zip {}", grant.item().key.0), top)
         }
     };
@@ -312,11 +335,12 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
     let playlists = playlists_of(&facts.share);
     // Entries of a set may lie anywhere and bear one name; they are told apart here as in its virtual folder.
     let names = unique_names(&tops.iter().map(|item| item.shown.as_str()).collect::<Vec<_>>());
-    let mut open: Vec<(Vec<String>, Item)> = names.into_iter().zip(tops).rev().map(|(name, item)| (vec![name], item)).collect();
+    let mut open: Vec<(Vec<String>, Item)> =
+        names.into_iter().zip(tops).rev().map(|(name, item)| (vec![name], item)).collect();
     let mut files = Vec::new();
     while let Some((at, item)) = open.pop() {
         if item.is_folder() {
-            let below = |child: Item| ([at.as_slice(), &[child.shown.clone()]].concat(), child);
+            let below = |child: Item| ([at.as_slice(), std::slice::from_ref(&child.shown)].concat(), child);
             open.extend(library::children(tx, item.key)?.into_iter().rev().map(below));
         } else {
             let placed = library::place(tx, item, &playlists)?;
@@ -327,7 +351,14 @@ pub fn fetch_all(tx: &mut Tx, id: &str, visitor: &Visitor, folder_id: Option<&st
 }
 
 /// Opens the share and leases one download of `object`, unless the visitor is its owner, who pays nothing.
-fn lease_for(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, object: &str, range_start: u64, now_ms: i64) -> Result<()> {
+fn lease_for(
+    tx: &mut Tx,
+    facts: &mut ShareFacts,
+    visitor: &Visitor,
+    object: &str,
+    range_start: u64,
+    now_ms: i64,
+) -> Result<()> {
     let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
     if is_owner {
         return Ok(());

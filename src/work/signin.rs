@@ -161,7 +161,15 @@ pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, role: R
     let key = app
         .db
         .write(move |tx| {
-            let new = NewUser { id: &id, name: &name, mail: &mail, display_name: &name, role, password: &unusable, now_ms: now_ms() };
+            let new = NewUser {
+                id: &id,
+                name: &name,
+                mail: &mail,
+                display_name: &name,
+                role,
+                password: &unusable,
+                now_ms: now_ms(),
+            };
             accounts::insert(tx, &new)
         })
         .await?;
@@ -221,12 +229,19 @@ pub async fn session_by_secret(app: &App, door: &'static str, both: &str) -> Res
 
 /// Goes on with a session whose refresh token is of this generation. An older one coming back means that it was stolen
 /// or used twice: the session ends.
-pub async fn renew_session(app: &App, door: &'static str, id: &str, generation: i64, lasts_ms: i64) -> Result<(Opened, User)> {
+pub async fn renew_session(
+    app: &App,
+    door: &'static str,
+    id: &str,
+    generation: i64,
+    lasts_ms: i64,
+) -> Result<(Opened, User)> {
     let id = id.to_owned();
     app.db
         .write(move |tx| {
             let now = now_ms();
-            let Some((session, user)) = accounts::session(tx, &id, now)?.filter(|(session, _)| session.door == door) else {
+            let Some((session, user)) = accounts::session(tx, &id, now)?.filter(|(session, _)| session.door == door)
+            else {
                 return Ok(None);
             };
             if session.generation != generation {

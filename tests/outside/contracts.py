@@ -181,10 +181,12 @@ ADDED_ATTRIBUTES = {
     "child": child,
     "entry": child,
     "artist": {"artistImageUrl", "disambiguation", "musicBrainzId", "sortName"},
-    "album": child | {"version", "isCompilation", "userRating", "name", "songCount"},
+    "album": child | {"version", "isCompilation", "userRating"},
     "playlist": {"readonly", "validUntil"},
     "scanStatus": {"lastScan", "folderCount"},
 }
+# An album in a list of folders (it has isDir) is a Child, and also bears what an album of the other lists must bear.
+ADDED_TO_FOLDERS = {"name", "songCount"}
 ADDED_ELEMENTS = {
     *(
         "genres",
@@ -221,7 +223,8 @@ def without_additions(xml: bytes) -> etree._Element:
         if name in ADDED_ELEMENTS and not (parent is root and name in ORIGINAL_CONTAINERS):
             parent.remove(element)
             continue
-        for attribute in ADDED_ATTRIBUTES.get(name, set()) & set(element.attrib):
+        added = ADDED_ATTRIBUTES.get(name, set()) | (ADDED_TO_FOLDERS if "isDir" in element.attrib else set())
+        for attribute in added & set(element.attrib):
             del element.attrib[attribute]
     return root
 

@@ -370,7 +370,7 @@ async fn tell(app: &App, id: &str, visitor: &Visitor, is_extended: bool) -> Resu
         .read(move |tx| {
             let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
             let source = source(tx, &facts)?;
-            if !admitted.is_owner {
+            if !admitted.is_owner() {
                 sharing::contents_for(tx, &facts, &visitor)?;
                 return Ok((facts, source, None));
             }

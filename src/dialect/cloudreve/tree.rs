@@ -124,7 +124,7 @@ fn in_share(tx: &mut Tx, id: &str, path: &[String], visitor: &Visitor, action: A
             entries.into_iter().filter(|entry| reach(tx, &facts, visitor, &entry.item, Action::See).is_ok()).collect(),
         ),
     };
-    Ok(InShare { facts, is_owner: admitted.is_owner, at })
+    Ok(InShare { facts, is_owner: admitted.is_owner(), at })
 }
 
 /// Whether the one thing that was shared is no more; only called of a share that holds nothing.

@@ -184,7 +184,11 @@ async fn opened(call: &Call, visitor: &mut Visitor) -> Result<ShareFacts> {
             let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
             let contents = sharing::contents(tx, &facts)?;
             // What waits for its second step is told all the same: `fileIds` are what a client asks the second step for.
-            if sharing::is_gone(&facts, &contents) && !admitted.is_owner { Err(Error::NotFound(Thing::Share)) } else { Ok(facts) }
+            if sharing::is_gone(&facts, &contents) && !admitted.is_owner() {
+                Err(Error::NotFound(Thing::Share))
+            } else {
+                Ok(facts)
+            }
         })
     };
     match (open(visitor.clone()).await, call.header("x-share-password")) {
