@@ -10,12 +10,12 @@ use reqwest::{Method, StatusCode, header};
 use serde_json::json;
 use tempfile::TempDir;
 
-use openshelf::share::visit::LEASE_MS;
-use openshelf::work::transfers;
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::server::{ADMIN, Server};
 use crate::strangers::{Answer, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, mycloud_content, text};
+use openshelf::share::visit::LEASE_MS;
+use openshelf::work::transfers;
 
 const LIMIT: usize = 7;
 const GUESTS: usize = 100;

@@ -602,11 +602,10 @@ pub fn has_unused_reservations(tx: &mut Tx, now_ms: i64) -> Result<bool> {
 
 /// Downloads that were reserved for an address which nobody opened in time go back to their shares.
 pub fn give_back_reserved(tx: &mut Tx, now_ms: i64) -> Result<()> {
-    let unused = tx.all(
-        "DELETE FROM lease WHERE expires_ms <= $1 AND started < 0 RETURNING share_id",
-        args![now_ms],
-        |row| row.get::<i64>(0),
-    )?;
+    let unused =
+        tx.all("DELETE FROM lease WHERE expires_ms <= $1 AND started < 0 RETURNING share_id", args![now_ms], |row| {
+            row.get::<i64>(0)
+        })?;
     for share in unused {
         tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
     }

@@ -289,14 +289,7 @@ pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 /// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
 /// authorized: whatever refuses takes the lease back with it. Needs a writing transaction. A look at the head alone
 /// leases nothing.
-pub fn fetch(
-    tx: &mut Tx,
-    id: &str,
-    visitor: &Visitor,
-    item_id: &str,
-    action: Action,
-    wanted: Wanted,
-) -> Result<Grant> {
+pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, wanted: Wanted) -> Result<Grant> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
     let placed = place_in(tx, &facts.share, item_id)?;

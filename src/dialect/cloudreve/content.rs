@@ -112,9 +112,7 @@ impl Pass {
                 let visitor = visitor.with_ticket(ticket);
                 match self.gives {
                     Gives::Cover => sharing::reach(tx, id, &visitor, &self.item, action),
-                    Gives::Inline | Gives::Attachment => {
-                        sharing::fetch(tx, id, &visitor, &self.item, action, wanted)
-                    }
+                    Gives::Inline | Gives::Attachment => sharing::fetch(tx, id, &visitor, &self.item, action, wanted),
                 }
             }
             By::DirectLink(id) => {
