@@ -8,7 +8,7 @@ use super::answers::{self, SourceLink, Thumb, Url, Urls};
 use super::files::{own_item, some_uris};
 use super::tree::{self, At, Spot};
 use super::uri::{FileUri, encode};
-use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, Query, URL_EXPIRED, body, data, done};
+use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, data, done, query};
 use crate::account::User;
 use crate::account::token::{Keys, Purpose, random_base62};
 use crate::error::{Error, Result, Thing};
@@ -80,7 +80,7 @@ impl Pass {
     }
 
     fn read(call: &Call) -> Result<Pass, Failure> {
-        let query = Query::of(call)?;
+        let query = query(call)?;
         let pass: Option<Pass> = call.app.keys.claims(Purpose::SignedUrl, query.get("sign").unwrap_or_default());
         let pass = pass.filter(|pass| pass.item == call.path("id")).ok_or(BAD_SIGNATURE)?;
         if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
@@ -155,7 +155,7 @@ struct Wanted {
 
 /// Each file's address. A share's download is leased now, so that whoever holds an address gets what it promises.
 pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
-    let asked: UrlRequest = body(&mut call).await?;
+    let asked: UrlRequest = call.json().await?;
     let uris = some_uris(asked.uris)?;
     if asked.archive == Some(true) {
         return Err(Error::Unsupported("An archive of several files").into());
@@ -260,7 +260,7 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms:
 
 /// The address of a picture, where one can be made: of images, and of music that holds its cover.
 pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
+    let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
     let expires_ms = now_ms() + URL_LASTS_MS;
@@ -305,7 +305,7 @@ struct Sources {
 }
 
 pub async fn put_source(mut call: Call, user: User) -> Outcome {
-    let asked: Sources = body(&mut call).await?;
+    let asked: Sources = call.json().await?;
     let uris = some_uris(asked.uris)?;
     if uris.len() > DIRECT_LINKS_AT_ONCE {
         return Err(TOO_MANY_LINKS);

@@ -11,11 +11,12 @@ use super::site::MOST_URIS;
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
 use super::{
-    Failure, Outcome, Query, ROOT_PROTECTED, TOO_MANY_URIS, body, boolset, content, data, done_but_for, shares,
+    Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, content, data, done_but_for, is_set, query, shares,
 };
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::http::fields::Fields;
 use crate::library::names::sort_key;
 use crate::library::{Item, ItemKind, LibraryKey, Media};
 use crate::now_ms;
@@ -113,8 +114,8 @@ struct PageWish {
 }
 
 impl PageWish {
-    fn of(query: &Query) -> Result<PageWish> {
-        let number = |name| Ok::<_, Error>(query.number(name)?.and_then(|n| usize::try_from(n).ok()));
+    fn of(query: &Fields) -> Result<PageWish> {
+        let number = |name| Ok::<_, Error>(query.number::<i64>(name)?.and_then(|n| usize::try_from(n).ok()));
         // One client calls the direction `order`.
         let direction = query.get("order_direction").or(query.get("order")).unwrap_or("asc");
         Ok(PageWish {
@@ -164,7 +165,7 @@ fn token_after(count: usize, rows: &[Row]) -> Option<String> {
 }
 
 pub async fn get_file(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
+    let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     let wish = PageWish::of(&query)?;
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
@@ -386,8 +387,8 @@ fn category(name: &str) -> Result<Category> {
 // Facts ---------------------------------------------------------------------------------------------------------------
 
 pub async fn get_file_info(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
-    let (is_extended, is_summed) = (query.is_set("extended")?, query.is_set("folder_summary")?);
+    let query = query(&call)?;
+    let (is_extended, is_summed) = (is_set(&query, "extended")?, is_set(&query, "folder_summary")?);
     let uri = match (query.get("uri"), query.get("id")) {
         (Some(uri), _) => FileUri::parse(uri)?,
         (None, Some(id)) => uri_of_own(&call, user.clone(), id).await?,
@@ -536,7 +537,7 @@ struct Create {
 }
 
 pub async fn post_create(mut call: Call, user: User) -> Outcome {
-    let asked: Create = body(&mut call).await?;
+    let asked: Create = call.json().await?;
     if asked.metadata.is_some_and(|metadata| !metadata.is_empty()) {
         return Err(Error::Unsupported("Metadata").into());
     }
@@ -569,7 +570,7 @@ struct Rename {
 }
 
 pub async fn post_rename(mut call: Call, user: User) -> Outcome {
-    let asked: Rename = body(&mut call).await?;
+    let asked: Rename = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     let name = asked.new_name.filter(|name| !name.is_empty()).ok_or(Error::Missing("new_name"))?;
     let item = own_item(&call, &user, &uri).await?;
@@ -592,7 +593,7 @@ struct Move {
 }
 
 pub async fn post_move(mut call: Call, user: User) -> Outcome {
-    let asked: Move = body(&mut call).await?;
+    let asked: Move = call.json().await?;
     let uris = some_uris(asked.uris)?;
     let to = FileUri::parse(asked.dst.as_deref().ok_or(Error::Missing("dst"))?)?;
     let (path, who) = (tree::own_path(&user, &to)?.to_vec(), user.clone());
@@ -624,7 +625,7 @@ struct Delete {
 }
 
 pub async fn delete_file(mut call: Call, user: User) -> Outcome {
-    let asked: Delete = body(&mut call).await?;
+    let asked: Delete = call.json().await?;
     if asked.unlink == Some(true) {
         // It would keep the bytes, which here are the file.
         return Err(Error::Unsupported("Unlinking").into());
@@ -678,7 +679,7 @@ struct Restore {
 }
 
 pub async fn post_restore(mut call: Call, user: User) -> Outcome {
-    let asked: Restore = body(&mut call).await?;
+    let asked: Restore = call.json().await?;
     let mut failed = Vec::new();
     for uri in some_uris(asked.uris)? {
         let restored = match FileUri::parse(&uri).as_ref().map_err(Clone::clone).and_then(in_trash) {

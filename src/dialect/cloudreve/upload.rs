@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::answers::{LOCAL, UploadSession};
 use super::files::{changed, folder_at, own_item};
 use super::uri::FileUri;
-use super::{Outcome, Query, ROOT_PROTECTED, body, data, done, tree};
+use super::{Outcome, ROOT_PROTECTED, data, done, query, tree};
 use crate::account::User;
 use crate::error::{Error, Thing};
 use crate::http::Call;
@@ -25,7 +25,7 @@ struct Upload {
 }
 
 pub async fn put_upload(mut call: Call, user: User) -> Outcome {
-    let asked: Upload = body(&mut call).await?;
+    let asked: Upload = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
@@ -69,14 +69,14 @@ struct Cancel {
 }
 
 pub async fn delete_upload(mut call: Call, user: User) -> Outcome {
-    let asked: Cancel = body(&mut call).await?;
+    let asked: Cancel = call.json().await?;
     upload::cancel(&call.app, &user, &asked.id.ok_or(Error::Missing("id"))?).await?;
     done()
 }
 
 /// Writes a file whole: over what is there, if that still is what the client saw, or anew.
 pub async fn put_content(mut call: Call, user: User) -> Outcome {
-    let query = Query::of(&call)?;
+    let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;

@@ -8,12 +8,13 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::answer_json;
 use super::answers::{self, Tokens, user_id};
-use super::{Query, answer_json};
 use crate::account::token::{Purpose, random_base62};
 use crate::account::{User, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::http::fields::Fields;
 use crate::library::Item;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::Visitor;
@@ -154,7 +155,7 @@ async fn user_of(call: &Call, token: &str, fits: fn(Use) -> bool) -> Result<Opti
 /// The token of a call: in its header, or in the address where a player is given nothing but an address.
 fn token_of(call: &Call) -> Option<String> {
     let in_header = call.bearer().filter(|token| !token.is_empty()).map(str::to_owned);
-    in_header.or_else(|| Query::of(call).get("access_token").map(str::to_owned))
+    in_header.or_else(|| Fields::of_query(call).ok()?.get("access_token").map(str::to_owned))
 }
 
 /// The user, if the call bears a token that is good; any other is as none.
