@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::error::{Error, Result};
-use crate::share::visit::Visitor;
+use crate::share::visit::{Visitor, Wanted};
 use address::{Connection, Origin};
 
 /// Who may call a route; what the face's own authentication then enforces.
@@ -126,10 +126,13 @@ impl Call {
         Visitor::guest(self.origin.address, self.agent())
     }
 
-    /// First byte that the request asks for; 0 without a Range.
-    pub fn range_start(&self) -> u64 {
+    /// Which part of an item the request wants: all of it without a Range.
+    pub fn wanted(&self) -> Wanted {
+        if self.parts.method == Method::HEAD {
+            return Wanted::Head;
+        }
         let range = self.header(header::RANGE).and_then(|r| r.strip_prefix("bytes="));
-        range.and_then(|r| r.split(['-', ',']).next()?.trim().parse().ok()).unwrap_or(0)
+        Wanted::From(range.and_then(|r| r.split(['-', ',']).next()?.trim().parse().ok()).unwrap_or(0))
     }
 
     /// The body, to be read as it comes; once.

@@ -14,6 +14,8 @@ use crate::both_engines;
 use crate::engines::Backend;
 use crate::server::{ADMIN, Server};
 use crate::strangers::{Answer, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, mycloud_content, text};
+use openshelf::share::visit::LEASE_MS;
+use openshelf::work::transfers;
 
 const LIMIT: usize = 7;
 const GUESTS: usize = 100;
@@ -202,6 +204,22 @@ both_engines! {
         let lucky = Wanted::of(&stage.server, &stage.library, &stage.root, "box/large.bin").await;
         assert!(stage.guest("lucky").download(Door::Page, &share, &lucky).await.is_some());
         assert!(stage.guest("late").download(Door::Page, &share, &lucky).await.is_none());
+    }
+
+    async fn a_reserved_download_that_nobody_fetches_is_given_back_in_time(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let share = stage.share(&[("download_limit", "1")]).await;
+        let reserved = stage.guest("reserves").drive_url(&share, "large.bin").await;
+        assert_eq!(reserved["code"], 0, "{reserved}");
+        assert!(stage.guest("late").download(Door::Page, &share, &stage.large).await.is_none());
+        let soon = openshelf::now_ms() + LEASE_MS / 2;
+        let later = openshelf::now_ms() + LEASE_MS + 1000;
+        let app = std::sync::Arc::clone(&stage.server.app);
+        transfers::tend_once(&app, soon).await.unwrap();
+        stage.downloads_settle_at(&share, 1).await;
+        transfers::tend_once(&app, later).await.unwrap();
+        stage.downloads_settle_at(&share, 0).await;
+        assert!(stage.guest("late").download(Door::Page, &share, &stage.large).await.is_some());
     }
 
     async fn a_view_limit_counts_visitors_at_all_doors(backend: Backend) {

@@ -444,7 +444,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
 
 async fn bytes(call: &Call, action: Action, disposition: Disposition) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.range_start());
+    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.wanted());
     let grant = call.app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, start)).await?;
     deliver::file(call, grant, disposition).await
 }
@@ -544,7 +544,7 @@ async fn whole(call: &Call) -> Result<Response> {
         .await?;
     match contents {
         Contents::File(item) => {
-            let (id, start) = (call.path("id").to_owned(), call.range_start());
+            let (id, start) = (call.path("id").to_owned(), call.wanted());
             let fetch = move |tx: &mut Tx| sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, start);
             let grant = call.app.db.write(fetch).await?;
             deliver::file(call, grant, Disposition::Attachment).await

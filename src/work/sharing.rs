@@ -9,7 +9,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
 use crate::media::zip::unique_names;
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
-use crate::share::visit::Visitor;
+use crate::share::visit::{Visitor, Wanted};
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
 use crate::store::{Tx, accounts, library, music, playlists, rights, shares};
@@ -287,22 +287,19 @@ pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 }
 
 /// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
-/// authorized: whatever refuses takes the lease back with it. Needs a writing transaction.
-pub fn fetch(
-    tx: &mut Tx,
-    id: &str,
-    visitor: &Visitor,
-    item_id: &str,
-    action: Action,
-    range_start: u64,
-) -> Result<Grant> {
+/// authorized: whatever refuses takes the lease back with it. Needs a writing transaction. A look at the head alone
+/// leases nothing.
+pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, wanted: Wanted) -> Result<Grant> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
     let placed = place_in(tx, &facts.share, item_id)?;
     if placed.item.is_folder() {
         return Err(Error::NotFound(Thing::File));
     }
-    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), range_start, now)?;
+    let Wanted::From(start) = wanted else {
+        return authorize(Through::Share(&facts), visitor, placed, Action::Preview, now);
+    };
+    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), start, now)?;
     authorize(Through::Share(&facts), visitor, placed, action, now)
 }
 

@@ -17,7 +17,7 @@ use crate::http::{Call, deliver};
 use crate::library::{Item, Media};
 use crate::now_ms;
 use crate::share::grant::{Action, Grant};
-use crate::share::visit::Visitor;
+use crate::share::visit::{self, Visitor};
 use crate::store::links::{self, DirectLink};
 use crate::store::{Tx, accounts, library, shares};
 use crate::work::sharing;
@@ -96,7 +96,7 @@ impl Pass {
     }
 
     /// Needs a writing transaction: a share's download may have to be leased anew.
-    fn grant(&self, tx: &mut Tx, guest: Visitor, range_start: u64) -> Result<Grant> {
+    fn grant(&self, tx: &mut Tx, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
         let mut visitor = self.visitor(tx, guest)?;
         let action = self.gives.action();
         match &self.by {
@@ -112,9 +112,7 @@ impl Pass {
                 let visitor = visitor.with_ticket(ticket);
                 match self.gives {
                     Gives::Cover => sharing::reach(tx, id, &visitor, &self.item, action),
-                    Gives::Inline | Gives::Attachment => {
-                        sharing::fetch(tx, id, &visitor, &self.item, action, range_start)
-                    }
+                    Gives::Inline | Gives::Attachment => sharing::fetch(tx, id, &visitor, &self.item, action, wanted),
                 }
             }
             By::DirectLink(id) => {
@@ -127,8 +125,8 @@ impl Pass {
 
 pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
     let pass = Pass::read(&call)?;
-    let (asked, guest, range_start) = (pass.clone(), call.guest(), call.range_start());
-    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, range_start)).await?;
+    let (asked, guest, wanted) = (pass.clone(), call.guest(), call.wanted());
+    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, wanted)).await?;
     Ok(match pass.gives {
         Gives::Cover => deliver::cover(&call, grant, Some(THUMB_PX)).await?,
         Gives::Inline => deliver::file(&call, grant, Disposition::Inline).await?,
@@ -245,7 +243,7 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms:
             let grant = match gives {
                 Gives::Cover => sharing::reach(tx, &share.id, &holder, &item.id, gives.action())?,
                 Gives::Inline | Gives::Attachment => {
-                    sharing::fetch(tx, &share.id, &holder, &item.id, gives.action(), 0)?
+                    sharing::fetch(tx, &share.id, &holder, &item.id, gives.action(), visit::Wanted::From(0))?
                 }
             };
             if let Some(lease) = grant.lease() {

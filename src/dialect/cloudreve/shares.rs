@@ -234,8 +234,9 @@ fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
         return Ok(text.lines().next().unwrap_or_default().chars().take(255).collect());
     }
     let first = match facts.share.items.first() {
-        Some(shared) => sharing::name_of(tx, &facts.owner, *shared)?,
-        None => None,
+        // Of a two-step share not every item need be granted, the first one least of all.
+        Some(shared) if !facts.share.two_step => sharing::name_of(tx, &facts.owner, *shared)?,
+        _ => None,
     };
     Ok(match (first, facts.share.items.len()) {
         (Some(name), 1) => name,

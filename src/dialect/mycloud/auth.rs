@@ -17,7 +17,7 @@ use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::Item;
 use crate::share::grant::{Action, Grant};
-use crate::share::visit::Visitor;
+use crate::share::visit::{Visitor, Wanted};
 use crate::share::{Audience, Share};
 use crate::store::accounts;
 use crate::store::{Tx, shares};
@@ -201,13 +201,13 @@ impl Caller {
     }
 
     /// Original bytes: a holder's are leased.
-    pub async fn fetch(self, app: &App, item_id: String, action: Action, range_start: u64) -> Result<Grant> {
+    pub async fn fetch(self, app: &App, item_id: String, action: Action, wanted: Wanted) -> Result<Grant> {
         match self {
             Caller::User { user, visitor } => {
                 app.db.read(move |tx| sharing::own(tx, &user, &visitor, &item_id, action)).await
             }
             Caller::Holder { share, visitor } => {
-                app.db.write(move |tx| sharing::fetch(tx, &share, &visitor, &item_id, action, range_start)).await
+                app.db.write(move |tx| sharing::fetch(tx, &share, &visitor, &item_id, action, wanted)).await
             }
         }
     }

@@ -125,7 +125,7 @@ pub async fn get_content(call: Call) -> Result<Response> {
         true => (Action::Download, Disposition::Attachment),
         false => (Action::Play, Disposition::Inline),
     };
-    let grant = caller.fetch(&call.app, id, action, call.range_start()).await?;
+    let grant = caller.fetch(&call.app, id, action, call.wanted()).await?;
     deliver::file(&call, grant, disposition).await
 }
 
