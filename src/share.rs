@@ -216,11 +216,6 @@ pub enum Change<T> {
 }
 
 impl<T> Change<T> {
-    /// For doors where absence says nothing.
-    pub fn if_said(value: Option<T>) -> Change<T> {
-        value.map_or(Change::Keep, Change::Set)
-    }
-
     /// For doors where absence says "none".
     pub fn or_clear(value: Option<T>) -> Change<T> {
         value.map_or(Change::Clear, Change::Set)

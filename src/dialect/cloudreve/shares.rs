@@ -219,7 +219,7 @@ pub async fn delete_shares(mut call: Call, user: User) -> Outcome {
 /// Name and size of what is shared.
 fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
     let contents = sharing::contents(tx, facts)?;
-    let is_gone = matches!(&contents, Contents::Set(items) if items.is_empty()) && tree::is_gone(facts);
+    let is_gone = sharing::is_gone(facts, &contents);
     Ok(match contents {
         Contents::Folder(item) => Source { name: item.shown, file_bytes: None, is_gone },
         Contents::File(item) => Source { name: item.shown, file_bytes: Some(item.size_bytes), is_gone },

@@ -15,7 +15,6 @@ use crate::account::{User, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
-use crate::library::Item;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::{Visitor, Wanted};
 use crate::share::{Audience, Share};
@@ -215,29 +214,12 @@ impl Caller {
     /// The files at and below an item, for an archive.
     pub async fn fetch_all(self, app: &App, item_id: String) -> Result<Vec<(Vec<String>, Grant)>> {
         match self {
-            Caller::User { user, visitor } => app.db.read(move |tx| own_all(tx, &user, &visitor, &item_id)).await,
+            Caller::User { user, visitor } => app.db.read(move |tx| sharing::own_all(tx, &user, &visitor, &item_id)).await,
             Caller::Holder { share, visitor } => {
                 app.db.write(move |tx| sharing::fetch_all(tx, &share, &visitor, Some(&item_id))).await
             }
         }
     }
-}
-
-fn own_all(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<Vec<(Vec<String>, Grant)>> {
-    use crate::store::library;
-    let top = sharing::own(tx, user, visitor, item_id, Action::List)?.item().clone();
-    let first = if top.is_folder() { library::children(tx, top.key)? } else { vec![top] };
-    let mut open: Vec<(Vec<String>, Item)> = first.into_iter().rev().map(|item| (Vec::new(), item)).collect();
-    let mut files = Vec::new();
-    while let Some((mut at, item)) = open.pop() {
-        at.push(item.shown.clone());
-        if item.is_folder() {
-            open.extend(library::children(tx, item.key)?.into_iter().rev().map(|child| (at.clone(), child)));
-        } else {
-            files.push((at, sharing::own_item(tx, user, visitor, item, Action::Download)?));
-        }
-    }
-    Ok(files)
 }
 
 /// A user or a share's holder; `SignInNeeded` for anyone else, and for whoever holds the token of a share that went.
