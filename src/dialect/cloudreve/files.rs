@@ -395,17 +395,13 @@ pub async fn get_file_info(call: Call, user: Option<User>) -> Outcome {
         (None, None) => return Err(Error::Missing("uri").into()),
     };
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
-    let (item, mut file) = call
-        .app
-        .db
-        .read(move |tx| {
-            let (item, mut file) = look(tx, uri, &visitor)?;
-            if let (true, Some(folder)) = (is_summed, item.as_ref().filter(|item| item.is_folder())) {
-                file.folder_summary = Some(summary(tx, folder)?);
-            }
-            Ok((item, file))
-        })
-        .await?;
+    let looked = call.app.db.read(move |tx| {
+        let (item, mut file) = look(tx, uri, &visitor)?;
+        let folder = item.as_ref().filter(|item| is_summed && item.is_folder());
+        file.folder_summary = folder.map(|folder| summary(tx, folder)).transpose()?;
+        Ok((item, file))
+    });
+    let (item, mut file) = looked.await?;
     if let (true, Some(user), Some(item)) = (is_extended && file.owned, &user, item) {
         let info = extended(&call, user, &item).await?;
         file.shared = !info.shares.is_empty();
@@ -545,22 +541,21 @@ pub async fn post_create(mut call: Call, user: User) -> Outcome {
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let into = folder_at(&call, &user, &folder.path).await?;
-    let is_folder = match asked.r#type.as_deref() {
-        Some("folder") => true,
-        Some("file") => false,
+    let item = match asked.r#type.as_deref() {
+        Some("file") => files::create_file(&call.app, &user, &into, name).await?,
+        Some("folder") => match files::create_folder(&call.app, &user, &into, name).await {
+            Err(Error::Exists(_)) if asked.err_on_conflict != Some(true) => own_folder(&call, &user, &uri).await?,
+            made => made?,
+        },
         _ => return Err(Error::invalid("type", "it is file or folder").into()),
     };
-    let made = match is_folder {
-        true => files::create_folder(&call.app, &user, &into, name).await,
-        false => files::create_file(&call.app, &user, &into, name).await,
-    };
-    let item = match made {
-        Err(Error::Exists(_)) if is_folder && asked.err_on_conflict != Some(true) => {
-            Some(own_item(&call, &user, &uri).await?).filter(Item::is_folder).ok_or(Error::Exists(name.to_owned()))?
-        }
-        made => made?,
-    };
     changed(&call, user, &folder.child(&item.shown), &item).await
+}
+
+/// The folder that is there already; a file in its place is in the way.
+async fn own_folder(call: &Call, user: &User, uri: &FileUri) -> Result<Item, Failure> {
+    let item = own_item(call, user, uri).await?;
+    if item.is_folder() { Ok(item) } else { Err(Error::Exists(item.shown).into()) }
 }
 
 #[derive(Deserialize)]
@@ -593,24 +588,23 @@ struct Move {
 }
 
 pub async fn post_move(mut call: Call, user: User) -> Outcome {
-    let asked: Move = call.json().await?;
-    let uris = some_uris(asked.uris)?;
+    let mut asked: Move = call.json().await?;
+    let uris = some_uris(asked.uris.take())?;
     let to = FileUri::parse(asked.dst.as_deref().ok_or(Error::Missing("dst"))?)?;
     let (path, who) = (tree::own_path(&user, &to)?.to_vec(), user.clone());
     let into = call.app.db.read(move |tx| by_path(tx, &who, &path)).await?;
-    let is_copy = asked.copy == Some(true);
     let mut failed = Vec::new();
     for uri in uris {
-        if let Err(failure) = move_one(&call, &user, &uri, &into, is_copy).await {
+        if let Err(failure) = move_one(&call, &user, &asked, &uri, &into).await {
             failed.push((uri, failure));
         }
     }
     done_but_for(failed)
 }
 
-async fn move_one(call: &Call, user: &User, uri: &str, into: &Place, is_copy: bool) -> Result<(), Failure> {
+async fn move_one(call: &Call, user: &User, asked: &Move, uri: &str, into: &Place) -> Result<(), Failure> {
     let item = own_item(call, user, &FileUri::parse(uri)?).await?;
-    match is_copy {
+    match asked.copy == Some(true) {
         true => files::copy_into(&call.app, user, &item.id, into).await?,
         false => files::move_into(&call.app, user, &item.id, into).await?,
     };
@@ -625,29 +619,28 @@ struct Delete {
 }
 
 pub async fn delete_file(mut call: Call, user: User) -> Outcome {
-    let asked: Delete = call.json().await?;
+    let mut asked: Delete = call.json().await?;
     if asked.unlink == Some(true) {
         // It would keep the bytes, which here are the file.
         return Err(Error::Unsupported("Unlinking").into());
     }
-    let is_final = asked.skip_soft_delete == Some(true);
     let mut failed = Vec::new();
-    for uri in some_uris(asked.uris)? {
-        if let Err(failure) = delete_one(&call, &user, &uri, is_final).await {
+    for uri in some_uris(asked.uris.take())? {
+        if let Err(failure) = delete_one(&call, &user, &asked, &uri).await {
             failed.push((uri, failure));
         }
     }
     done_but_for(failed)
 }
 
-async fn delete_one(call: &Call, user: &User, uri: &str, is_final: bool) -> Result<(), Failure> {
+async fn delete_one(call: &Call, user: &User, asked: &Delete, uri: &str) -> Result<(), Failure> {
     let uri = FileUri::parse(uri)?;
     if uri.space == Space::Trash {
         files::purge(&call.app, user, in_trash(&uri)?).await?;
         return Ok(());
     }
     let item = own_item(call, user, &uri).await?;
-    match is_final {
+    match asked.skip_soft_delete == Some(true) {
         true => files::purge(&call.app, user, &item.id).await?,
         false => files::trash(&call.app, user, &item.id).await?,
     }

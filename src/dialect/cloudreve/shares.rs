@@ -18,7 +18,7 @@ use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
-use crate::share::{Audience, Bits, Change, Door, Share, Shared, State, Subject, Wish};
+use crate::share::{Bits, Change, Door, Share, Shared, Subject, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{Tx, accounts, rights, shares};
 use crate::work::files;
@@ -504,12 +504,7 @@ pub async fn get_user_shares(call: Call, _: Option<User>) -> Outcome {
         let owner = accounts::by_id(tx, &id)?.filter(|user| user.is_active() && user.profile != Profile::Hidden);
         let owner = owner.ok_or(Error::invalid("id", "this list is not open"))?;
         let now = now_ms();
-        let is_open = |share: &Share| {
-            let anyone = share.terms.audience == Audience::Anyone && share.terms.permissions.is_empty();
-            let listed = owner.profile == Profile::All || !share.terms.has_password;
-            share.state(now) == State::Active && !share.two_step && anyone && listed
-        };
-        let (page, token) = wish.page(tx, &owner, is_open)?;
+        let (page, token) = wish.page(tx, &owner, |share| share.is_listed_for_others(owner.profile, now))?;
         let mut shares = Vec::with_capacity(page.len());
         for facts in facts_of_owner(tx, &owner, page)? {
             let source = source(tx, &facts)?;

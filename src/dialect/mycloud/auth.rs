@@ -214,7 +214,9 @@ impl Caller {
     /// The files at and below an item, for an archive.
     pub async fn fetch_all(self, app: &App, item_id: String) -> Result<Vec<(Vec<String>, Grant)>> {
         match self {
-            Caller::User { user, visitor } => app.db.read(move |tx| sharing::own_all(tx, &user, &visitor, &item_id)).await,
+            Caller::User { user, visitor } => {
+                app.db.read(move |tx| sharing::own_all(tx, &user, &visitor, &item_id)).await
+            }
             Caller::Holder { share, visitor } => {
                 app.db.write(move |tx| sharing::fetch_all(tx, &share, &visitor, Some(&item_id))).await
             }

@@ -125,7 +125,7 @@ async fn answer_owner(call: &Call, status: StatusCode, share: Share, owner: User
 
 pub async fn post_shares(mut call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
-    let body: Map<String, Value> = call.json().await?;
+    let body: Body = call.json().await?;
     if !text(&body, "deviceId")?.eq_ignore_ascii_case(&device::id(&call.app).await?) {
         return Err(Error::NotFound(Thing::Device));
     }
@@ -249,7 +249,7 @@ fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_
 /// Ours: metadata, useCache and userIds; `userIds: null` opens the share to anyone.
 pub async fn patch_share(mut call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
-    let body: Map<String, Value> = call.json().await?;
+    let body: Body = call.json().await?;
     if body.keys().any(|name| !matches!(name.as_str(), "metadata" | "useCache" | "userIds")) {
         return Err(Error::invalid("body", "only metadata, useCache and userIds can be changed"));
     }
@@ -308,7 +308,7 @@ impl Permission {
 
 pub async fn post_file_perms(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let body: Map<String, Value> = call.json().await?;
+    let body: Body = call.json().await?;
     text(&body, "value")?;
     let permission = Permission::of(&body)?;
     let visitor = call.guest().with_user(user.clone());

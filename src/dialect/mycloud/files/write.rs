@@ -134,7 +134,7 @@ impl Wanted {
 
     /// Its size is not taken from the JSON: clients write there what they like, and content tells.
     fn begin(self, into: Place, on_conflict: OnConflict) -> Begin {
-        Begin { into, name: self.name, size_bytes: None, chunk_bytes: 0, modified_ms: self.modified_ms, on_conflict }
+        Begin { modified_ms: self.modified_ms, ..Begin::stream(into, self.name, on_conflict) }
     }
 }
 
@@ -299,15 +299,7 @@ pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
         None if step.offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
         None => {
             let (item, into) = target(&call, &user).await?;
-            let name = item.shown.clone();
-            let begin = Begin {
-                into,
-                name,
-                size_bytes: None,
-                chunk_bytes: 0,
-                modified_ms: None,
-                on_conflict: OnConflict::Replace,
-            };
+            let begin = Begin::stream(into, item.shown.clone(), OnConflict::Replace);
             let begun = upload::begin(&call.app, &user, begin).await?;
             remember(&call, &user, call.path("id"), &begun.id).await?;
             begun.id
