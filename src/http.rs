@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod deliver;
+pub mod fields;
 pub mod send;
 pub mod serve;
 
@@ -21,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::error::{Error, Result};
@@ -148,6 +150,16 @@ impl Call {
             }
             Err(_) => Err(Error::invalid("body", "it broke off")),
         }
+    }
+
+    /// A JSON body, whatever its Content-Type calls it.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let bytes = self.body_bytes(BODY_LIMIT_BYTES).await?;
+        // No text column holds a NUL, and no name or word has one.
+        if bytes.windows(6).any(|part| part == br"\u0000") {
+            return Err(Error::invalid("body", "it holds a NUL"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))
     }
 }
 

@@ -11,10 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::pages::{
     Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, SharePage, TrackRow,
 };
-use super::{Fields, error_page, lead_to, page, refuse_foreign_post};
+use super::{error_page, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
+use crate::http::fields::Fields;
 use crate::http::send::{Disposition, mime_of};
 use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
@@ -377,7 +378,7 @@ fn track_row(track: &Track) -> TrackRow {
 
 async fn unlock(mut call: Call) -> Response {
     let form = match refuse_foreign_post(&call) {
-        Ok(()) => Fields::of_body(&mut call).await,
+        Ok(()) => Fields::of_form(&mut call).await,
         Err(error) => Err(error),
     };
     match form {

@@ -317,8 +317,7 @@ pub fn fetch_all(
         None => {
             admit(&facts, visitor, now)?;
             let tops = match contents_for(tx, &facts, visitor)? {
-                Contents::Folder(folder) => library::children(tx, folder.key)?,
-                Contents::File(file) => vec![file],
+                Contents::Folder(item) | Contents::File(item) => folder_or_file(tx, item)?,
                 Contents::Set(items) => items,
             };
             (String::from("zip"), tops)
@@ -326,16 +325,35 @@ pub fn fetch_all(
         Some(folder) => {
             let placed = place_in(tx, &facts.share, folder)?;
             let grant = authorize(Through::Share(&facts), visitor, placed, Action::List, now)?;
-            let top = if grant.item().is_folder() {
-                library::children(tx, grant.item().key)?
-            } else {
-                vec![grant.item().clone()]
-            };
-            (format!("zip {}", grant.item().key.0), top)
+            (format!("zip {}", grant.item().key.0), folder_or_file(tx, grant.item().clone())?)
         }
     };
     lease_for(tx, &mut facts, visitor, &object, 0, now)?;
     let playlists = playlists_of(&facts.share);
+    archive_of(tx, tops, |tx, item| {
+        let placed = library::place(tx, item, &playlists)?;
+        authorize(Through::Share(&facts), visitor, placed, Action::Download, now)
+    })
+}
+
+/// The files at and below an item, for one archive, by the user's own rights.
+pub fn own_all(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<Vec<(Vec<String>, Grant)>> {
+    let top = own(tx, user, visitor, item_id, Action::List)?.item().clone();
+    let tops = folder_or_file(tx, top)?;
+    archive_of(tx, tops, |tx, item| own_item(tx, user, visitor, item, Action::Download))
+}
+
+/// An archive of a folder holds what is in it, without the folder's own name.
+fn folder_or_file(tx: &mut Tx, top: Item) -> Result<Vec<Item>> {
+    if top.is_folder() { library::children(tx, top.key) } else { Ok(vec![top]) }
+}
+
+/// Every file at and below `tops`, in order, under its path in the archive.
+fn archive_of(
+    tx: &mut Tx,
+    tops: Vec<Item>,
+    mut grant: impl FnMut(&mut Tx, Item) -> Result<Grant>,
+) -> Result<Vec<(Vec<String>, Grant)>> {
     // Entries of a set may lie anywhere and bear one name; they are told apart here as in its virtual folder.
     let names = unique_names(&tops.iter().map(|item| item.shown.as_str()).collect::<Vec<_>>());
     let mut open: Vec<(Vec<String>, Item)> =
@@ -346,8 +364,7 @@ pub fn fetch_all(
             let below = |child: Item| ([at.as_slice(), std::slice::from_ref(&child.shown)].concat(), child);
             open.extend(library::children(tx, item.key)?.into_iter().rev().map(below));
         } else {
-            let placed = library::place(tx, item, &playlists)?;
-            files.push((at, authorize(Through::Share(&facts), visitor, placed, Action::Download, now)?));
+            files.push((at, grant(tx, item)?));
         }
     }
     Ok(files)
