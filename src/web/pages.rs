@@ -46,12 +46,6 @@ mod filters {
         Ok(utc(*ms, "%Y-%m-%dT%H:%M:%SZ"))
     }
 
-    /// For the value of `<input type=datetime-local>`.
-    #[askama::filter_fn]
-    pub fn local(ms: &i64, _: &dyn Values) -> Result<String> {
-        Ok(utc(*ms, "%Y-%m-%dT%H:%M"))
-    }
-
     /// Length of a track: `3:07`, `1:02:03`.
     #[askama::filter_fn]
     pub fn clock(seconds: &u64, _: &dyn Values) -> Result<String> {
@@ -276,6 +270,11 @@ impl SharePage {
         self.folders.is_empty() && self.tracks.is_empty() && self.files.is_empty()
     }
 
+    /// Whether a player may load a track before its turn: not where every track that is loaded spends a download.
+    fn may_preload(&self) -> bool {
+        self.downloads_left.is_none()
+    }
+
     fn may_keep(&self) -> bool {
         matches!(self.downloads, Downloads::Allowed { .. })
     }
@@ -490,17 +489,45 @@ pub struct ShareFormPage {
     pub of: FormOf,
     /// Names of the items that it shares.
     pub item_names: Vec<String>,
+    pub has_password: bool,
+    pub fields: ShareFields,
+    /// What was wrong with the form as it came, to be put right.
+    pub problem: Option<FormProblem>,
+}
+
+/// The texts of the form's fields, as they are to be shown: a share's own, or what was typed when that has to be put right.
+#[derive(Clone)]
+pub struct ShareFields {
     pub title: String,
     pub description: String,
     pub slug: String,
-    pub has_password: bool,
-    pub expires_ms: Option<i64>,
-    pub view_limit: Option<u64>,
-    pub download_limit: Option<u64>,
+    pub password_is: PasswordIs,
+    pub password: String,
+    pub expires: String,
+    pub view_limit: String,
+    pub download_limit: String,
     pub mode: FormMode,
     pub downloads_allowed: bool,
-    /// What was wrong with the form as it came, to be put right.
-    pub problem: Option<FormProblem>,
+}
+
+/// A password that was typed is not printed.
+impl std::fmt::Debug for ShareFields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShareFields").field("title", &self.title).finish_non_exhaustive()
+    }
+}
+
+/// What the form does to the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordIs {
+    Kept,
+    Set,
+    Cleared,
+}
+
+/// A time as the value of `<input type=datetime-local>`, in UTC.
+pub fn local_time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|time| time.strftime("%Y-%m-%dT%H:%M").to_string()).unwrap_or_default()
 }
 
 #[derive(Debug, Clone)]
@@ -538,7 +565,15 @@ impl ShareFormPage {
     }
 
     fn is_listen(&self) -> bool {
-        self.mode == FormMode::Listen
+        self.fields.mode == FormMode::Listen
+    }
+
+    fn sets_password(&self) -> bool {
+        self.fields.password_is == PasswordIs::Set
+    }
+
+    fn clears_password(&self) -> bool {
+        self.fields.password_is == PasswordIs::Cleared
     }
 }
 
@@ -745,15 +780,19 @@ mod tests {
             user: "Mira".to_owned(),
             of: FormOf::New { item_ids: vec!["fFile".to_owned()] },
             item_names: vec![],
-            title: "a \"b\" <c>\u{202e}".to_owned(),
-            description: "</textarea>".to_owned(),
-            slug: String::new(),
             has_password: true,
-            expires_ms: Some(1_796_306_700_000),
-            view_limit: None,
-            download_limit: Some(5),
-            mode: FormMode::Listen,
-            downloads_allowed: false,
+            fields: ShareFields {
+                title: "a \"b\" <c>\u{202e}".to_owned(),
+                description: "</textarea>".to_owned(),
+                slug: String::new(),
+                password_is: PasswordIs::Set,
+                password: "Secret1".to_owned(),
+                expires: local_time(1_796_306_700_000),
+                view_limit: "many".to_owned(),
+                download_limit: "5".to_owned(),
+                mode: FormMode::Listen,
+                downloads_allowed: false,
+            },
             problem: Some(FormProblem { field: "slug".to_owned(), message: "Taken".to_owned() }),
         }
         .render()
@@ -762,7 +801,8 @@ mod tests {
         assert!(page.contains(">&#60;/textarea&#62;</textarea>"));
         assert!(page.contains("value=\"2026-12-03T14:05\""));
         assert!(page.contains("id=\"slug-problem\">Taken"));
-        assert!(page.contains("value=\"keep\" checked"));
+        assert!(page.contains("value=\"set\" checked") && page.contains("value=\"Secret1\""));
+        assert!(page.contains("value=\"many\"") && page.contains("value=\"5\""));
         assert!(page.contains("value=\"listen\" checked"));
     }
 
