@@ -7,7 +7,7 @@ use super::pages::{
     Crumb, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey, MadeShare,
     PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem, local_time,
 };
-use super::visit::SESSION_COOKIE;
+use super::visit::{SESSION_COOKIE, encoded};
 use super::{Fields, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
@@ -114,8 +114,7 @@ async fn user(call: &Call) -> Result<User, Box<Response>> {
         Ok(None) => {
             let here = call.parts.uri.path_and_query().map_or("/app/shares", |path| path.as_str());
             let next = if call.parts.method == Method::POST { "/app/shares" } else { here };
-            let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
-            Err(Box::new(lead_to(&format!("{}/app/sign-in?next={next}", call.origin.prefix()))))
+            Err(Box::new(lead_to(&format!("{}/app/sign-in?next={}", call.origin.prefix(), encoded(next)))))
         }
         Err(error) => Err(Box::new(error_page("signIn", call.origin.prefix(), &error))),
     }
@@ -317,9 +316,11 @@ async fn new_share_page(call: Call) -> Response {
     match user(&call).await {
         Ok(user) => {
             let answer = async {
-                let item_ids = Fields::of_query(&call)?.all("item");
+                let query = Fields::of_query(&call)?;
+                let item_ids = query.all("item");
                 if item_ids.is_empty() {
-                    return Ok(lead_to(&format!("{}/app/files", call.origin.prefix())));
+                    let folder = query.get("in").map(|id| format!("in={}&", encoded(id))).unwrap_or_default();
+                    return Ok(lead_to(&format!("{}/app/files?{folder}ticked=0", call.origin.prefix())));
                 }
                 new_form(&call, &user, item_ids, blank(), None).await
             };
@@ -648,8 +649,15 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
             rows.push(FileRow { item_id, name: entry.shown, size_bytes: entry.item.size_bytes, modified_ms, kind });
         }
     }
-    let view =
-        FilesPage { base: call.origin.prefix().to_owned(), user: user.display_name, path, folders, files: rows, after };
+    let view = FilesPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name,
+        path,
+        folders,
+        files: rows,
+        after,
+        nothing_ticked: query.get("ticked") == Some("0"),
+    };
     Ok(page(StatusCode::OK, &view))
 }
 

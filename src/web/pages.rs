@@ -100,6 +100,8 @@ pub struct SharePage {
     /// The album that the shown folder is, if its tracks form one.
     pub album: Option<Album>,
     pub folders: Vec<FolderRow>,
+    /// The share is one file, and not a folder that holds one.
+    pub is_one_file: bool,
     /// In playing order; not in `files` as well.
     pub tracks: Vec<TrackRow>,
     pub files: Vec<FileRow>,
@@ -108,6 +110,7 @@ pub struct SharePage {
     pub after: Option<String>,
 }
 
+/// Of a folder or a share.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Holds {
     pub folders: u64,
@@ -154,7 +157,8 @@ pub struct FolderRow {
 #[derive(Debug, Clone)]
 pub struct TrackRow {
     pub item_id: String,
-    pub number: Option<u32>,
+    /// On its album, else its place in the list.
+    pub number: Option<u64>,
     pub disc: Option<u32>,
     /// The file's name if it has no title.
     pub title: String,
@@ -246,10 +250,36 @@ impl SharePage {
         }
     }
 
-    /// Pictures are laid out as pictures when they are most of a folder.
+    fn has_long_heading(&self) -> bool {
+        self.heading().chars().count() > 48
+    }
+
+    /// The one file that a share is.
+    fn only_file(&self) -> Option<&FileRow> {
+        match (self.files.as_slice(), self.is_one_file) {
+            ([file], true) => Some(file),
+            _ => None,
+        }
+    }
+
+    fn only_track(&self) -> Option<&TrackRow> {
+        match (self.tracks.as_slice(), self.is_one_file) {
+            ([track], true) => Some(track),
+            _ => None,
+        }
+    }
+
+    /// Id and size of the one file that a share is.
+    fn only(&self) -> Option<(&str, u64)> {
+        let track = self.only_track().map(|track| (track.item_id.as_str(), track.size_bytes));
+        track.or(self.only_file().map(|file| (file.item_id.as_str(), file.size_bytes)))
+    }
+
+    /// Pictures are laid out as pictures when they are most of a folder, or all of a share.
     fn is_gallery(&self) -> bool {
         let images = self.files.iter().filter(|file| file.kind == Kind::Image).count();
-        images >= 3 && images * 2 > self.files.len() + self.tracks.len()
+        let is_picture = self.only_file().is_some_and(|file| file.kind == Kind::Image);
+        is_picture || images >= 3 && images * 2 > self.files.len() + self.tracks.len()
     }
 
     fn pictures(&self) -> impl Iterator<Item = &FileRow> {
@@ -285,7 +315,9 @@ impl SharePage {
 
     fn zip_size_bytes(&self) -> Option<u64> {
         match self.downloads {
-            Downloads::Allowed { zip_size_bytes } => zip_size_bytes,
+            Downloads::Allowed { zip_size_bytes } => {
+                zip_size_bytes.filter(|_| !self.is_empty() && self.only().is_none())
+            }
             Downloads::Refused | Downloads::ListenOnly => None,
         }
     }
@@ -463,6 +495,8 @@ pub struct FilesPage {
     pub folders: Vec<FolderRow>,
     pub files: Vec<FileRow>,
     pub after: Option<String>,
+    /// The form came back without anything ticked.
+    pub nothing_ticked: bool,
 }
 
 impl FilesPage {
@@ -660,6 +694,7 @@ mod tests {
             tracks: vec![track("Salt")],
             files: vec![file("notes.txt", Kind::Text)],
             downloads: Downloads::Allowed { zip_size_bytes: Some(2_600_000) },
+            is_one_file: false,
             after: None,
         }
     }
@@ -761,6 +796,7 @@ mod tests {
             folders: vec![],
             files: vec![file(HOSTILE, Kind::Other)],
             after: None,
+            nothing_ticked: false,
         };
         assert_tame(&files.render().unwrap());
         let keys = KeysPage {
@@ -865,12 +901,35 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_one_file_offers_the_file_and_no_archive() {
+        let one = SharePage { folders: vec![], files: vec![], is_one_file: true, ..share() }.render().unwrap();
+        assert!(!one.contains("/-/zip"));
+        assert!(one.contains("/-/file/fTrack?download=1") && one.contains(">Play<"));
+        let empty = SharePage { folders: vec![], tracks: vec![], files: vec![], ..share() }.render().unwrap();
+        assert!(!empty.contains("/-/zip"));
+    }
+
+    #[test]
+    fn a_player_loads_nothing_ahead_where_that_spends_downloads() {
+        assert!(!share().render().unwrap().contains("data-preload"));
+        assert!(SharePage { downloads_left: None, ..share() }.render().unwrap().contains("data-preload"));
+    }
+
+    #[test]
     fn pictures_become_a_gallery_when_they_are_most_of_a_folder() {
         let page = |images: usize, others: usize| {
             let images = (0..images).map(|_| file("a.jpg", Kind::Image));
             let files = images.chain((0..others).map(|_| file("b.txt", Kind::Text))).collect();
             SharePage { tracks: vec![], files, ..share() }.render().unwrap()
         };
+        let only = SharePage {
+            folders: vec![],
+            tracks: vec![],
+            files: vec![file("a.jpg", Kind::Image)],
+            is_one_file: true,
+            ..share()
+        };
+        assert!(only.render().unwrap().contains("class=\"gallery one\""));
         assert!(page(4, 3).contains("class=\"gallery\""));
         assert!(!page(4, 4).contains("class=\"gallery\""));
         assert!(!page(2, 0).contains("class=\"gallery\""));

@@ -208,8 +208,11 @@ struct Shown {
     album: Option<MusicAlbum>,
     holds: Holds,
     size_here_bytes: u64,
+    /// How many entries of the folder come before those that are shown.
+    offset: u64,
     after: Option<u64>,
     heading: String,
+    is_one_file: bool,
 }
 
 fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
@@ -221,8 +224,9 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     };
     let heading = match &contents {
         Contents::Folder(item) | Contents::File(item) => item.shown.clone(),
-        Contents::Set(_) => name_of_set(tx, facts)?,
+        Contents::Set(items) => name_of_set(tx, facts, items)?,
     };
+    let is_one_file = matches!(contents, Contents::File(_));
     let mut holds = Holds::default();
     for top in &tops {
         let totals = library::totals(tx, top.key)?;
@@ -262,16 +266,24 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     let tracks = music::tracks(tx, &scope, &audio)?;
     let album = album_of(tx, &scope, &tracks)?;
     let after = (offset + PAGE_ROWS < total).then_some(offset + PAGE_ROWS);
-    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading })
+    let heading = match tracks.as_slice() {
+        [track] if is_one_file && !track.title.is_empty() => track.title.clone(),
+        _ => heading,
+    };
+    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading, is_one_file, offset })
 }
 
 /// What a share without a title of its own is called.
-fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
+fn name_of_set(tx: &mut Tx, facts: &ShareFacts, items: &[Item]) -> Result<String> {
     Ok(match facts.share.items.as_slice() {
         [shared @ (Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_))] => {
             sharing::name_of(tx, &facts.owner, *shared)?.unwrap_or_else(|| "Shared music".to_owned())
         }
-        _ => "Shared files".to_owned(),
+        _ => match items {
+            [] => "Shared files".to_owned(),
+            [one] => one.shown.clone(),
+            [first, rest @ ..] => format!("{} and {} more", first.shown, rest.len()),
+        },
     })
 }
 
@@ -325,7 +337,8 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
         path: shown.path.iter().map(|item| Crumb { item_id: item.id.clone(), name: item.shown.clone() }).collect(),
         album,
         folders: Vec::new(),
-        tracks: shown.tracks.iter().map(track_row).collect(),
+        is_one_file: shown.is_one_file,
+        tracks: Vec::new(),
         files: Vec::new(),
         downloads: match (terms.mode, terms.downloads_allowed) {
             (Mode::Listen, _) => Downloads::ListenOnly,
@@ -334,6 +347,14 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
         },
         after: shown.after.map(|after| after.to_string()),
     };
+    for (place, track) in (shown.offset + 1..).zip(&shown.tracks) {
+        let row = track_row(track);
+        // Away from its album a track's number tells nothing: two may bear the same.
+        page.tracks.push(match page.album {
+            Some(_) => row,
+            None => TrackRow { number: Some(place), disc: None, ..row },
+        });
+    }
     for item in &shown.items {
         if item.is_folder() {
             page.folders.push(FolderRow {
@@ -363,7 +384,7 @@ fn shown_artist(name: &str) -> Option<String> {
 fn track_row(track: &Track) -> TrackRow {
     TrackRow {
         item_id: track.item.id.clone(),
-        number: track.number,
+        number: track.number.map(u64::from),
         disc: track.disc,
         title: if track.title.is_empty() { track.item.shown.clone() } else { track.title.clone() },
         artist: shown_artist(&track.artist_name),
@@ -418,9 +439,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
         })
         .await?;
     let place = match &folder {
-        Some(folder) => {
-            format!("?in={}", percent_encoding::utf8_percent_encode(folder, percent_encoding::NON_ALPHANUMERIC))
-        }
+        Some(folder) => format!("?in={}", encoded(folder)),
         None => String::new(),
     };
     let address = format!("{}/s/{}{place}", call.origin.prefix(), call.path("id"));
@@ -498,7 +517,7 @@ async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
                 Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
                 None => match sharing::contents_for(tx, &facts, &visitor)? {
                     Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(_) => Some(name_of_set(tx, &facts)?),
+                    Contents::Set(items) => Some(name_of_set(tx, &facts, &items)?),
                 },
             };
             let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;
@@ -552,6 +571,6 @@ async fn whole(call: &Call) -> Result<Response> {
     }
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
