@@ -283,7 +283,11 @@ for (const [index, { row }] of tracks.entries()) {
 const all = document.querySelector("[data-play-all]");
 if (all) {
   all.hidden = false;
-  all.addEventListener("click", () => play(0));
+  all.addEventListener("click", () => {
+    play(0);
+    // Where the space bar pauses, instead of beginning again.
+    find("[data-do=toggle]").focus({ preventScroll: true });
+  });
 }
 
 document.addEventListener("keydown", (event) => {

@@ -7,8 +7,8 @@ use super::pages::{
     Crumb, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey, MadeShare,
     PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem, local_time,
 };
-use super::visit::{SESSION_COOKIE, encoded};
-use super::{Fields, error_page, lead_to, page, refuse_foreign_post};
+use super::visit::SESSION_COOKIE;
+use super::{Fields, encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::handle;

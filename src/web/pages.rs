@@ -4,7 +4,8 @@
 //! `base` is the path that the server stands beneath, without a slash at the end (`""` or `"/shelf"`).
 
 use askama::Template;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::encoded;
 
 /// Own filters of the templates.
 mod filters {
@@ -233,7 +234,7 @@ impl Kind {
 
 impl SharePage {
     fn address(&self) -> String {
-        format!("{}/s/{}", self.base, utf8_percent_encode(&self.id, NON_ALPHANUMERIC))
+        format!("{}/s/{}", self.base, encoded(&self.id))
     }
 
     /// To be followed by an item's id.

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::pages::{
     Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, SharePage, TrackRow,
 };
-use super::{Fields, error_page, lead_to, page, refuse_foreign_post};
+use super::{Fields, encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
@@ -127,7 +127,7 @@ fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor) {
     let signed = format!("{ticket}.{key}.{epoch}");
     let signature = URL_SAFE_NO_PAD.encode(call.app.keys.sign(Purpose::ShareCookie, signed.as_bytes()));
     let secure = if call.origin.is_secure() { "; Secure" } else { "" };
-    let path = format!("{}/s/{}", call.origin.prefix(), call.path("id"));
+    let path = format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id")));
     let cookie =
         format!("{COOKIE}={signed}.{signature}; Path={path}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}");
     put_header(response, header::SET_COOKIE, &cookie);
@@ -442,7 +442,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
         Some(folder) => format!("?in={}", encoded(folder)),
         None => String::new(),
     };
-    let address = format!("{}/s/{}{place}", call.origin.prefix(), call.path("id"));
+    let address = format!("{}/s/{}{place}", call.origin.prefix(), encoded(call.path("id")));
     let Some(owner) = owner else { return Ok(lead_to(&address)) };
     match signin::unlock(&call.app, call.path("id"), password, &mut visitor).await {
         Ok(()) => {}
@@ -489,7 +489,21 @@ async fn picture(call: &Call, size_px: u32) -> Result<Response> {
 }
 
 async fn thumb(call: Call) -> Response {
-    picture(&call, THUMB_PX).await.unwrap_or_else(|error| error_page("thumb", call.origin.prefix(), &error))
+    match picture(&call, THUMB_PX).await {
+        Ok(response) => response,
+        Err(Error::NotFound(Thing::Cover)) => no_picture(),
+        Err(error) => error_page("thumb", call.origin.prefix(), &error),
+    }
+}
+
+/// Still not found, but a gallery shows it in the place of a picture that cannot be read.
+fn no_picture() -> Response {
+    let mut response = (StatusCode::NOT_FOUND, super::assets::NO_PICTURE).into_response();
+    put_header(&mut response, header::CONTENT_TYPE, "image/svg+xml");
+    put_header(&mut response, header::CACHE_CONTROL, "private, no-store");
+    put_header(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn cover(call: Call) -> Response {
@@ -569,8 +583,4 @@ async fn whole(call: &Call) -> Result<Response> {
         }
         Contents::Folder(_) | Contents::Set(_) => archive(call, None).await,
     }
-}
-
-pub fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
