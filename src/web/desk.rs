@@ -5,7 +5,8 @@ use axum::response::Response;
 
 use super::pages::{
     Crumb, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey, MadeShare,
-    PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem, local_time,
+    PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem,
+    local_time,
 };
 use super::visit::SESSION_COOKIE;
 use super::{Fields, encoded, error_page, lead_to, page, refuse_foreign_post};
@@ -258,7 +259,11 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
         user: user.display_name,
         notice: query.get("revoked").map(|_| "The share is revoked: its link is dead.".to_owned()),
         shares: rows.into_iter().take(PAGE_SHARES).map(|(share, title)| row(call, share, title)).collect(),
-        made: made.map(|(title, share)| MadeShare { title: title.unwrap_or_default(), link: link_of(call, &share) }),
+        made: made.map(|(title, share)| MadeShare {
+            title: title.unwrap_or_default(),
+            link: link_of(call, &share),
+            has_password: share.terms.has_password,
+        }),
         after,
     };
     Ok(page(StatusCode::OK, &view))
