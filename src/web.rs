@@ -114,31 +114,3 @@ pub fn refuse_foreign_post(call: &Call) -> Result<()> {
         origin == call.origin.site() || hosts.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(authority));
     if ours { Ok(()) } else { foreign }
 }
-
-/// Values of a form or query, in order.
-pub struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    pub fn parse(text: &[u8]) -> Result<Fields> {
-        serde_html_form::from_bytes(text).map(Fields).map_err(|_| Error::invalid("form", "it cannot be read"))
-    }
-
-    pub async fn of_body(call: &mut Call) -> Result<Fields> {
-        const FORM_BYTES: usize = 256 * 1024;
-        let body = call.body_bytes(FORM_BYTES).await?;
-        Fields::parse(&body)
-    }
-
-    pub fn of_query(call: &Call) -> Result<Fields> {
-        Fields::parse(call.query().as_bytes())
-    }
-
-    /// The first value of this name that is not empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    }
-
-    pub fn all(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone()).collect()
-    }
-}

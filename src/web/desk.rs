@@ -9,10 +9,11 @@ use super::pages::{
     local_time,
 };
 use super::visit::SESSION_COOKIE;
-use super::{Fields, encoded, error_page, lead_to, page, refuse_foreign_post};
+use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::handle;
+use crate::http::fields::Fields;
 use crate::http::send::mime_of;
 use crate::http::{Access, Call, Route, put_header};
 use crate::now_ms;
@@ -125,7 +126,7 @@ async fn user(call: &Call) -> Result<User, Box<Response>> {
 async fn form(call: &mut Call) -> Result<(User, Fields), Box<Response>> {
     let user = user(call).await?;
     let fields = match refuse_foreign_post(call) {
-        Ok(()) => Fields::of_body(call).await,
+        Ok(()) => Fields::of_form(call).await,
         Err(error) => Err(error),
     };
     match fields {
@@ -152,7 +153,7 @@ async fn sign_in_page(call: Call) -> Response {
 
 async fn sign_in(mut call: Call) -> Response {
     let fields = match refuse_foreign_post(&call) {
-        Ok(()) => Fields::of_body(&mut call).await,
+        Ok(()) => Fields::of_form(&mut call).await,
         Err(error) => Err(error),
     };
     let fields = match fields {

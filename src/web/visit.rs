@@ -11,10 +11,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::pages::{
     Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, SharePage, TrackRow,
 };
-use super::{Fields, encoded, error_page, lead_to, page, refuse_foreign_post};
+use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
+use crate::http::fields::Fields;
 use crate::http::send::{Disposition, mime_of};
 use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
@@ -398,7 +399,7 @@ fn track_row(track: &Track) -> TrackRow {
 
 async fn unlock(mut call: Call) -> Response {
     let form = match refuse_foreign_post(&call) {
-        Ok(()) => Fields::of_body(&mut call).await,
+        Ok(()) => Fields::of_form(&mut call).await,
         Err(error) => Err(error),
     };
     match form {
@@ -462,7 +463,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
 
 async fn bytes(call: &Call, action: Action, disposition: Disposition) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.range_start());
+    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.wanted());
     let grant = call.app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, start)).await?;
     deliver::file(call, grant, disposition).await
 }
@@ -576,7 +577,7 @@ async fn whole(call: &Call) -> Result<Response> {
         .await?;
     match contents {
         Contents::File(item) => {
-            let (id, start) = (call.path("id").to_owned(), call.range_start());
+            let (id, start) = (call.path("id").to_owned(), call.wanted());
             let fetch = move |tx: &mut Tx| sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, start);
             let grant = call.app.db.write(fetch).await?;
             deliver::file(call, grant, Disposition::Attachment).await

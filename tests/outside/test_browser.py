@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from music import Music
-from openshelf import ADMIN, PASSWORD as SERVER_PASSWORD, Server, until
+from openshelf import ADMIN, Server, until
+from openshelf import PASSWORD as SERVER_PASSWORD
 from page import REMEMBER_PLAYERS, SharePage
 
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
