@@ -260,7 +260,11 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
         user: user.display_name,
         notice: query.get("revoked").map(|_| "The share is revoked: its link is dead.".to_owned()),
         shares: rows.into_iter().take(PAGE_SHARES).map(|(share, title)| row(call, share, title)).collect(),
-        made: made.map(|(title, share)| MadeShare { title: title.unwrap_or_default(), link: link_of(call, &share) }),
+        made: made.map(|(title, share)| MadeShare {
+            title: title.unwrap_or_default(),
+            link: link_of(call, &share),
+            has_password: share.terms.has_password,
+        }),
         after,
     };
     Ok(page(StatusCode::OK, &view))

@@ -347,11 +347,20 @@ impl SharePage {
         track.artist.as_deref().or(album).unwrap_or_default()
     }
 
+    /// What there is in a few words: tracks, if nothing else.
+    fn holdings(&self) -> String {
+        let (n, unit) = match self.holds {
+            Holds { tracks, files, .. } if tracks == files && tracks > 0 => (tracks, "track"),
+            Holds { files, .. } => (files, "file"),
+        };
+        format!("{n} {unit}{}", if n == 1 { "" } else { "s" })
+    }
+
     fn summary(&self) -> String {
         let description = self.description.as_deref().unwrap_or_default();
         match description.char_indices().nth(200) {
             Some((end, _)) => format!("{}…", &description[..end]),
-            None if description.is_empty() => format!("Shared by {}", self.owner),
+            None if description.is_empty() => format!("{}, shared by {}", self.holdings(), self.owner),
             None => description.to_owned(),
         }
     }
@@ -441,6 +450,7 @@ pub struct MadeShare {
     pub title: String,
     /// Absolute.
     pub link: String,
+    pub has_password: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -786,7 +796,11 @@ mod tests {
             user: hostile(),
             notice: Some(HOSTILE.trim_end_matches('\u{202e}').to_owned()),
             shares: vec![ShareRow { link: "https://files.example/s/a".to_owned(), ..row }],
-            made: Some(MadeShare { title: hostile(), link: "https://files.example/s/a".to_owned() }),
+            made: Some(MadeShare {
+                title: hostile(),
+                link: "https://files.example/s/a".to_owned(),
+                has_password: false,
+            }),
             after: Some(hostile()),
         };
         assert_tame(&shares.render().unwrap());

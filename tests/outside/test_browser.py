@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from music import Music
-from openshelf import Server, until
+from openshelf import ADMIN, Server, until
+from openshelf import PASSWORD as SERVER_PASSWORD
 from page import REMEMBER_PLAYERS, SharePage
 
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "height": 900}}
@@ -197,3 +198,106 @@ def test_a_revoked_share_shows_a_page_and_no_name(open_page: Callable[..., Page]
     page = open_page(link)
     expect(SharePage(page).title).to_be_visible()
     assert "audio" not in page.locator("body").inner_text()
+
+
+def asked_for(page: Page) -> set[str]:
+    """The tracks that the page asks for from now on."""
+    asked: set[str] = set()
+    page.on("request", lambda request: asked.add(request.url) if "/-/play/" in request.url else None)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("limits", "at_first"), [((), 2), (("--downloads", "9"), 1)], ids=["unlimited", "with a download limit"]
+)
+def test_an_album_plays_on_and_loads_ahead_only_what_costs_nothing(
+    open_page: Callable[..., Page], server: Server, music: Music, limits: tuple[str, ...], at_first: int
+) -> None:
+    page = open_page(share(server, music.tagged, *limits))
+    seen, asked = SharePage(page), asked_for(page)
+    page.get_by_role("button", name="Play all").click()
+    until(lambda: seen.playing_at_s() > 1, "a second of sound")
+    assert len(asked) == at_first
+    expect(seen.track("Second Bubble")).to_have_attribute("aria-current", "true")
+    until(lambda: seen.playing_at_s() > 0, "sound of the next track")
+
+
+def test_the_space_bar_pauses_what_play_all_began(open_page: Callable[..., Page], album: str) -> None:
+    page = open_page(album)
+    seen = SharePage(page)
+    page.get_by_role("button", name="Play all").click()
+    until(lambda: seen.playing_at_s() > 0.2, "the first sound")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    assert seen.playing_at_s() == -1
+
+
+def test_a_share_of_one_file_is_saved_as_that_file(
+    open_page: Callable[..., Page], server: Server, music: Music
+) -> None:
+    page = open_page(share(server, music.short_track), java_script_enabled=False)
+    expect(SharePage(page).zip).to_have_count(0)
+    with page.expect_download() as saving:
+        page.get_by_role("link", name="Download (").click()
+    assert saving.value.suggested_filename == music.short_track.name
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without"])
+def test_an_owner_picks_several_things_and_a_guest_opens_them(
+    open_page: Callable[..., Page], server: Server, music: Music, scripts: bool
+) -> None:
+    slug = f"two-shelves-{'with' if scripts else 'without'}"
+    page = open_page(server.url, java_script_enabled=scripts)
+    page.get_by_label("User name").fill(ADMIN)
+    page.get_by_label("Password").fill(SERVER_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Share something").first.click()
+    page.get_by_role("button", name="Share what is ticked").click()
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was ticked")
+    for shelf in (music.drascula, music.tagged):
+        page.get_by_label(f"Pick {shelf.name}").check()
+    page.get_by_role("button", name="Share what is ticked").click()
+
+    page.get_by_label("Title").fill("Two shelves")
+    page.get_by_label("Download limit").fill("7")
+    page.get_by_label("Ask for a password").check()
+    page.get_by_label("New password").fill(PASSWORD)
+    page.get_by_label("Short name in the link").fill("Not A Slug")
+    page.get_by_role("button", name="Share", exact=True).click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    for label, typed in {"Title": "Two shelves", "Download limit": "7", "New password": PASSWORD}.items():
+        expect(page.get_by_label(label)).to_have_value(typed)
+    expect(page.get_by_label("Ask for a password")).to_be_checked()
+    page.get_by_label("Short name in the link").fill(slug)
+    page.get_by_role("button", name="Share", exact=True).click()
+    expect(page.get_by_text("Whoever has this link and the password can open it")).to_be_visible()
+
+    page.get_by_role("link", name="Edit Two shelves").first.click()
+    expect(page.get_by_label("Keep the password")).to_be_checked()
+    page.get_by_label("Download limit").fill("")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="My shares")).to_be_visible()
+
+    guest = open_page(f"{server.url}/s/{slug}", java_script_enabled=scripts)
+    seen = SharePage(guest)
+    seen.password.fill(PASSWORD)
+    seen.unlock.click()
+    expect(seen.title).to_have_text("Two shelves")
+    expect(guest.get_by_text("downloads left")).to_have_count(0)
+    seen.folder(music.drascula.name).click()
+    seen.folder("audio").click()
+    expect(seen.download("track28")).to_be_visible()
+
+
+def test_a_made_api_key_is_shown_once(open_page: Callable[..., Page], server: Server) -> None:
+    page = open_page(f"{server.url}/app/keys")
+    page.get_by_label("User name").fill(ADMIN)
+    page.get_by_label("Password").fill(SERVER_PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Name of the app").fill("Phone")
+    page.get_by_role("button", name="Make a key").click()
+    key = page.locator("code").inner_text()
+    assert len(key) >= 22
+    page.goto(f"{server.url}/app/keys")
+    expect(page.get_by_text("Phone")).to_be_visible()
+    assert key not in page.content()
