@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Given};
+use crate::work::sharing::DefaultTerms;
 use control::Server;
 use order::{Clear, DiskPath, Order, Password, Progress, Terms};
 use share::Form;
@@ -115,6 +116,23 @@ enum UserCommand {
         /// Read it from standard input
         #[arg(long)]
         stdin: bool,
+    },
+    /// What new shares get where the app that makes them has no word for it; replaces what was set before
+    Defaults {
+        name: String,
+        /// How long they last: 90s, 15m, 2h, 7d, 4w
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        expires: Option<i64>,
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+        views: Option<i64>,
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
+        downloads: Option<i64>,
+        /// Offer no downloads
+        #[arg(long)]
+        no_downloads: bool,
+        /// Let music be played, and nothing be kept
+        #[arg(long)]
+        listen_only: bool,
     },
     /// Their shares end; the files of their home stay on the disk
     Remove {
@@ -227,6 +245,16 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
             UserCommand::List => Order::Users,
             UserCommand::Add { name, mail, admin } => Order::AddUser { name, mail, admin },
             UserCommand::Password { name, stdin } => Order::SetPassword { name, password: new_password(stdin)? },
+            UserCommand::Defaults { name, expires, views, downloads, no_downloads, listen_only } => {
+                let defaults = DefaultTerms {
+                    expire_after_s: expires,
+                    view_limit: views,
+                    download_limit: downloads,
+                    downloads_allowed: no_downloads.then_some(false),
+                    listen_only: listen_only.then_some(true),
+                };
+                Order::SetDefaults { name, defaults }
+            }
             UserCommand::Remove { name } => Order::RemoveUser { name },
         },
         Command::Library { command } => match command {

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod deliver;
+pub mod fields;
 pub mod send;
 pub mod serve;
 
@@ -21,10 +22,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
 
 use crate::App;
 use crate::error::{Error, Result};
-use crate::share::visit::Visitor;
+use crate::share::visit::{Visitor, Wanted};
 use address::{Connection, Origin};
 
 /// Who may call a route; what the face's own authentication then enforces.
@@ -126,10 +128,13 @@ impl Call {
         Visitor::guest(self.origin.address, self.agent())
     }
 
-    /// First byte that the request asks for; 0 without a Range.
-    pub fn range_start(&self) -> u64 {
+    /// Which part of an item the request wants: all of it without a Range.
+    pub fn wanted(&self) -> Wanted {
+        if self.parts.method == Method::HEAD {
+            return Wanted::Head;
+        }
         let range = self.header(header::RANGE).and_then(|r| r.strip_prefix("bytes="));
-        range.and_then(|r| r.split(['-', ',']).next()?.trim().parse().ok()).unwrap_or(0)
+        Wanted::From(range.and_then(|r| r.split(['-', ',']).next()?.trim().parse().ok()).unwrap_or(0))
     }
 
     /// The body, to be read as it comes; once.
@@ -152,6 +157,16 @@ async fn whole(body: Body, limit_bytes: usize, limit: Duration) -> Result<Vec<u8
         }
         Ok(Err(_)) => Err(Error::invalid("body", "it broke off")),
         Err(_) => Err(Error::invalid("body", "it took too long")),
+    }
+
+    /// A JSON body, whatever its Content-Type calls it.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let bytes = self.body_bytes(BODY_LIMIT_BYTES).await?;
+        // No text column holds a NUL, and no name or word has one.
+        if bytes.windows(6).any(|part| part == br"\u0000") {
+            return Err(Error::invalid("body", "it holds a NUL"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))
     }
 }
 

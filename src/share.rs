@@ -3,7 +3,7 @@
 pub mod grant;
 pub mod visit;
 
-use crate::account::{GroupKey, UserKey};
+use crate::account::{GroupKey, Profile, UserKey};
 use crate::error::{Error, Result};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
 
@@ -201,6 +201,18 @@ impl Share {
         }
     }
 
+    /// Whether others see it in the list of its owner's shares: the profile says whether there is a list at all, and
+    /// whether shares with a password are in it.
+    pub fn is_listed_for_others(&self, profile: Profile, now_ms: i64) -> bool {
+        let is_for_anyone = self.terms.audience == Audience::Anyone && self.terms.permissions.is_empty();
+        let is_in_profile = match profile {
+            Profile::Hidden => false,
+            Profile::Public => !self.terms.has_password,
+            Profile::All => true,
+        };
+        is_in_profile && is_for_anyone && !self.two_step && self.state(now_ms) == State::Active
+    }
+
     pub fn downloads_left(&self) -> Option<i64> {
         self.terms.download_limit.map(|n| (n - self.downloads).max(0))
     }
@@ -216,11 +228,6 @@ pub enum Change<T> {
 }
 
 impl<T> Change<T> {
-    /// For doors where absence says nothing.
-    pub fn if_said(value: Option<T>) -> Change<T> {
-        value.map_or(Change::Keep, Change::Set)
-    }
-
     /// For doors where absence says "none".
     pub fn or_clear(value: Option<T>) -> Change<T> {
         value.map_or(Change::Clear, Change::Set)

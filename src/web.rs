@@ -13,6 +13,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::{Error, Result};
 use crate::http::{Call, Cors, Face, put_header};
@@ -39,6 +40,15 @@ pub fn page(status: StatusCode, view: &impl Template) -> Response {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response
+}
+
+/// All but RFC 3986's unreserved characters: a browser returns a cookie only to the path that it was set for, letter by
+/// letter, and `-` is not `%2D` there.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A text as one segment of a path or one value of a query.
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// To another page of ours, by GET.
@@ -103,32 +113,4 @@ pub fn refuse_foreign_post(call: &Call) -> Result<()> {
     let ours =
         origin == call.origin.site() || hosts.into_iter().flatten().any(|host| host.eq_ignore_ascii_case(authority));
     if ours { Ok(()) } else { foreign }
-}
-
-/// Values of a form or query, in order.
-pub struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    pub fn parse(text: &[u8]) -> Result<Fields> {
-        serde_html_form::from_bytes(text).map(Fields).map_err(|_| Error::invalid("form", "it cannot be read"))
-    }
-
-    pub async fn of_body(call: &mut Call) -> Result<Fields> {
-        const FORM_BYTES: usize = 256 * 1024;
-        let body = call.body_bytes(FORM_BYTES).await?;
-        Fields::parse(&body)
-    }
-
-    pub fn of_query(call: &Call) -> Result<Fields> {
-        Fields::parse(call.query().as_bytes())
-    }
-
-    /// The first value of this name that is not empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
-    }
-
-    pub fn all(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.clone()).collect()
-    }
 }

@@ -180,6 +180,35 @@ async fn share_serves_and_later_commands_reach_that_server() {
 }
 
 #[tokio::test]
+async fn a_users_defaults_fill_what_a_music_app_leaves_unsaid() {
+    let home = Home::new();
+    home.file("music/song.txt");
+    home.said(&["user", "defaults", "admin", "--expires", "7d", "--downloads", "3", "--no-downloads"]);
+    let (server, url) = Running::serve(&home, &["music"]);
+    home.said(&["scan"]);
+    let client = reqwest::Client::new();
+    let ask = async |call: &str, more: &str| {
+        let address = format!("{url}/rest/{call}?u=admin&p={FIRST_PASSWORD}&v=1.16.1&c=test&f=json{more}");
+        let text = client.get(address).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str::<Json>(&text).unwrap()["subsonic-response"].clone()
+    };
+    let folders = ask("getMusicFolders", "").await;
+    let named = |folder: &&Json| folder["name"] == "music";
+    let folders = folders["musicFolders"]["musicFolder"].as_array().unwrap().clone();
+    let library = folders.iter().find(named).unwrap()["id"].as_i64().unwrap();
+    let directory = ask("getMusicDirectory", &format!("&id={library}")).await;
+    let folder = directory["directory"]["id"].as_str().unwrap().to_owned();
+    let made = ask("createShare", &format!("&id={folder}")).await["shares"]["share"][0].clone();
+    assert!(made["expires"].is_string(), "{made}");
+    let never = ask("createShare", &format!("&id={folder}&expires=0")).await["shares"]["share"][0].clone();
+    assert!(never["expires"].is_null(), "0 says never: {never}");
+    let page = client.get(format!("{url}/s/{}", made["id"].as_str().unwrap())).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("3 downloads left") && !page.contains("Download all"), "{page}");
+    drop(server);
+}
+
+#[tokio::test]
 async fn a_lost_password_is_reset_with_and_without_a_server() {
     let home = Home::new();
     let (running, url) = Running::serve(&home, &[]);

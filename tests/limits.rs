@@ -1,9 +1,9 @@
 //! Limits hold to the last one, whoever comes, however many at once, by whichever door.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use openshelf::library::Library;
 use reqwest::{Method, StatusCode, header};
@@ -14,13 +14,17 @@ use crate::both_engines;
 use crate::engines::Backend;
 use crate::server::{ADMIN, Server};
 use crate::strangers::{Answer, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, mycloud_content, text};
+use openshelf::share::visit::LEASE_MS;
+use openshelf::work::transfers;
 
 const LIMIT: usize = 7;
 const GUESTS: usize = 100;
 /// For what the server does after its answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A folder with a file of half a megabyte, and a small one beside it.
+const HUGE_BYTES: u64 = 8 << 30;
+
+/// A folder with a file of half a megabyte and a small one; elsewhere, a file that takes long, and no room on the disk.
 struct Stage {
     server: Server,
     library: Library,
@@ -38,6 +42,8 @@ impl Stage {
         let root = folder.path().join("root");
         std::fs::create_dir_all(root.join("box")).unwrap();
         std::fs::write(root.join("box/large.bin"), content).unwrap();
+        std::fs::create_dir(root.join("wide")).unwrap();
+        File::create(root.join("wide/huge.bin")).unwrap().set_len(HUGE_BYTES).unwrap();
         std::fs::write(root.join("box/small.txt"), "a small one").unwrap();
         let server = Server::start(backend);
         let library = server.add_library("Shelf", &root);
@@ -49,7 +55,11 @@ impl Stage {
 
     /// A share with these terms, as the page's form names them.
     async fn share(&self, terms: &[(&str, &str)]) -> String {
-        let id = self.owner.make(Desk::Page, &self.shared).await;
+        self.share_of(&self.shared, terms).await
+    }
+
+    async fn share_of(&self, shared: &Shareable, terms: &[(&str, &str)]) -> String {
+        let id = self.owner.make(Desk::Page, shared).await;
         let fields = [&[("downloads", "allowed")], terms].concat();
         self.owner.post(&format!("/app/shares/{id}"), &fields).await;
         id
@@ -134,16 +144,19 @@ both_engines! {
 
     async fn a_resume_without_a_cookie_is_taken_up_from_the_same_address_only(backend: Backend) {
         let stage = Stage::set(&backend).await;
-        let share = stage.share(&[("download_limit", "1")]).await;
-        let address = file(&share, &stage.large.item_id);
-        let mut broken = stage.guest("wget").request(Method::GET, &address).send().await.unwrap().bytes_stream();
-        assert!(!broken.next().await.unwrap().unwrap().is_empty());
+        // What lies in the sockets of this machine counts as sent; of this file that is a small part.
+        let huge = Shareable::of(&stage.server, &stage.library, "wide/huge.bin").await;
+        let share = stage.share_of(&huge, &[("download_limit", "1")]).await;
+        let address = file(&share, &huge.item.id);
+        let mut broken = stage.guest("wget").request(Method::GET, &address).send().await.unwrap();
+        assert!(!broken.chunk().await.unwrap().unwrap().is_empty());
         let elsewhere = stage.guest("wget").at([127, 0, 0, 2]);
-        assert_eq!(elsewhere.range(&address, "bytes=100-").await.status, StatusCode::NOT_FOUND);
+        assert_eq!(elsewhere.range(&address, "bytes=100-199").await.status, StatusCode::NOT_FOUND);
         assert_eq!(stage.guest("wget").get(&address).await.status, StatusCode::NOT_FOUND, "from the start it is a new one");
-        let rest = stage.guest("wget").range(&address, "bytes=100-").await;
+        drop(broken);
+        let rest = stage.guest("wget").range(&address, "bytes=100-199").await;
         assert_eq!(rest.status, StatusCode::PARTIAL_CONTENT);
-        assert!(rest.body == stage.large.content[100..]);
+        assert!(rest.body == [0; 100]);
         assert_eq!(stage.owner.downloads(&share).await, 1);
     }
 
@@ -191,6 +204,22 @@ both_engines! {
         let lucky = Wanted::of(&stage.server, &stage.library, &stage.root, "box/large.bin").await;
         assert!(stage.guest("lucky").download(Door::Page, &share, &lucky).await.is_some());
         assert!(stage.guest("late").download(Door::Page, &share, &lucky).await.is_none());
+    }
+
+    async fn a_reserved_download_that_nobody_fetches_is_given_back_in_time(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let share = stage.share(&[("download_limit", "1")]).await;
+        let reserved = stage.guest("reserves").drive_url(&share, "large.bin").await;
+        assert_eq!(reserved["code"], 0, "{reserved}");
+        assert!(stage.guest("late").download(Door::Page, &share, &stage.large).await.is_none());
+        let soon = openshelf::now_ms() + LEASE_MS / 2;
+        let later = openshelf::now_ms() + LEASE_MS + 1000;
+        let app = std::sync::Arc::clone(&stage.server.app);
+        transfers::tend_once(&app, soon).await.unwrap();
+        stage.downloads_settle_at(&share, 1).await;
+        transfers::tend_once(&app, later).await.unwrap();
+        stage.downloads_settle_at(&share, 0).await;
+        assert!(stage.guest("late").download(Door::Page, &share, &stage.large).await.is_some());
     }
 
     async fn a_view_limit_counts_visitors_at_all_doors(backend: Backend) {

@@ -14,6 +14,7 @@ use crate::library::{Library, LibraryKind};
 use crate::share::{Change, Door, Share, Shared, Wish};
 use crate::store::library::Access;
 use crate::store::{Tx, accounts, library as library_rows, shares};
+use crate::work::sharing::DefaultTerms;
 use crate::work::{libraries, scan, sharing, signin};
 use crate::{App, now_ms};
 
@@ -47,6 +48,10 @@ pub enum Order {
     SetPassword {
         name: String,
         password: Password,
+    },
+    SetDefaults {
+        name: String,
+        defaults: DefaultTerms,
     },
     RemoveUser {
         name: String,
@@ -241,6 +246,11 @@ pub async fn run(
             let password = password.into_text(16);
             signin::set_password(app, user.key, &password).await?;
             Ok(Reply::Password { name: user.name, made_up: made_up.then_some(password) })
+        }
+        Order::SetDefaults { name, defaults } => {
+            let user = user_named(app, name).await?;
+            sharing::set_default_terms(app, user.key, &defaults).await?;
+            Ok(Reply::Done(format!("New shares of {:?} begin with these terms.", user.name)))
         }
         Order::RemoveUser { name } => remove_user(app, name).await,
         Order::Libraries => Ok(Reply::Libraries(app.db.read(library_lines).await?)),

@@ -27,6 +27,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output 
     }
     let mut behind = JoinSet::new();
     behind.spawn(transfers::watch_revocations(Arc::clone(&app)));
+    behind.spawn(transfers::tend_leases(Arc::clone(&app)));
     behind.spawn(sweep_uploads(Arc::clone(&app)));
     http::serve::serve(http::router(Arc::clone(&app)), &app.config, listener, stop).await;
 }

@@ -26,11 +26,11 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
-use crate::http::{Access, BODY_LIMIT_BYTES, Call, Cors, Face, Route, log_internal};
+use crate::http::fields::Fields;
+use crate::http::{Access, Call, Cors, Face, Route, log_internal};
 
 // Outcomes ------------------------------------------------------------------------------------------------------------
 
@@ -268,50 +268,22 @@ where
     outcome.unwrap_or_else(|failure| failure.answer(&asked))
 }
 
-/// The parameters of an address.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn of(call: &Call) -> Result<Query> {
-        let pairs: Vec<(String, String)> =
-            serde_html_form::from_str(call.query()).map_err(|_| Error::invalid("query", "it cannot be read"))?;
-        match pairs.iter().any(|(_, value)| value.contains(['\0', '\u{fffd}'])) {
-            true => Err(Error::invalid("query", "it is not text")),
-            false => Ok(Query(pairs)),
-        }
+/// The parameters of the address.
+fn query(call: &Call) -> Result<Fields> {
+    let fields = Fields::of_query(call)?;
+    if fields.values().any(|(_, value)| value.contains(['\0', '\u{fffd}'])) {
+        return Err(Error::invalid("query", "it is not text"));
     }
-
-    /// The first value, unless it is empty.
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-    }
-
-    fn need(&self, name: &'static str) -> Result<&str> {
-        self.get(name).ok_or(Error::Missing(name))
-    }
-
-    /// `True` is how a client in Python says it.
-    fn is_set(&self, name: &'static str) -> Result<bool> {
-        match self.get(name) {
-            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-            None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-            Some(_) => Err(Error::invalid(name, "it is true or false")),
-        }
-    }
-
-    fn number(&self, name: &'static str) -> Result<Option<i64>> {
-        self.get(name).map(|text| text.parse().map_err(|_| Error::invalid(name, "it is a whole number"))).transpose()
-    }
+    Ok(fields)
 }
 
-/// A JSON body. Unknown fields are ignored: clients of all ages send some.
-async fn body<T: DeserializeOwned>(call: &mut Call) -> Result<T> {
-    let bytes = call.body_bytes(BODY_LIMIT_BYTES).await?;
-    // No text column holds a NUL, and no name or word has one.
-    if bytes.windows(6).any(|part| part == br"\u0000") {
-        return Err(Error::invalid("body", "it holds a NUL"));
+/// `True` is how a client in Python says it.
+fn is_set(query: &Fields, name: &'static str) -> Result<bool> {
+    match query.get(name) {
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+        Some(_) => Err(Error::invalid(name, "it is true or false")),
     }
-    serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))
 }
 
 /// Known to the protocol, not offered here.
@@ -504,10 +476,10 @@ mod tests {
 
     #[test]
     fn booleans_are_read_in_every_spelling_that_clients_use() {
-        let query = Query(vec![("a".into(), "True".into()), ("b".into(), "0".into()), ("c".into(), "yes".into())]);
-        assert!(query.is_set("a").unwrap());
-        assert!(!query.is_set("b").unwrap());
-        assert!(!query.is_set("absent").unwrap());
-        assert!(query.is_set("c").is_err());
+        let query = Fields::parse(b"a=True&b=0&c=yes").unwrap();
+        assert!(is_set(&query, "a").unwrap());
+        assert!(!is_set(&query, "b").unwrap());
+        assert!(!is_set(&query, "absent").unwrap());
+        assert!(is_set(&query, "c").is_err());
     }
 }

@@ -28,6 +28,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::{Error, Result, Thing};
+use crate::http::fields::Fields;
 use crate::http::{Access, Call, Cors, Face, Route, log_internal, put_header};
 
 /// Which envelope a call answers in.
@@ -300,32 +301,9 @@ fn answer_empty(status: StatusCode) -> Response {
     response
 }
 
-/// The parameters after the question mark; the first of a name counts.
-struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn of(call: &Call) -> Query {
-        Query(serde_html_form::from_str(call.query()).unwrap_or_default())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-    }
-
-    /// Clients write 1 and true alike.
-    fn says(&self, name: &str) -> bool {
-        matches!(self.get(name), Some("1" | "true" | "True" | "TRUE"))
-    }
-
-    fn number(&self, name: &'static str) -> Result<Option<u64>> {
-        self.get(name).map(|text| text.parse().map_err(|_| Error::invalid(name, "a number"))).transpose()
-    }
-}
-
-/// A body that is one JSON object, whatever its Content-Type calls it.
-async fn json_object(call: &mut Call) -> Result<serde_json::Map<String, serde_json::Value>> {
-    let bytes = call.body_bytes(crate::http::BODY_LIMIT_BYTES).await?;
-    serde_json::from_slice(&bytes).map_err(|_| Error::invalid("body", "it is not a JSON object"))
+/// Clients write 1 and true alike.
+fn says(query: &Fields, name: &str) -> bool {
+    matches!(query.get(name), Some("1" | "true" | "True" | "TRUE"))
 }
 
 #[cfg(test)]

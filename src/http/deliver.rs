@@ -22,7 +22,7 @@ use crate::store::shares::{self, LeaseEnd};
 /// The file of a grant: Range, conditions, HEAD and safe headers; ends within seconds when its share is revoked, and
 /// settles its lease.
 pub async fn file(call: &Call, grant: Grant, disposition: Disposition) -> Result<Response> {
-    if !grant.action().hands_out_originals() {
+    if !grant.action().hands_out_originals() && call.parts.method != Method::HEAD {
         return Err(Error::NotFound(Thing::File));
     }
     let item = grant.item().clone();
@@ -67,7 +67,7 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 's
 }
 
 async fn give_back(app: &Arc<App>, grant: &Grant) {
-    settle(app, grant, LeaseEnd::NothingSent).await;
+    settle(app, grant, LeaseEnd::NotThere).await;
 }
 
 async fn settle(app: &Arc<App>, grant: &Grant, end: LeaseEnd) {
@@ -89,7 +89,7 @@ fn transfer(call: &Call, grant: &Grant) -> Transfer {
             _ if sent_bytes == 0 => LeaseEnd::NothingSent,
             Finished::Broken | Finished::Cancelled | Finished::Unsent => LeaseEnd::BrokenOff,
         };
-        if grant.lease().is_some() {
+        if grant.action().hands_out_originals() {
             runtime.spawn(async move { settle(&app, &grant, end).await });
         }
     });

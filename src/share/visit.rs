@@ -69,6 +69,15 @@ impl Visitor {
     }
 }
 
+/// Which part of an item a request wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// No bytes, only what would come with them; spends nothing.
+    Head,
+    /// Bytes from this one on.
+    From(u64),
+}
+
 /// An IPv4 address as it is; of an IPv6 address the /64, which is what one household or machine commands.
 pub fn network(address: IpAddr) -> String {
     match address.to_canonical() {

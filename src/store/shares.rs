@@ -552,8 +552,11 @@ pub fn lease(
         None => None,
     };
     if let Some(lease) = open {
-        // Two transfers under one lease: that one of them sends nothing no longer gives it back.
-        tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
+        // Two transfers under one lease: that one of them sends nothing no longer gives it back. What was reserved stays so.
+        tx.run(
+            "UPDATE lease SET started = CASE WHEN started < 0 THEN started ELSE 1 END, expires_ms = $2 WHERE id = $1",
+            args![lease.0, now_ms + LEASE_MS],
+        )?;
         return Ok(lease);
     }
     let spent = tx.run(
@@ -564,7 +567,7 @@ pub fn lease(
     if spent == 0 {
         return Err(Error::NotFound(Thing::Share));
     }
-    tx.run("DELETE FROM lease WHERE expires_ms <= $1", args![now_ms])?;
+    tx.run("DELETE FROM lease WHERE expires_ms <= $1 AND started >= 0", args![now_ms])?;
     tx.one(
         "INSERT INTO lease (share_id, visitor, address, object, taken_ms, expires_ms, started, finished)
          VALUES ($1, $2, $3, $4, $5, $6, 0, 0) RETURNING id",
@@ -573,21 +576,60 @@ pub fn lease(
     )
 }
 
+/// Marks a download that was leased for an address which somebody may open later: a look at its head does not give it
+/// back, a file that is not there does.
+pub fn reserve(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
+    tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![lease.0])?;
+    Ok(())
+}
+
+/// Keeps the leases of transfers that are running, however long they take: bytes are going out under them.
+pub fn keep_leases(tx: &mut Tx, leases: &[LeaseKey], now_ms: i64) -> Result<()> {
+    for part in leases.chunks(200) {
+        let mut args: Vec<Value> = vec![(now_ms + LEASE_MS).into()];
+        args.extend(part.iter().map(|lease| Value::from(lease.0)));
+        let list = in_list(2, part.len());
+        tx.run(&format!("UPDATE lease SET started = 1, expires_ms = $1 WHERE id IN ({list})"), &args)?;
+    }
+    Ok(())
+}
+
+/// Whether [`give_back_reserved`] has anything to do.
+pub fn has_unused_reservations(tx: &mut Tx, now_ms: i64) -> Result<bool> {
+    let sql = "SELECT id FROM lease WHERE expires_ms <= $1 AND started < 0 LIMIT 1";
+    Ok(tx.maybe(sql, args![now_ms], |row| row.get::<i64>(0))?.is_some())
+}
+
+/// Downloads that were reserved for an address which nobody opened in time go back to their shares.
+pub fn give_back_reserved(tx: &mut Tx, now_ms: i64) -> Result<()> {
+    let unused =
+        tx.all("DELETE FROM lease WHERE expires_ms <= $1 AND started < 0 RETURNING share_id", args![now_ms], |row| {
+            row.get::<i64>(0)
+        })?;
+    for share in unused {
+        tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
+    }
+    Ok(())
+}
+
 /// How a transfer under a lease ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseEnd {
     /// Not one byte went out: the download is given back, unless another transfer under it sent some.
     NothingSent,
+    /// The file could not be opened: a reserved download is given back too.
+    NotThere,
     BrokenOff,
     Complete,
 }
 
 pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
     match end {
-        LeaseEnd::NothingSent => {
+        LeaseEnd::NothingSent | LeaseEnd::NotThere => {
+            let least = if end == LeaseEnd::NotThere { -1 } else { 0 };
             let share = tx.maybe(
-                "DELETE FROM lease WHERE id = $1 AND started = 0 RETURNING share_id",
-                args![lease.0],
+                "DELETE FROM lease WHERE id = $1 AND started BETWEEN $2 AND 0 RETURNING share_id",
+                args![lease.0, least],
                 |row| row.get::<i64>(0),
             )?;
             if let Some(share) = share {

@@ -9,10 +9,10 @@ use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
 use crate::media::zip::unique_names;
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
-use crate::share::visit::Visitor;
+use crate::share::visit::{Visitor, Wanted};
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
-use crate::store::{Tx, library, music, playlists, rights, shares};
+use crate::store::{Tx, accounts, library, music, playlists, rights, shares};
 use crate::{App, now_ms};
 
 /// Entries of one share at most; more is a folder's or a playlist's work.
@@ -44,6 +44,12 @@ impl DefaultTerms {
     }
 }
 
+/// Replaces what fills the terms of the owner's new shares.
+pub async fn set_default_terms(app: &App, owner: UserKey, defaults: &DefaultTerms) -> Result<()> {
+    let json = serde_json::to_string(defaults).map_err(|e| Error::internal("default terms", e))?;
+    app.db.write(move |tx| accounts::set_default_terms(tx, owner, &json)).await
+}
+
 fn seal_of(share_id: &str) -> String {
     format!("password of share {share_id}")
 }
@@ -73,7 +79,7 @@ pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut
     let owner = owner.clone();
     app.db
         .write(move |tx| {
-            let defaults = crate::store::accounts::default_terms(tx, owner.key)?;
+            let defaults = accounts::default_terms(tx, owner.key)?;
             let defaults: DefaultTerms =
                 serde_json::from_str(&defaults).map_err(|e| Error::internal("default terms", e))?;
             defaults.fill(&mut wish, now);
@@ -281,22 +287,19 @@ pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 }
 
 /// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
-/// authorized: whatever refuses takes the lease back with it. Needs a writing transaction.
-pub fn fetch(
-    tx: &mut Tx,
-    id: &str,
-    visitor: &Visitor,
-    item_id: &str,
-    action: Action,
-    range_start: u64,
-) -> Result<Grant> {
+/// authorized: whatever refuses takes the lease back with it. Needs a writing transaction. A look at the head alone
+/// leases nothing.
+pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, wanted: Wanted) -> Result<Grant> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
     let placed = place_in(tx, &facts.share, item_id)?;
     if placed.item.is_folder() {
         return Err(Error::NotFound(Thing::File));
     }
-    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), range_start, now)?;
+    let Wanted::From(start) = wanted else {
+        return authorize(Through::Share(&facts), visitor, placed, Action::Preview, now);
+    };
+    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), start, now)?;
     authorize(Through::Share(&facts), visitor, placed, action, now)
 }
 
@@ -314,8 +317,7 @@ pub fn fetch_all(
         None => {
             admit(&facts, visitor, now)?;
             let tops = match contents_for(tx, &facts, visitor)? {
-                Contents::Folder(folder) => library::children(tx, folder.key)?,
-                Contents::File(file) => vec![file],
+                Contents::Folder(item) | Contents::File(item) => folder_or_file(tx, item)?,
                 Contents::Set(items) => items,
             };
             (String::from("zip"), tops)
@@ -323,16 +325,35 @@ pub fn fetch_all(
         Some(folder) => {
             let placed = place_in(tx, &facts.share, folder)?;
             let grant = authorize(Through::Share(&facts), visitor, placed, Action::List, now)?;
-            let top = if grant.item().is_folder() {
-                library::children(tx, grant.item().key)?
-            } else {
-                vec![grant.item().clone()]
-            };
-            (format!("zip {}", grant.item().key.0), top)
+            (format!("zip {}", grant.item().key.0), folder_or_file(tx, grant.item().clone())?)
         }
     };
     lease_for(tx, &mut facts, visitor, &object, 0, now)?;
     let playlists = playlists_of(&facts.share);
+    archive_of(tx, tops, |tx, item| {
+        let placed = library::place(tx, item, &playlists)?;
+        authorize(Through::Share(&facts), visitor, placed, Action::Download, now)
+    })
+}
+
+/// The files at and below an item, for one archive, by the user's own rights.
+pub fn own_all(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<Vec<(Vec<String>, Grant)>> {
+    let top = own(tx, user, visitor, item_id, Action::List)?.item().clone();
+    let tops = folder_or_file(tx, top)?;
+    archive_of(tx, tops, |tx, item| own_item(tx, user, visitor, item, Action::Download))
+}
+
+/// An archive of a folder holds what is in it, without the folder's own name.
+fn folder_or_file(tx: &mut Tx, top: Item) -> Result<Vec<Item>> {
+    if top.is_folder() { library::children(tx, top.key) } else { Ok(vec![top]) }
+}
+
+/// Every file at and below `tops`, in order, under its path in the archive.
+fn archive_of(
+    tx: &mut Tx,
+    tops: Vec<Item>,
+    mut grant: impl FnMut(&mut Tx, Item) -> Result<Grant>,
+) -> Result<Vec<(Vec<String>, Grant)>> {
     // Entries of a set may lie anywhere and bear one name; they are told apart here as in its virtual folder.
     let names = unique_names(&tops.iter().map(|item| item.shown.as_str()).collect::<Vec<_>>());
     let mut open: Vec<(Vec<String>, Item)> =
@@ -343,8 +364,7 @@ pub fn fetch_all(
             let below = |child: Item| ([at.as_slice(), std::slice::from_ref(&child.shown)].concat(), child);
             open.extend(library::children(tx, item.key)?.into_iter().rev().map(below));
         } else {
-            let placed = library::place(tx, item, &playlists)?;
-            files.push((at, authorize(Through::Share(&facts), visitor, placed, Action::Download, now)?));
+            files.push((at, grant(tx, item)?));
         }
     }
     Ok(files)

@@ -8,8 +8,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::App;
+use crate::error::Result;
 use crate::share::ShareKey;
 use crate::share::grant::Grant;
+use crate::share::visit::LeaseKey;
 use crate::store::shares;
 
 /// How often running transfers are held against the database. It finds a revoke wherever it happened: here, on another
@@ -24,6 +26,7 @@ pub struct Transfers {
 
 struct Running {
     share: (ShareKey, i64),
+    lease: Option<LeaseKey>,
     cancel: watch::Sender<bool>,
 }
 
@@ -33,7 +36,7 @@ impl Transfers {
         let (cancel, cancelled) = watch::channel(false);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         if let Some(share) = grant.share() {
-            self.lock().insert(id, Running { share, cancel });
+            self.lock().insert(id, Running { share, lease: grant.lease(), cancel });
         }
         (id, cancelled)
     }
@@ -47,6 +50,10 @@ impl Transfers {
         shares.sort_unstable();
         shares.dedup();
         shares
+    }
+
+    fn leases(&self) -> Vec<LeaseKey> {
+        self.lock().values().filter_map(|running| running.lease).collect()
     }
 
     fn cancel(&self, shares: &[ShareKey]) {
@@ -75,4 +82,34 @@ pub async fn watch_revocations(app: Arc<App>) {
             Err(error) => tracing::warn!(%error, "could not look for revoked shares"),
         }
     }
+}
+
+/// How often leases are tended; well within the life of one.
+const TEND_LEASES: Duration = Duration::from_secs(60);
+
+/// Keeps the leases of running transfers, and gives back what was reserved and never opened, for as long as the server
+/// runs.
+pub async fn tend_leases(app: Arc<App>) {
+    let mut ticks = tokio::time::interval(TEND_LEASES);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = tend_once(&app, crate::now_ms()).await {
+            tracing::warn!(%error, "could not tend the leases");
+        }
+    }
+}
+
+/// One round of it, as of a moment.
+pub async fn tend_once(app: &App, now_ms: i64) -> Result<()> {
+    let running = app.transfers.leases();
+    let unused = app.db.read(move |tx| shares::has_unused_reservations(tx, now_ms)).await?;
+    if running.is_empty() && !unused {
+        return Ok(());
+    }
+    app.db
+        .write(move |tx| {
+            shares::keep_leases(tx, &running, now_ms)?;
+            shares::give_back_reserved(tx, now_ms)
+        })
+        .await
 }

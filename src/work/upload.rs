@@ -50,6 +50,13 @@ pub struct Begin {
     pub on_conflict: OnConflict,
 }
 
+impl Begin {
+    /// One stream, of which nothing is known before its end.
+    pub fn stream(into: Place, name: String, on_conflict: OnConflict) -> Begin {
+        Begin { into, name, size_bytes: None, chunk_bytes: 0, modified_ms: None, on_conflict }
+    }
+}
+
 /// An upload under way.
 #[derive(Debug, Clone)]
 pub struct Upload {

@@ -147,6 +147,9 @@ impl Answer {
     pub fn all(&self) -> String {
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
         let all = format!("{} {headers}\n{}", self.status, self.text());
+        if !all.contains('%') {
+            return all;
+        }
         let decoded = percent_encoding::percent_decode_str(&all).decode_utf8_lossy().into_owned();
         format!("{all}\n{decoded}")
     }

@@ -10,7 +10,7 @@ use super::{Target, Things, part};
 pub fn sample(things: &Things, target: &Target, face: &Face, route: &Route) -> Option<Ask> {
     let ask = match face.name {
         "server" => server(route.name),
-        "page" => page(things, target, route.name),
+        "page" => page(things, target, route),
         "desk" => desk(things, route.name),
         "subsonic" => subsonic(things, route.name).map(|ask| ask.q("v", "1.16.1").q("c", "test").q("f", "json")),
         "cloudreve" => cloudreve(things, target, route),
@@ -94,9 +94,11 @@ fn server(name: &str) -> Option<Ask> {
     })
 }
 
-fn page(things: &Things, target: &Target, name: &str) -> Option<Ask> {
+fn page(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
     let ask = Ask::get("").part("id", &target.share);
-    Some(match name {
+    Some(match route.name {
+        // The root of the share by one of its two addresses, a folder in it by the other.
+        "share" if route.path.ends_with('/') => ask,
         "asset" => Ask::get("").part("asset", "style.css"),
         "share" => ask.q("in", &things.folder),
         "unlock" => ask.form(&[("password", "wrongWord1"), ("in", &things.folder)]),

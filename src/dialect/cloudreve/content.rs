@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::answers::{self, SourceLink, Thumb, Url, Urls};
 use super::files::{own_item, some_uris};
 use super::tree::{self, At, Spot};
-use super::uri::{FileUri, encode};
-use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, Query, URL_EXPIRED, body, data, done};
+use super::uri::{FileUri, Space, encode};
+use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, data, done, query};
 use crate::account::User;
 use crate::account::token::{Keys, Purpose, random_base62};
 use crate::error::{Error, Result, Thing};
@@ -17,7 +17,7 @@ use crate::http::{Call, deliver};
 use crate::library::{Item, Media};
 use crate::now_ms;
 use crate::share::grant::{Action, Grant};
-use crate::share::visit::Visitor;
+use crate::share::visit::{self, Visitor};
 use crate::store::links::{self, DirectLink};
 use crate::store::{Tx, accounts, library, shares};
 use crate::work::sharing;
@@ -80,7 +80,7 @@ impl Pass {
     }
 
     fn read(call: &Call) -> Result<Pass, Failure> {
-        let query = Query::of(call)?;
+        let query = query(call)?;
         let pass: Option<Pass> = call.app.keys.claims(Purpose::SignedUrl, query.get("sign").unwrap_or_default());
         let pass = pass.filter(|pass| pass.item == call.path("id")).ok_or(BAD_SIGNATURE)?;
         if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
@@ -96,7 +96,7 @@ impl Pass {
     }
 
     /// Needs a writing transaction: a share's download may have to be leased anew.
-    fn grant(&self, tx: &mut Tx, guest: Visitor, range_start: u64) -> Result<Grant> {
+    fn grant(&self, tx: &mut Tx, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
         let mut visitor = self.visitor(tx, guest)?;
         let action = self.gives.action();
         match &self.by {
@@ -112,9 +112,7 @@ impl Pass {
                 let visitor = visitor.with_ticket(ticket);
                 match self.gives {
                     Gives::Cover => sharing::reach(tx, id, &visitor, &self.item, action),
-                    Gives::Inline | Gives::Attachment => {
-                        sharing::fetch(tx, id, &visitor, &self.item, action, range_start)
-                    }
+                    Gives::Inline | Gives::Attachment => sharing::fetch(tx, id, &visitor, &self.item, action, wanted),
                 }
             }
             By::DirectLink(id) => {
@@ -127,8 +125,8 @@ impl Pass {
 
 pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
     let pass = Pass::read(&call)?;
-    let (asked, guest, range_start) = (pass.clone(), call.guest(), call.range_start());
-    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, range_start)).await?;
+    let (asked, guest, wanted) = (pass.clone(), call.guest(), call.wanted());
+    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, wanted)).await?;
     Ok(match pass.gives {
         Gives::Cover => deliver::cover(&call, grant, Some(THUMB_PX)).await?,
         Gives::Inline => deliver::file(&call, grant, Disposition::Inline).await?,
@@ -153,35 +151,46 @@ struct Wanted {
     visitor: Visitor,
 }
 
+/// What the addresses of one call have in common.
+#[derive(Clone)]
+struct Terms {
+    gives: Gives,
+    ticket: String,
+    expires_ms: i64,
+}
+
+impl Terms {
+    fn new(gives: Gives) -> Terms {
+        Terms { gives, ticket: random_base62(22), expires_ms: now_ms() + URL_LASTS_MS }
+    }
+}
+
 /// Each file's address. A share's download is leased now, so that whoever holds an address gets what it promises.
 pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
-    let asked: UrlRequest = body(&mut call).await?;
+    let asked: UrlRequest = call.json().await?;
     let uris = some_uris(asked.uris)?;
     if asked.archive == Some(true) {
         return Err(Error::Unsupported("An archive of several files").into());
     }
-    let gives = if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline };
-    let expires_ms = now_ms() + URL_LASTS_MS;
-    let ticket = random_base62(22);
+    let terms = Terms::new(if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline });
     let urls = match asked.skip_error == Some(true) {
-        true => {
-            let mut urls = Vec::with_capacity(uris.len());
-            for uri in uris {
-                let made = make_urls(&call, user.as_ref(), vec![uri], gives, &ticket, expires_ms).await;
-                urls.push(made.ok().and_then(|mut made| made.pop()));
-            }
-            urls
-        }
-        false => {
-            make_urls(&call, user.as_ref(), uris, gives, &ticket, expires_ms).await?.into_iter().map(Some).collect()
-        }
+        true => make_what_can_be(&call, user.as_ref(), uris, &terms).await,
+        false => make_urls(&call, user.as_ref(), uris, &terms).await?.into_iter().map(Some).collect(),
     };
-    match urls.as_slice() {
-        [Some(url)] if asked.redirect == Some(true) => redirect(url),
-        _ => {
-            data(&Urls { urls: urls.into_iter().map(|url| Url { url }).collect(), expires: answers::time(expires_ms) })
-        }
+    if let ([Some(url)], Some(true)) = (urls.as_slice(), asked.redirect) {
+        return redirect(url);
     }
+    let expires = answers::time(terms.expires_ms);
+    data(&Urls { urls: urls.into_iter().map(|url| Url { url }).collect(), expires })
+}
+
+async fn make_what_can_be(call: &Call, user: Option<&User>, uris: Vec<String>, terms: &Terms) -> Vec<Option<String>> {
+    let mut urls = Vec::with_capacity(uris.len());
+    for uri in uris {
+        let made = make_urls(call, user, vec![uri], terms).await;
+        urls.push(made.ok().and_then(|mut made| made.pop()));
+    }
+    urls
 }
 
 fn redirect(to: &str) -> Outcome {
@@ -191,31 +200,12 @@ fn redirect(to: &str) -> Outcome {
 }
 
 /// All or none: one transaction, so that a refusal gives back what was leased for the others.
-async fn make_urls(
-    call: &Call,
-    user: Option<&User>,
-    uris: Vec<String>,
-    gives: Gives,
-    ticket: &str,
-    expires_ms: i64,
-) -> Result<Vec<String>, Failure> {
-    let mut wanted: Vec<Wanted> = Vec::with_capacity(uris.len());
-    for uri in uris {
-        let uri = FileUri::parse(&uri)?;
-        // Those of one batch are mostly of one share: its password is proven once.
-        let same = |known: &&Wanted| {
-            (known.uri.space, &known.uri.id, &known.uri.password) == (uri.space, &uri.id, &uri.password)
-        };
-        let visitor = match wanted.last().filter(same).filter(|_| uri.space == super::uri::Space::Share) {
-            Some(known) => known.visitor.clone(),
-            None => tree::visitor(call, user, &uri).await?,
-        };
-        wanted.push(Wanted { uri, visitor });
-    }
-    let (keys, base, ticket) = (call.app.keys.clone(), call.origin.base.clone(), ticket.to_owned());
+async fn make_urls(call: &Call, user: Option<&User>, uris: Vec<String>, terms: &Terms) -> Result<Vec<String>, Failure> {
+    let wanted = wanted(call, user, uris).await?;
+    let (keys, base, terms) = (call.app.keys.clone(), call.origin.base.clone(), terms.clone());
     let urls = call.app.db.write(move |tx| {
         let url = |wanted: Wanted| {
-            let (item, pass) = pass_for(tx, wanted, gives, &ticket, expires_ms)?;
+            let (item, pass) = pass_for(tx, wanted, &terms)?;
             Ok(pass.url(&keys, &base, &item.shown))
         };
         wanted.into_iter().map(url).collect::<Result<Vec<_>>>()
@@ -223,8 +213,26 @@ async fn make_urls(
     Ok(urls.await?)
 }
 
-fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms: i64) -> Result<(Item, Pass)> {
+async fn wanted(call: &Call, user: Option<&User>, uris: Vec<String>) -> Result<Vec<Wanted>, Failure> {
+    let mut wanted: Vec<Wanted> = Vec::with_capacity(uris.len());
+    for uri in uris {
+        let uri = FileUri::parse(&uri)?;
+        // Those of one batch are mostly of one share: its password is proven once.
+        let same = |known: &&Wanted| {
+            (known.uri.space, &known.uri.id, &known.uri.password) == (uri.space, &uri.id, &uri.password)
+        };
+        let visitor = match wanted.last().filter(same).filter(|_| uri.space == Space::Share) {
+            Some(known) => known.visitor.clone(),
+            None => tree::visitor(call, user, &uri).await?,
+        };
+        wanted.push(Wanted { uri, visitor });
+    }
+    Ok(wanted)
+}
+
+fn pass_for(tx: &mut Tx, wanted: Wanted, terms: &Terms) -> Result<(Item, Pass)> {
     let Wanted { uri, visitor } = wanted;
+    let Terms { gives, ref ticket, expires_ms } = *terms;
     match tree::spot(tx, &uri, &visitor, Action::See)? {
         Spot::Own(item) if !item.is_folder() => {
             let user = visitor.user.clone().ok_or(Error::SignInNeeded)?;
@@ -245,10 +253,13 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms:
             let grant = match gives {
                 Gives::Cover => sharing::reach(tx, &share.id, &holder, &item.id, gives.action())?,
                 Gives::Inline | Gives::Attachment => {
-                    sharing::fetch(tx, &share.id, &holder, &item.id, gives.action(), 0)?
+                    sharing::fetch(tx, &share.id, &holder, &item.id, gives.action(), visit::Wanted::From(0))?
                 }
             };
-            let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.to_owned() };
+            if let Some(lease) = grant.lease() {
+                shares::reserve(tx, lease)?;
+            }
+            let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.clone() };
             Ok((item, Pass::of(grant.item(), gives, by, &visitor, expires_ms)))
         }
         Spot::Root | Spot::Own(_) => Err(Error::NotFound(Thing::File)),
@@ -257,19 +268,20 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, gives: Gives, ticket: &str, expires_ms:
 
 /// The address of a picture, where one can be made: of images, and of music that holds its cover.
 pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
+    let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
-    let expires_ms = now_ms() + URL_LASTS_MS;
-    let (keys, base, ticket) = (call.app.keys.clone(), call.origin.base.clone(), random_base62(22));
+    let terms = Terms::new(Gives::Cover);
+    let expires = answers::time(terms.expires_ms);
+    let (keys, base) = (call.app.keys.clone(), call.origin.base.clone());
     let url = call.app.db.write(move |tx| {
-        let (item, pass) = pass_for(tx, Wanted { uri, visitor }, Gives::Cover, &ticket, expires_ms)?;
+        let (item, pass) = pass_for(tx, Wanted { uri, visitor }, &terms)?;
         match item.media {
             Media::Image | Media::Audio => Ok(pass.url(&keys, &base, &item.shown)),
             Media::None | Media::Video => Err(Error::NotFound(Thing::Cover)),
         }
     });
-    data(&Thumb { url: url.await?, expires: answers::time(expires_ms) })
+    data(&Thumb { url: url.await?, expires })
 }
 
 // Direct links --------------------------------------------------------------------------------------------------------
@@ -302,7 +314,7 @@ struct Sources {
 }
 
 pub async fn put_source(mut call: Call, user: User) -> Outcome {
-    let asked: Sources = body(&mut call).await?;
+    let asked: Sources = call.json().await?;
     let uris = some_uris(asked.uris)?;
     if uris.len() > DIRECT_LINKS_AT_ONCE {
         return Err(TOO_MANY_LINKS);

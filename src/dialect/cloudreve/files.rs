@@ -11,11 +11,12 @@ use super::site::MOST_URIS;
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
 use super::{
-    Failure, Outcome, Query, ROOT_PROTECTED, TOO_MANY_URIS, body, boolset, content, data, done_but_for, shares,
+    Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, content, data, done_but_for, is_set, query, shares,
 };
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::http::fields::Fields;
 use crate::library::names::sort_key;
 use crate::library::{Item, ItemKind, LibraryKey, Media};
 use crate::now_ms;
@@ -113,8 +114,8 @@ struct PageWish {
 }
 
 impl PageWish {
-    fn of(query: &Query) -> Result<PageWish> {
-        let number = |name| Ok::<_, Error>(query.number(name)?.and_then(|n| usize::try_from(n).ok()));
+    fn of(query: &Fields) -> Result<PageWish> {
+        let number = |name| Ok::<_, Error>(query.number::<i64>(name)?.and_then(|n| usize::try_from(n).ok()));
         // One client calls the direction `order`.
         let direction = query.get("order_direction").or(query.get("order")).unwrap_or("asc");
         Ok(PageWish {
@@ -164,7 +165,7 @@ fn token_after(count: usize, rows: &[Row]) -> Option<String> {
 }
 
 pub async fn get_file(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
+    let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     let wish = PageWish::of(&query)?;
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
@@ -386,25 +387,21 @@ fn category(name: &str) -> Result<Category> {
 // Facts ---------------------------------------------------------------------------------------------------------------
 
 pub async fn get_file_info(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
-    let (is_extended, is_summed) = (query.is_set("extended")?, query.is_set("folder_summary")?);
+    let query = query(&call)?;
+    let (is_extended, is_summed) = (is_set(&query, "extended")?, is_set(&query, "folder_summary")?);
     let uri = match (query.get("uri"), query.get("id")) {
         (Some(uri), _) => FileUri::parse(uri)?,
         (None, Some(id)) => uri_of_own(&call, user.clone(), id).await?,
         (None, None) => return Err(Error::Missing("uri").into()),
     };
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
-    let (item, mut file) = call
-        .app
-        .db
-        .read(move |tx| {
-            let (item, mut file) = look(tx, uri, &visitor)?;
-            if let (true, Some(folder)) = (is_summed, item.as_ref().filter(|item| item.is_folder())) {
-                file.folder_summary = Some(summary(tx, folder)?);
-            }
-            Ok((item, file))
-        })
-        .await?;
+    let looked = call.app.db.read(move |tx| {
+        let (item, mut file) = look(tx, uri, &visitor)?;
+        let folder = item.as_ref().filter(|item| is_summed && item.is_folder());
+        file.folder_summary = folder.map(|folder| summary(tx, folder)).transpose()?;
+        Ok((item, file))
+    });
+    let (item, mut file) = looked.await?;
     if let (true, Some(user), Some(item)) = (is_extended && file.owned, &user, item) {
         let info = extended(&call, user, &item).await?;
         file.shared = !info.shares.is_empty();
@@ -536,7 +533,7 @@ struct Create {
 }
 
 pub async fn post_create(mut call: Call, user: User) -> Outcome {
-    let asked: Create = body(&mut call).await?;
+    let asked: Create = call.json().await?;
     if asked.metadata.is_some_and(|metadata| !metadata.is_empty()) {
         return Err(Error::Unsupported("Metadata").into());
     }
@@ -544,22 +541,21 @@ pub async fn post_create(mut call: Call, user: User) -> Outcome {
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let into = folder_at(&call, &user, &folder.path).await?;
-    let is_folder = match asked.r#type.as_deref() {
-        Some("folder") => true,
-        Some("file") => false,
+    let item = match asked.r#type.as_deref() {
+        Some("file") => files::create_file(&call.app, &user, &into, name).await?,
+        Some("folder") => match files::create_folder(&call.app, &user, &into, name).await {
+            Err(Error::Exists(_)) if asked.err_on_conflict != Some(true) => own_folder(&call, &user, &uri).await?,
+            made => made?,
+        },
         _ => return Err(Error::invalid("type", "it is file or folder").into()),
     };
-    let made = match is_folder {
-        true => files::create_folder(&call.app, &user, &into, name).await,
-        false => files::create_file(&call.app, &user, &into, name).await,
-    };
-    let item = match made {
-        Err(Error::Exists(_)) if is_folder && asked.err_on_conflict != Some(true) => {
-            Some(own_item(&call, &user, &uri).await?).filter(Item::is_folder).ok_or(Error::Exists(name.to_owned()))?
-        }
-        made => made?,
-    };
     changed(&call, user, &folder.child(&item.shown), &item).await
+}
+
+/// The folder that is there already; a file in its place is in the way.
+async fn own_folder(call: &Call, user: &User, uri: &FileUri) -> Result<Item, Failure> {
+    let item = own_item(call, user, uri).await?;
+    if item.is_folder() { Ok(item) } else { Err(Error::Exists(item.shown).into()) }
 }
 
 #[derive(Deserialize)]
@@ -569,7 +565,7 @@ struct Rename {
 }
 
 pub async fn post_rename(mut call: Call, user: User) -> Outcome {
-    let asked: Rename = body(&mut call).await?;
+    let asked: Rename = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     let name = asked.new_name.filter(|name| !name.is_empty()).ok_or(Error::Missing("new_name"))?;
     let item = own_item(&call, &user, &uri).await?;
@@ -592,24 +588,23 @@ struct Move {
 }
 
 pub async fn post_move(mut call: Call, user: User) -> Outcome {
-    let asked: Move = body(&mut call).await?;
-    let uris = some_uris(asked.uris)?;
+    let mut asked: Move = call.json().await?;
+    let uris = some_uris(asked.uris.take())?;
     let to = FileUri::parse(asked.dst.as_deref().ok_or(Error::Missing("dst"))?)?;
     let (path, who) = (tree::own_path(&user, &to)?.to_vec(), user.clone());
     let into = call.app.db.read(move |tx| by_path(tx, &who, &path)).await?;
-    let is_copy = asked.copy == Some(true);
     let mut failed = Vec::new();
     for uri in uris {
-        if let Err(failure) = move_one(&call, &user, &uri, &into, is_copy).await {
+        if let Err(failure) = move_one(&call, &user, &asked, &uri, &into).await {
             failed.push((uri, failure));
         }
     }
     done_but_for(failed)
 }
 
-async fn move_one(call: &Call, user: &User, uri: &str, into: &Place, is_copy: bool) -> Result<(), Failure> {
+async fn move_one(call: &Call, user: &User, asked: &Move, uri: &str, into: &Place) -> Result<(), Failure> {
     let item = own_item(call, user, &FileUri::parse(uri)?).await?;
-    match is_copy {
+    match asked.copy == Some(true) {
         true => files::copy_into(&call.app, user, &item.id, into).await?,
         false => files::move_into(&call.app, user, &item.id, into).await?,
     };
@@ -624,29 +619,28 @@ struct Delete {
 }
 
 pub async fn delete_file(mut call: Call, user: User) -> Outcome {
-    let asked: Delete = body(&mut call).await?;
+    let mut asked: Delete = call.json().await?;
     if asked.unlink == Some(true) {
         // It would keep the bytes, which here are the file.
         return Err(Error::Unsupported("Unlinking").into());
     }
-    let is_final = asked.skip_soft_delete == Some(true);
     let mut failed = Vec::new();
-    for uri in some_uris(asked.uris)? {
-        if let Err(failure) = delete_one(&call, &user, &uri, is_final).await {
+    for uri in some_uris(asked.uris.take())? {
+        if let Err(failure) = delete_one(&call, &user, &asked, &uri).await {
             failed.push((uri, failure));
         }
     }
     done_but_for(failed)
 }
 
-async fn delete_one(call: &Call, user: &User, uri: &str, is_final: bool) -> Result<(), Failure> {
+async fn delete_one(call: &Call, user: &User, asked: &Delete, uri: &str) -> Result<(), Failure> {
     let uri = FileUri::parse(uri)?;
     if uri.space == Space::Trash {
         files::purge(&call.app, user, in_trash(&uri)?).await?;
         return Ok(());
     }
     let item = own_item(call, user, &uri).await?;
-    match is_final {
+    match asked.skip_soft_delete == Some(true) {
         true => files::purge(&call.app, user, &item.id).await?,
         false => files::trash(&call.app, user, &item.id).await?,
     }
@@ -678,7 +672,7 @@ struct Restore {
 }
 
 pub async fn post_restore(mut call: Call, user: User) -> Outcome {
-    let asked: Restore = body(&mut call).await?;
+    let asked: Restore = call.json().await?;
     let mut failed = Vec::new();
     for uri in some_uris(asked.uris)? {
         let restored = match FileUri::parse(&uri).as_ref().map_err(Clone::clone).and_then(in_trash) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answers::{self, SignedIn, Token};
-use super::{Failure, Outcome, Query, WRONG_CREDENTIAL, body, data, done};
+use super::{Failure, Outcome, WRONG_CREDENTIAL, data, done, query};
 use crate::account::User;
 use crate::account::token::Purpose;
 use crate::error::{Error, Result};
@@ -86,7 +86,7 @@ struct Prepared {
 
 /// The same for everybody: it does not tell whether there is such a user.
 pub async fn get_prepare(call: Call, _: Option<User>) -> Outcome {
-    Query::of(&call)?.need("email")?;
+    query(&call)?.need("email")?;
     // A client gives up when it hears of passkeys, even where a password would do.
     data(&Prepared { webauthn_enabled: false, password_enabled: true })
 }
@@ -98,7 +98,7 @@ struct Login {
 }
 
 pub async fn post_token(mut call: Call, _: Option<User>) -> Outcome {
-    let login: Login = body(&mut call).await?;
+    let login: Login = call.json().await?;
     let email = login.email.filter(|text| !text.is_empty()).ok_or(Error::Missing("email"))?;
     let password = login.password.filter(|text| !text.is_empty()).ok_or(Error::Missing("password"))?;
     let user = signin::by_password(&call.app, &email, &password, &call.guest()).await?;
@@ -113,7 +113,7 @@ struct Refresh {
 
 /// The claims of the refresh token in the body.
 async fn refresh_claims(call: &mut Call) -> Result<Claims, Failure> {
-    let refresh: Refresh = body(call).await?;
+    let refresh: Refresh = call.json().await?;
     let token = refresh.refresh_token.filter(|token| !token.is_empty()).ok_or(Error::Missing("refresh_token"))?;
     Claims::read(&call.app, &token).filter(|claims| claims.token_type == TokenType::Refresh).ok_or(WRONG_CREDENTIAL)
 }

@@ -10,14 +10,15 @@ use super::answers::{ForOwner, Pagination, PermissionSetting, Share as Answer, S
 use super::site::MOST_URIS;
 use super::tree::{self, Spot};
 use super::uri::{FileUri, Space, encode};
-use super::{Failure, Outcome, Query, ROOT_PROTECTED, TOO_MANY_URIS, body, boolset, data, done, done_but_for};
+use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query};
 use crate::account::token::random_bytes;
 use crate::account::{Profile, User};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::http::fields::Fields;
 use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
-use crate::share::{Audience, Bits, Change, Door, Share, Shared, State, Subject, Wish};
+use crate::share::{Bits, Change, Door, Share, Shared, Subject, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{Tx, accounts, rights, shares};
 use crate::work::files;
@@ -158,7 +159,7 @@ async fn link_of(app: &App, share: &Share, base: &str) -> Result<String> {
 }
 
 pub async fn put_share(mut call: Call, user: User) -> Outcome {
-    let asked: ShareWish = body(&mut call).await?;
+    let asked: ShareWish = call.json().await?;
     let shared = shared_at(&call, &user, &asked.uri()?).await?;
     let password = asked.password();
     let wish = call.app.db.read(move |tx| asked.terms(tx, 0)).await?;
@@ -168,7 +169,7 @@ pub async fn put_share(mut call: Call, user: User) -> Outcome {
 }
 
 pub async fn post_share(mut call: Call, user: User) -> Outcome {
-    let asked: ShareWish = body(&mut call).await?;
+    let asked: ShareWish = call.json().await?;
     let (id, owner) = (call.path("id").to_owned(), user.key);
     let share = call.app.db.read(move |tx| shares::owned(tx, owner, &id)).await?;
     check_same_source(&call, &user, &share, &asked.uri()?).await?;
@@ -199,7 +200,7 @@ struct Ids {
 }
 
 pub async fn delete_shares(mut call: Call, user: User) -> Outcome {
-    let asked: Ids = body(&mut call).await?;
+    let asked: Ids = call.json().await?;
     let ids = asked.ids.filter(|ids| !ids.is_empty()).ok_or(Error::Missing("ids"))?;
     if ids.len() > MOST_URIS {
         return Err(TOO_MANY_URIS);
@@ -218,7 +219,7 @@ pub async fn delete_shares(mut call: Call, user: User) -> Outcome {
 /// Name and size of what is shared.
 fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
     let contents = sharing::contents(tx, facts)?;
-    let is_gone = matches!(&contents, Contents::Set(items) if items.is_empty()) && tree::is_gone(facts);
+    let is_gone = sharing::is_gone(facts, &contents);
     Ok(match contents {
         Contents::Folder(item) => Source { name: item.shown, file_bytes: None, is_gone },
         Contents::File(item) => Source { name: item.shown, file_bytes: Some(item.size_bytes), is_gone },
@@ -233,8 +234,9 @@ fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
         return Ok(text.lines().next().unwrap_or_default().chars().take(255).collect());
     }
     let first = match facts.share.items.first() {
-        Some(shared) => sharing::name_of(tx, &facts.owner, *shared)?,
-        None => None,
+        // Of a two-step share not every item need be granted, the first one least of all.
+        Some(shared) if !facts.share.two_step => sharing::name_of(tx, &facts.owner, *shared)?,
+        _ => None,
     };
     Ok(match (first, facts.share.items.len()) {
         (Some(name), 1) => name,
@@ -321,8 +323,8 @@ pub async fn for_owner(app: &App, owner: &User, all: Vec<Share>, base: &str) -> 
 }
 
 pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
-    let query = Query::of(&call)?;
-    let (counts, is_extended) = (query.is_set("count_views")?, query.is_set("owner_extended")?);
+    let query = query(&call)?;
+    let (counts, is_extended) = (is_set(&query, "count_views")?, is_set(&query, "owner_extended")?);
     let (id, base) = (call.path("id"), &call.origin.base);
     let mut guest = call.guest();
     guest.user = user;
@@ -409,7 +411,7 @@ struct Cursor {
 }
 
 impl ListWish {
-    fn of(query: &Query) -> Result<ListWish> {
+    fn of(query: &Fields) -> Result<ListWish> {
         let size = query.number("page_size")?.unwrap_or(DEFAULT_PAGE).clamp(SMALLEST_PAGE, LARGEST_PAGE);
         let order = match query.get("order_by") {
             Some("views") => Order::Views,
@@ -480,7 +482,7 @@ impl ListWish {
 }
 
 pub async fn get_share(call: Call, user: User) -> Outcome {
-    let wish = ListWish::of(&Query::of(&call)?)?;
+    let wish = ListWish::of(&query(&call)?)?;
     let owner = user.clone();
     let (page, token, wish) = call
         .app
@@ -496,18 +498,13 @@ pub async fn get_share(call: Call, user: User) -> Outcome {
 
 /// What a user lets others see. A hidden list and one of nobody look alike.
 pub async fn get_user_shares(call: Call, _: Option<User>) -> Outcome {
-    let wish = ListWish::of(&Query::of(&call)?)?;
+    let wish = ListWish::of(&query(&call)?)?;
     let (id, base) = (call.path("id").to_owned(), call.origin.base.clone());
     let list = call.app.db.read(move |tx| {
         let owner = accounts::by_id(tx, &id)?.filter(|user| user.is_active() && user.profile != Profile::Hidden);
         let owner = owner.ok_or(Error::invalid("id", "this list is not open"))?;
         let now = now_ms();
-        let is_open = |share: &Share| {
-            let anyone = share.terms.audience == Audience::Anyone && share.terms.permissions.is_empty();
-            let listed = owner.profile == Profile::All || !share.terms.has_password;
-            share.state(now) == State::Active && !share.two_step && anyone && listed
-        };
-        let (page, token) = wish.page(tx, &owner, is_open)?;
+        let (page, token) = wish.page(tx, &owner, |share| share.is_listed_for_others(owner.profile, now))?;
         let mut shares = Vec::with_capacity(page.len());
         for facts in facts_of_owner(tx, &owner, page)? {
             let source = source(tx, &facts)?;

@@ -104,13 +104,12 @@ pub fn spot(tx: &mut Tx, uri: &FileUri, visitor: &Visitor, action: Action) -> Re
 
 fn in_share(tx: &mut Tx, id: &str, path: &[String], visitor: &Visitor, action: Action) -> Result<InShare> {
     let (facts, admitted) = sharing::open(tx, id, visitor)?;
-    let contents = sharing::contents(tx, &facts)?;
+    let contents = sharing::contents_for(tx, &facts, visitor)?;
     let at = match (contents, path) {
         (Contents::Folder(folder), path) => At::Item(descend(tx, folder, path)?),
         (Contents::File(file), []) => At::Only(file),
         (Contents::File(file), [name]) if *name == file.shown => At::Item(file),
         (Contents::File(_), _) => return Err(Error::NotFound(Thing::File)),
-        (Contents::Set(_), _) if is_gone(&facts) => return Err(Error::NotFound(Thing::Share)),
         (Contents::Set(items), []) => At::Set(named(items)),
         (Contents::Set(items), [name, rest @ ..]) => {
             let entry = named(items).into_iter().find(|entry| entry.shown == *name);
@@ -125,11 +124,6 @@ fn in_share(tx: &mut Tx, id: &str, path: &[String], visitor: &Visitor, action: A
         ),
     };
     Ok(InShare { facts, is_owner: admitted.is_owner(), at })
-}
-
-/// Whether the one thing that was shared is no more; only called of a share that holds nothing.
-pub fn is_gone(facts: &ShareFacts) -> bool {
-    matches!(facts.share.items.as_slice(), [crate::share::Shared::Item(_)])
 }
 
 fn reach(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, item: &Item, action: Action) -> Result<Item> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::answers::{LOCAL, UploadSession};
 use super::files::{changed, folder_at, own_item};
 use super::uri::FileUri;
-use super::{Outcome, Query, ROOT_PROTECTED, body, data, done, tree};
+use super::{Failure, Outcome, ROOT_PROTECTED, data, done, query, tree};
 use crate::account::User;
 use crate::error::{Error, Thing};
 use crate::http::Call;
@@ -25,22 +25,17 @@ struct Upload {
 }
 
 pub async fn put_upload(mut call: Call, user: User) -> Outcome {
-    let asked: Upload = body(&mut call).await?;
+    let asked: Upload = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
-    let on_conflict = match asked.entity_type.as_deref() {
-        None | Some("") => OnConflict::Refuse,
-        Some("version") => OnConflict::Replace,
-        Some(_) => return Err(Error::Unsupported("This kind of upload").into()),
-    };
+    let on_conflict = on_conflict(asked.entity_type.as_deref())?;
+    let into = folder_at(&call, &user, &folder.path).await?;
     let begin = Begin {
-        into: folder_at(&call, &user, &folder.path).await?,
-        name: name.to_owned(),
         size_bytes: Some(asked.size.ok_or(Error::Missing("size"))?),
         chunk_bytes: CHUNK_BYTES,
         modified_ms: asked.last_modified.filter(|ms| *ms > 0),
-        on_conflict,
+        ..Begin::stream(into, name.to_owned(), on_conflict)
     };
     let begun = upload::begin(&call.app, &user, begin).await?;
     data(&UploadSession {
@@ -53,6 +48,14 @@ pub async fn put_upload(mut call: Call, user: User) -> Outcome {
         callback_secret: String::new(),
         mime_type: asked.mime_type,
     })
+}
+
+fn on_conflict(entity_type: Option<&str>) -> Result<OnConflict, Error> {
+    match entity_type {
+        None | Some("") => Ok(OnConflict::Refuse),
+        Some("version") => Ok(OnConflict::Replace),
+        Some(_) => Err(Error::Unsupported("This kind of upload")),
+    }
 }
 
 pub async fn post_chunk(mut call: Call, user: User) -> Outcome {
@@ -69,33 +72,26 @@ struct Cancel {
 }
 
 pub async fn delete_upload(mut call: Call, user: User) -> Outcome {
-    let asked: Cancel = body(&mut call).await?;
+    let asked: Cancel = call.json().await?;
     upload::cancel(&call.app, &user, &asked.id.ok_or(Error::Missing("id"))?).await?;
     done()
 }
 
 /// Writes a file whole: over what is there, if that still is what the client saw, or anew.
 pub async fn put_content(mut call: Call, user: User) -> Outcome {
-    let query = Query::of(&call)?;
+    let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     tree::own_path(&user, &uri)?;
-    let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let content = call.take_body();
     let item = match own_item(&call, &user, &uri).await {
         Ok(item) => {
             let previous = query.get("previous").map(|entity| revision_in(entity, &item.id)).transpose()?;
             upload::replace(&call.app, &user, &item.id, previous, content, None).await?
         }
-        Err(super::Failure::Of(Error::NotFound(_))) => {
+        Err(Failure::Of(Error::NotFound(_))) => {
+            let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
             let into = folder_at(&call, &user, &folder.path).await?;
-            let begin = Begin {
-                into,
-                name: name.to_owned(),
-                size_bytes: None,
-                chunk_bytes: 0,
-                modified_ms: None,
-                on_conflict: OnConflict::Refuse,
-            };
+            let begin = Begin::stream(into, name.to_owned(), OnConflict::Refuse);
             upload::whole(&call.app, &user, begin, content).await?
         }
         Err(failure) => return Err(failure),

@@ -8,15 +8,15 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::answer_json;
 use super::answers::{self, Tokens, user_id};
-use super::{Query, answer_json};
 use crate::account::token::{Purpose, random_base62};
 use crate::account::{User, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
-use crate::library::Item;
+use crate::http::fields::Fields;
 use crate::share::grant::{Action, Grant};
-use crate::share::visit::Visitor;
+use crate::share::visit::{Visitor, Wanted};
 use crate::share::{Audience, Share};
 use crate::store::accounts;
 use crate::store::{Tx, shares};
@@ -154,7 +154,7 @@ async fn user_of(call: &Call, token: &str, fits: fn(Use) -> bool) -> Result<Opti
 /// The token of a call: in its header, or in the address where a player is given nothing but an address.
 fn token_of(call: &Call) -> Option<String> {
     let in_header = call.bearer().filter(|token| !token.is_empty()).map(str::to_owned);
-    in_header.or_else(|| Query::of(call).get("access_token").map(str::to_owned))
+    in_header.or_else(|| Fields::of_query(call).ok()?.get("access_token").map(str::to_owned))
 }
 
 /// The user, if the call bears a token that is good; any other is as none.
@@ -200,13 +200,13 @@ impl Caller {
     }
 
     /// Original bytes: a holder's are leased.
-    pub async fn fetch(self, app: &App, item_id: String, action: Action, range_start: u64) -> Result<Grant> {
+    pub async fn fetch(self, app: &App, item_id: String, action: Action, wanted: Wanted) -> Result<Grant> {
         match self {
             Caller::User { user, visitor } => {
                 app.db.read(move |tx| sharing::own(tx, &user, &visitor, &item_id, action)).await
             }
             Caller::Holder { share, visitor } => {
-                app.db.write(move |tx| sharing::fetch(tx, &share, &visitor, &item_id, action, range_start)).await
+                app.db.write(move |tx| sharing::fetch(tx, &share, &visitor, &item_id, action, wanted)).await
             }
         }
     }
@@ -214,29 +214,14 @@ impl Caller {
     /// The files at and below an item, for an archive.
     pub async fn fetch_all(self, app: &App, item_id: String) -> Result<Vec<(Vec<String>, Grant)>> {
         match self {
-            Caller::User { user, visitor } => app.db.read(move |tx| own_all(tx, &user, &visitor, &item_id)).await,
+            Caller::User { user, visitor } => {
+                app.db.read(move |tx| sharing::own_all(tx, &user, &visitor, &item_id)).await
+            }
             Caller::Holder { share, visitor } => {
                 app.db.write(move |tx| sharing::fetch_all(tx, &share, &visitor, Some(&item_id))).await
             }
         }
     }
-}
-
-fn own_all(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<Vec<(Vec<String>, Grant)>> {
-    use crate::store::library;
-    let top = sharing::own(tx, user, visitor, item_id, Action::List)?.item().clone();
-    let first = if top.is_folder() { library::children(tx, top.key)? } else { vec![top] };
-    let mut open: Vec<(Vec<String>, Item)> = first.into_iter().rev().map(|item| (Vec::new(), item)).collect();
-    let mut files = Vec::new();
-    while let Some((mut at, item)) = open.pop() {
-        at.push(item.shown.clone());
-        if item.is_folder() {
-            open.extend(library::children(tx, item.key)?.into_iter().rev().map(|child| (at.clone(), child)));
-        } else {
-            files.push((at, sharing::own_item(tx, user, visitor, item, Action::Download)?));
-        }
-    }
-    Ok(files)
 }
 
 /// A user or a share's holder; `SignInNeeded` for anyone else, and for whoever holds the token of a share that went.

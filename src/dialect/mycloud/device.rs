@@ -5,14 +5,15 @@ use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::answer_json;
 use super::answers::{self, public_id, user_id};
 use super::auth::{self, Caller};
-use super::{Query, answer_json};
 use crate::App;
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::http::fields::Fields;
 use crate::store::settings;
 use crate::work::files;
 
@@ -52,7 +53,7 @@ pub async fn get_devices_of_user(call: Call) -> Result<Response> {
     if public_id(call.path("userId")) != user.id {
         return Err(Error::NotFound(Thing::User));
     }
-    let is_first_page = Query::of(&call).get("pageToken").is_none();
+    let is_first_page = Fields::of_query(&call)?.get("pageToken").is_none();
     let devices = if is_first_page { vec![describe(&call, &user).await?] } else { Vec::new() };
     Ok(answer_json(StatusCode::OK, &json!({"data": devices})))
 }

@@ -16,9 +16,10 @@ use axum::response::Response;
 
 use super::answers::File;
 use super::auth::{self, Caller};
-use super::{Query, answer_json};
+use super::{answer_json, says};
 use crate::account::User;
 use crate::error::{Error, Result};
+use crate::http::fields::Fields;
 use crate::http::{Call, deliver, send::Disposition};
 use crate::library::{Item, Media};
 use crate::share::grant::{Action, Grant};
@@ -111,27 +112,27 @@ async fn named_item(call: &Call, caller: &Caller) -> Result<String> {
 /// The bytes, or of an image a smaller picture where a size is asked for.
 pub async fn get_content(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let id = named_item(&call, &caller).await?;
-    if let Some(size_px) = query.number("minWidth")?.max(query.number("minHeight")?) {
+    if let Some(size_px) = query.number::<u64>("minWidth")?.max(query.number("minHeight")?) {
         let (of, caller) = (id.clone(), caller.clone());
         let grant = call.app.db.read(move |tx| caller.reach(tx, &of, Action::Preview)).await?;
         if grant.item().media != Media::None {
             return deliver::cover(&call, grant, Some(u32::try_from(size_px).unwrap_or(u32::MAX))).await;
         }
     }
-    let (action, disposition) = match query.says("download") {
+    let (action, disposition) = match says(&query, "download") {
         true => (Action::Download, Disposition::Attachment),
         false => (Action::Play, Disposition::Inline),
     };
-    let grant = caller.fetch(&call.app, id, action, call.range_start()).await?;
+    let grant = caller.fetch(&call.app, id, action, call.wanted()).await?;
     deliver::file(&call, grant, disposition).await
 }
 
 /// A folder's content without the folder's own name; of several items each under its name.
 pub async fn get_files_zip(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let ids: Vec<String> = ids_of(&query)?;
     let (named, looking) = (ids.clone(), caller.clone());
     let tops = call.app.db.read(move |tx| {
@@ -154,8 +155,8 @@ pub async fn get_files_zip(call: Call) -> Result<Response> {
 }
 
 /// `ids`, by commas.
-fn ids_of(query: &Query) -> Result<Vec<String>> {
-    let all = query.get("ids").ok_or(Error::Missing("ids"))?;
+fn ids_of(query: &Fields) -> Result<Vec<String>> {
+    let all = query.need("ids")?;
     let ids: Vec<String> = all.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
     match ids.len() {
         0 => Err(Error::Missing("ids")),

@@ -5,10 +5,11 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::answers::{self, ShareAnswer, public_id, user_id};
-use super::{Query, answer_empty, answer_json, auth, device, json_object};
+use super::{answer_empty, answer_json, auth, device};
 use crate::account::{User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::http::fields::Fields;
 use crate::library::ItemKey;
 use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::{Visitor, is_preview_crawler};
@@ -124,7 +125,7 @@ async fn answer_owner(call: &Call, status: StatusCode, share: Share, owner: User
 
 pub async fn post_shares(mut call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
-    let body = json_object(&mut call).await?;
+    let body: Body = call.json().await?;
     if !text(&body, "deviceId")?.eq_ignore_ascii_case(&device::id(&call.app).await?) {
         return Err(Error::NotFound(Thing::Device));
     }
@@ -213,7 +214,7 @@ async fn carry_visit(app: &App, share: &Share, visitor: &Visitor, jti: String) -
 /// Ours: the caller's shares, newest first.
 pub async fn get_shares(call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     if query.get("ownerId").is_some_and(|id| public_id(id) != owner.id) {
         return Err(Error::invalid("ownerId", "it is not the user of the token"));
     }
@@ -221,7 +222,7 @@ pub async fn get_shares(call: Call) -> Result<Response> {
     if query.get("deviceId").is_some_and(|id| !id.eq_ignore_ascii_case(&device_id)) {
         return Err(Error::NotFound(Thing::Device));
     }
-    let limit = usize::try_from(query.number("limit")?.unwrap_or(100).clamp(1, 1000)).unwrap_or(100);
+    let limit = query.number("limit")?.unwrap_or(100_usize).clamp(1, 1000);
     let (after, base) = (query.get("pageToken").map(str::to_owned), call.origin.base.clone());
     let page = move |tx: &mut Tx| page_of(tx, &owner, after.as_deref(), limit, &device_id, &base);
     Ok(answer_json(StatusCode::OK, &call.app.db.read(page).await?))
@@ -248,7 +249,7 @@ fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_
 /// Ours: metadata, useCache and userIds; `userIds: null` opens the share to anyone.
 pub async fn patch_share(mut call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
-    let body = json_object(&mut call).await?;
+    let body: Body = call.json().await?;
     if body.keys().any(|name| !matches!(name.as_str(), "metadata" | "useCache" | "userIds")) {
         return Err(Error::invalid("body", "only metadata, useCache and userIds can be changed"));
     }
@@ -307,7 +308,7 @@ impl Permission {
 
 pub async fn post_file_perms(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let body = json_object(&mut call).await?;
+    let body: Body = call.json().await?;
     text(&body, "value")?;
     let permission = Permission::of(&body)?;
     let visitor = call.guest().with_user(user.clone());
@@ -322,10 +323,10 @@ pub async fn post_file_perms(mut call: Call) -> Result<Response> {
 /// Ours: takes a permission back. Named in a body like the one that gave it, or by `fileID` and `entityID`.
 pub async fn delete_file_perms(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let permission = match (query.get("fileID"), query.get("entityID")) {
         (Some(file_id), Some(auth_id)) => Permission { file_id: file_id.to_owned(), auth_id: auth_id.to_owned() },
-        _ => Permission::of(&json_object(&mut call).await?)?,
+        _ => Permission::of(&call.json().await?)?,
     };
     let visitor = call.guest().with_user(user.clone());
     let withdraw = move |tx: &mut Tx| {

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::super::answers::{File, Fragment, Listing, Location, Match, Matches};
 use super::super::auth::{self, Caller};
-use super::super::{Query, answer_empty, answer_json};
+use super::super::{answer_empty, answer_json};
 use super::{ROOTS, TRASH, child_count, describe, ids_of, place};
 use crate::error::{Error, Result, Thing};
+use crate::http::fields::Fields;
 use crate::http::{Call, put_header};
 use crate::library::{Item, music, names};
 use crate::share::grant::Action;
@@ -75,7 +76,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(query: &Query) -> Result<Page> {
+    fn of(query: &Fields) -> Result<Page> {
         let by = match query.get("orderBy").unwrap_or("name") {
             "name" => By::Name,
             "mTime" => By::Modified,
@@ -90,7 +91,7 @@ impl Page {
             Some("desc") => true,
             Some(_) => return Err(Error::invalid("order", "asc or desc")),
         };
-        let limit = usize::try_from(query.number("limit")?.unwrap_or(100).clamp(1, 1000)).unwrap_or(100);
+        let limit = query.number("limit")?.unwrap_or(100_usize).clamp(1, 1000);
         let after = query.get("pageToken").map(|token| URL_SAFE_NO_PAD.decode(token)).transpose();
         let after = after.map_err(|_| Error::invalid("pageToken", "it is of no page"))?;
         Ok(Page { by, descending, limit, after })
@@ -140,7 +141,7 @@ fn list(tx: &mut Tx, caller: &Caller, ids: &[String], page: &Page) -> Result<Lis
 /// `fields` is accepted and all fields are answered: more than was asked for harms no client.
 pub async fn get_search_parents(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let (ids, page) = (ids_of(&query)?, Page::of(&query)?);
     let listing = call.app.db.read(move |tx| list(tx, &caller, &ids, &page)).await?;
     let text = serde_json::to_vec(&listing).map_err(|e| Error::internal("listing", e))?;
@@ -154,8 +155,8 @@ pub async fn get_search_parents(call: Call) -> Result<Response> {
 
 pub async fn get_search_parent_and_name(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
-    let query = Query::of(&call);
-    let name = query.get("name").ok_or(Error::Missing("name"))?.to_owned();
+    let query = Fields::of_query(&call)?;
+    let name = query.need("name")?.to_owned();
     let parent = query.get("parentID").unwrap_or("sysroot").to_owned();
     let find = move |tx: &mut Tx| {
         use unicode_normalization::UnicodeNormalization;
@@ -170,9 +171,9 @@ pub async fn get_search_parent_and_name(call: Call) -> Result<Response> {
 pub async fn get_search_text(call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let visitor = call.guest().with_user(user.clone());
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let text = query.get("q").or(query.get("text")).ok_or(Error::Missing("q"))?.to_owned();
-    let limit = query.number("limit")?.unwrap_or(100).clamp(1, 500).cast_signed();
+    let limit = query.number("limit")?.unwrap_or(100_u64).clamp(1, 500).cast_signed();
     let find = move |tx: &mut Tx| {
         let scope = rights::scope(tx, &user)?;
         let found = search::items(tx, &scope, &Terms::of(&text), music::Page { offset: 0, limit })?;
@@ -222,7 +223,7 @@ mod tests {
     }
 
     fn page(query: &str) -> Result<Page> {
-        Page::of(&Query(serde_html_form::from_str(query).unwrap()))
+        Page::of(&Fields::parse(query.as_bytes()).unwrap())
     }
 
     fn all() -> Vec<Listed> {

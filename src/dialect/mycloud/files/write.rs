@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use super::super::answers::{FOLDER_TYPE, etag};
 use super::super::auth::{self, Caller};
 use super::super::multipart::{Delimiter, HEAD_LIMIT_BYTES, Head, boundary_in, boundary_of, head};
-use super::super::{Query, answer_empty, json_object};
+use super::super::{answer_empty, says};
 use super::{ROOTS, item_id, place};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
+use crate::http::fields::Fields;
 use crate::http::{Call, put_header};
 use crate::library::Item;
 use crate::now_ms;
@@ -41,9 +42,9 @@ fn changed(item: &Item) -> Response {
 
 // What came in --------------------------------------------------------------------------------------------------------
 
-type Fields = Map<String, Value>;
+type Object = Map<String, Value>;
 
-fn text<'a>(fields: &'a Fields, name: &'static str) -> Result<Option<&'a str>> {
+fn text<'a>(fields: &'a Object, name: &'static str) -> Result<Option<&'a str>> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -51,7 +52,7 @@ fn text<'a>(fields: &'a Fields, name: &'static str) -> Result<Option<&'a str>> {
     }
 }
 
-fn modified_ms(fields: &Fields) -> Result<Option<i64>> {
+fn modified_ms(fields: &Object) -> Result<Option<i64>> {
     let Some(text) = text(fields, "mTime")? else { return Ok(None) };
     let time: jiff::Timestamp =
         text.parse().map_err(|_| Error::invalid("mTime", "a time such as 2024-01-02T03:04:05.000Z"))?;
@@ -60,7 +61,7 @@ fn modified_ms(fields: &Fields) -> Result<Option<i64>> {
 
 /// A multipart body: its JSON, and its content still on the way.
 struct Parts {
-    fields: Fields,
+    fields: Object,
     content: Option<Body>,
 }
 
@@ -122,7 +123,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(fields: &Fields) -> Result<Wanted> {
+    fn of(fields: &Object) -> Result<Wanted> {
         Ok(Wanted {
             name: text(fields, "name")?.filter(|name| !name.is_empty()).ok_or(Error::Missing("name"))?.to_owned(),
             parent_id: text(fields, "parentID")?.filter(|id| !id.is_empty()).unwrap_or(ROOTS[0]).to_owned(),
@@ -133,12 +134,12 @@ impl Wanted {
 
     /// Its size is not taken from the JSON: clients write there what they like, and content tells.
     fn begin(self, into: Place, on_conflict: OnConflict) -> Begin {
-        Begin { into, name: self.name, size_bytes: None, chunk_bytes: 0, modified_ms: self.modified_ms, on_conflict }
+        Begin { modified_ms: self.modified_ms, ..Begin::stream(into, self.name, on_conflict) }
     }
 }
 
-fn on_conflict(query: &Query) -> OnConflict {
-    if query.says("resolveNameConflict") { OnConflict::Rename } else { OnConflict::Refuse }
+fn on_conflict(query: &Fields) -> OnConflict {
+    if says(query, "resolveNameConflict") { OnConflict::Rename } else { OnConflict::Refuse }
 }
 
 // Who and where -------------------------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ fn is_same(a: &Place, b: &Place) -> bool {
 
 pub async fn post_files(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let on_conflict = on_conflict(&Query::of(&call));
+    let on_conflict = on_conflict(&Fields::of_query(&call)?);
     let parts = Parts::of(&mut call).await?;
     let wanted = Wanted::of(&parts.fields)?;
     let into = place_of(&call, &user, &wanted.parent_id).await?;
@@ -226,7 +227,7 @@ async fn make_folder(call: &Call, user: &User, into: &Place, name: &str, on_conf
 
 pub async fn post_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let parts = Parts::of(&mut call).await?;
     let step = Step::of(&query, parts.content)?;
     let wanted = Wanted::of(&parts.fields)?;
@@ -254,8 +255,8 @@ struct Step {
 }
 
 impl Step {
-    fn of(query: &Query, content: Option<Body>) -> Result<Step> {
-        Ok(Step { offset: query.number("offset")?.unwrap_or(0), content, is_last: query.says("done") })
+    fn of(query: &Fields, content: Option<Body>) -> Result<Step> {
+        Ok(Step { offset: query.number("offset")?.unwrap_or(0), content, is_last: says(query, "done") })
     }
 }
 
@@ -280,7 +281,7 @@ async fn open_upload(call: &Call, user: &User) -> Result<Option<String>> {
 
 pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let upload_id = open_upload(&call, &user).await?.ok_or(Error::NotFound(Thing::Upload))?;
     let step = Step::of(&query, Some(call.take_body()))?;
     let item = fill(&call, &user, call.path("id"), &upload_id, step).await?;
@@ -291,22 +292,14 @@ pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
 /// the first step has to begin at 0.
 pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let query = Query::of(&call);
+    let query = Fields::of_query(&call)?;
     let step = Step::of(&query, Some(call.take_body()))?;
     let upload_id = match open_upload(&call, &user).await? {
         Some(upload_id) => upload_id,
         None if step.offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
         None => {
             let (item, into) = target(&call, &user).await?;
-            let name = item.shown.clone();
-            let begin = Begin {
-                into,
-                name,
-                size_bytes: None,
-                chunk_bytes: 0,
-                modified_ms: None,
-                on_conflict: OnConflict::Replace,
-            };
+            let begin = Begin::stream(into, item.shown.clone(), OnConflict::Replace);
             let begun = upload::begin(&call.app, &user, begin).await?;
             remember(&call, &user, call.path("id"), &begun.id).await?;
             begun.id
@@ -329,7 +322,7 @@ pub async fn put_content(mut call: Call) -> Result<Response> {
 
 pub async fn patch_file(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let fields = json_object(&mut call).await?;
+    let fields: Object = call.json().await?;
     let (name, modified_ms) = (text(&fields, "name")?, modified_ms(&fields)?);
     let into = match text(&fields, "parentID")? {
         Some(id) => Some(place_of(&call, &user, id).await?),
@@ -351,7 +344,7 @@ pub async fn patch_file(mut call: Call) -> Result<Response> {
 
 pub async fn post_copy(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let fields = json_object(&mut call).await?;
+    let fields: Object = call.json().await?;
     let into = text(&fields, "destinationParentID")?.ok_or(Error::Missing("destinationParentID"))?;
     let into = place_of(&call, &user, into).await?;
     let (item, _) = target(&call, &user).await?;
@@ -371,7 +364,7 @@ pub async fn delete_file(call: Call) -> Result<Response> {
 mod tests {
     use super::*;
 
-    fn fields(value: Value) -> Fields {
+    fn fields(value: Value) -> Object {
         value.as_object().unwrap().clone()
     }
 
