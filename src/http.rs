@@ -146,6 +146,16 @@ impl Call {
     pub async fn body_bytes(&mut self, limit_bytes: usize) -> Result<Vec<u8>> {
         whole(self.take_body(), limit_bytes, BODY_TIMEOUT).await
     }
+
+    /// A JSON body, whatever its Content-Type calls it.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let bytes = self.body_bytes(BODY_LIMIT_BYTES).await?;
+        // No text column holds a NUL, and no name or word has one.
+        if bytes.windows(6).any(|part| part == br"\u0000") {
+            return Err(Error::invalid("body", "it holds a NUL"));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))
+    }
 }
 
 async fn whole(body: Body, limit_bytes: usize, limit: Duration) -> Result<Vec<u8>> {
@@ -157,16 +167,6 @@ async fn whole(body: Body, limit_bytes: usize, limit: Duration) -> Result<Vec<u8
         }
         Ok(Err(_)) => Err(Error::invalid("body", "it broke off")),
         Err(_) => Err(Error::invalid("body", "it took too long")),
-    }
-
-    /// A JSON body, whatever its Content-Type calls it.
-    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
-        let bytes = self.body_bytes(BODY_LIMIT_BYTES).await?;
-        // No text column holds a NUL, and no name or word has one.
-        if bytes.windows(6).any(|part| part == br"\u0000") {
-            return Err(Error::invalid("body", "it holds a NUL"));
-        }
-        serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))
     }
 }
 
