@@ -65,6 +65,14 @@ pub struct Config {
     pub rescan_minutes: u64,
 }
 
+impl Config {
+    /// Whether a proxy at this address is believed what it says of its visitors.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+}
+
 impl Given {
     /// Fills what was not given from the file, then from the defaults.
     pub fn resolve(self, file: Option<&Path>) -> anyhow::Result<Config> {

@@ -11,7 +11,7 @@ pub mod serve;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -84,6 +84,8 @@ pub struct Call {
 
 /// Forms and JSON bodies are at most this long.
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
+/// And come within this time: whoever sends a byte now and then would hold a connection for ever.
+const BODY_TIMEOUT: Duration = Duration::from_secs(120);
 
 impl Call {
     /// A value of the route's path.
@@ -142,14 +144,7 @@ impl Call {
 
     /// The whole body, up to `limit_bytes`; a body that breaks off is an invalid one.
     pub async fn body_bytes(&mut self, limit_bytes: usize) -> Result<Vec<u8>> {
-        use http_body_util::{BodyExt, LengthLimitError, Limited};
-        match Limited::new(self.take_body(), limit_bytes).collect().await {
-            Ok(body) => Ok(body.to_bytes().to_vec()),
-            Err(cause) if cause.is::<LengthLimitError>() => {
-                Err(Error::TooLarge { size_bytes: limit_bytes as u64 + 1, limit_bytes: limit_bytes as u64 })
-            }
-            Err(_) => Err(Error::invalid("body", "it broke off")),
-        }
+        whole(self.take_body(), limit_bytes, BODY_TIMEOUT).await
     }
 
     /// A JSON body, whatever its Content-Type calls it.
@@ -160,6 +155,18 @@ impl Call {
             return Err(Error::invalid("body", "it holds a NUL"));
         }
         serde_json::from_slice(&bytes).map_err(|error| Error::invalid("body", error.to_string()))
+    }
+}
+
+async fn whole(body: Body, limit_bytes: usize, limit: Duration) -> Result<Vec<u8>> {
+    use http_body_util::{BodyExt, LengthLimitError, Limited};
+    match tokio::time::timeout(limit, Limited::new(body, limit_bytes).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(cause)) if cause.is::<LengthLimitError>() => {
+            Err(Error::TooLarge { size_bytes: limit_bytes as u64 + 1, limit_bytes: limit_bytes as u64 })
+        }
+        Ok(Err(_)) => Err(Error::invalid("body", "it broke off")),
+        Err(_) => Err(Error::invalid("body", "it took too long")),
     }
 }
 
@@ -300,5 +307,20 @@ pub fn put_header(response: &mut Response, name: HeaderName, value: &str) {
 pub fn log_internal(call: &str, error: &Error) {
     if let Error::Internal(cause) = error {
         tracing::error!(call, cause, "internal error");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let begun = stream::iter([Ok::<_, std::io::Error>("user=")]);
+        let body = Body::from_stream(begun.chain(stream::pending()));
+        let answer = whole(body, BODY_LIMIT_BYTES, Duration::from_millis(20)).await;
+        assert!(matches!(answer, Err(Error::Invalid { what: "body", .. })), "{answer:?}");
     }
 }

@@ -289,6 +289,22 @@ both_engines! {
         assert_eq!((owner.views(&share).await, owner.downloads(&share).await), (1, 1));
     }
 
+    async fn whoever_takes_the_bytes_has_seen_the_share(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        for object in [format!("file/{}", stage.large.item_id), "zip".to_owned()] {
+            let share = stage.share(&[("view_limit", "1")]).await;
+            let crawler = stage.guest("Discordbot");
+            assert_eq!(crawler.get(&format!("/s/{share}")).await.status, StatusCode::OK);
+            assert_eq!(stage.owner.views(&share).await, 0);
+            let address = format!("/s/{share}/-/{object}");
+            assert_eq!(crawler.get(&address).await.status, StatusCode::OK);
+            assert_eq!(stage.owner.views(&share).await, 1);
+            assert_eq!(crawler.get(&address).await.status, StatusCode::OK, "the same visitor goes on");
+            assert_eq!(stage.guest("second").get(&address).await.status, StatusCode::NOT_FOUND);
+            assert_eq!(stage.guest("second").get(&format!("/s/{share}")).await.status, StatusCode::NOT_FOUND);
+        }
+    }
+
     async fn an_archive_counts_as_one(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let share = stage.share(&[("download_limit", "2")]).await;

@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod architecture;
+mod attacks;
 mod cli;
 mod cloudreve;
 mod doors;

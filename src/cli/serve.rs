@@ -29,7 +29,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output 
     behind.spawn(transfers::watch_revocations(Arc::clone(&app)));
     behind.spawn(transfers::tend_leases(Arc::clone(&app)));
     behind.spawn(sweep_uploads(Arc::clone(&app)));
-    http::serve::serve(http::router(app), listener, stop).await;
+    http::serve::serve(http::router(Arc::clone(&app)), &app.config, listener, stop).await;
 }
 
 async fn sweep_uploads(app: Arc<App>) {

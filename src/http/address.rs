@@ -27,7 +27,7 @@ pub struct Origin {
 impl Origin {
     pub fn of(config: &Config, connection: Connection, headers: &HeaderMap) -> Origin {
         let peer = connection.peer.ip().to_canonical();
-        let trusted = |address: IpAddr| config.trusted_proxies.iter().any(|net| net.contains(&address));
+        let trusted = |address: IpAddr| config.trusts(address);
         let behind_proxy = trusted(peer);
         let forwarded = |name: &str| match behind_proxy {
             true => {

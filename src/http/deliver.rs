@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
+use tokio::sync::Semaphore;
 
 use super::Call;
 use super::send::{Content, Disposition, Finished, Transfer, mime_of, respond, respond_zip};
@@ -139,6 +140,9 @@ pub async fn zip(call: &Call, name: &str, files: Vec<(Vec<String>, Grant)>) -> R
     Ok(respond_zip(&call.parts.method, plan, name, opener, transfer))
 }
 
+/// Each takes a core, and of a large picture hundreds of MiB.
+static DRAWING: Semaphore = Semaphore::const_new(2);
+
 /// The picture of a track, or an image file, at most `size_px` wide and high. `NotFound(Cover)` when there is none.
 pub async fn cover(call: &Call, grant: Grant, size_px: Option<u32>) -> Result<Response> {
     let item = grant.item().clone();
@@ -146,7 +150,10 @@ pub async fn cover(call: &Call, grant: Grant, size_px: Option<u32>) -> Result<Re
     if call.header(header::IF_NONE_MATCH).is_some_and(|tags| tags.contains(&etag)) {
         return Ok(not_modified());
     }
+    let turn = DRAWING.acquire().await.map_err(|e| Error::internal("drawing", e))?;
     let picture = on_disk(move || {
+        // Goes with the work: who hangs up does not stop it.
+        let _turn = turn;
         let file = root(grant.library())?.open_file(grant.path())?;
         image::of_item(file, grant.item(), size_px)
     })

@@ -320,6 +320,7 @@ pub fn must_wait(tx: &mut Tx, subjects: &[String], now_ms: i64) -> Result<()> {
 /// them has to wait; then nothing is counted.
 pub fn count_try(tx: &mut Tx, subjects: &[String], now_ms: i64) -> Result<()> {
     must_wait(tx, subjects, now_ms)?;
+    tx.run("DELETE FROM throttle WHERE last_ms < $1", args![now_ms - FORGET_MS])?;
     for subject in subjects {
         tx.run(
             "INSERT INTO throttle (subject, failures, last_ms) VALUES ($1, 1, $2)

@@ -141,8 +141,15 @@ fn finish(call: &Call, name: &str, answer: Result<Response>) -> Response {
 
 /// A path of our own pages, or none: nobody is led elsewhere by a link to the sign-in page.
 fn local_path(next: Option<&str>) -> Option<String> {
-    next.filter(|path| path.starts_with("/app/") && !path.contains(['\\', '\r', '\n']) && !path.contains("//"))
-        .map(str::to_owned)
+    let leads_on = |path: &&str| {
+        let (names, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
+        names.starts_with("/app/")
+            // Browsers drop tabs and line ends from an address, and climb at dots, also at encoded ones.
+            && !path.contains(|c: char| c == '\\' || c.is_control())
+            && !names.contains("//")
+            && !names.to_ascii_lowercase().replace("%2e", ".").split('/').any(|name| name == ".." || name == ".")
+    };
+    next.filter(leads_on).map(str::to_owned)
 }
 
 async fn sign_in_page(call: Call) -> Response {

@@ -395,6 +395,10 @@ fn lease_for(
     facts.lease = Some(before.unwrap_or(taken));
     admit(facts, visitor, now_ms)?;
     facts.lease = Some(taken);
+    // Whoever takes the bytes has seen the share, whatever it says it is and however it learned where they lie.
+    if facts.share.terms.view_limit.is_some() && !facts.admitted {
+        shares::count_view(tx, facts.share.key, visitor, now_ms)?;
+    }
     Ok(())
 }
 

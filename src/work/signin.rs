@@ -3,9 +3,14 @@
 //! A password costs argon2 once: what fitted is remembered in memory, bound to the stored hash, so that no later call
 //! pays again. All tries pass the one limiter.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use md5::{Digest, Md5};
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use crate::account::password;
 use crate::account::token::{Purpose, random_base62, same, sha256};
@@ -23,13 +28,31 @@ pub struct HotCredentials {
     fitted: Cache<Vec<u8>, ()>,
     /// Each check takes 19 MiB and a core for a while.
     hashing: Semaphore,
+    turns: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Default for HotCredentials {
     fn default() -> HotCredentials {
-        HotCredentials { fitted: Cache::new(10_000), hashing: Semaphore::new(2) }
+        HotCredentials { fitted: Cache::new(10_000), hashing: Semaphore::new(2), turns: Mutex::default() }
     }
 }
+
+impl HotCredentials {
+    /// One at a time of all that bear this name.
+    async fn turn(&self, name: String) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| turn.strong_count() > 0);
+            let turn = turns.get(&name).and_then(Weak::upgrade).unwrap_or_default();
+            turns.insert(name, Arc::downgrade(&turn));
+            turn
+        };
+        turn.lock_owned().await
+    }
+}
+
+/// No name, address or password is longer. Longer ones are wrong, and not worth a look.
+const LONGEST_LOGIN_BYTES: usize = 1024;
 
 /// Whether `secret` is what `hash` was made of; `None` stands for what does not exist and takes as long. Wrong tries are
 /// counted against `subject` from the visitor's network.
@@ -42,6 +65,8 @@ async fn check(app: &App, subject: &str, secret: &str, hash: Option<String>, vis
     let subjects = vec![format!("{subject} {}", visitor.network())];
     let counted = subjects.clone();
     app.db.write(move |tx| accounts::count_try(tx, &counted, now_ms())).await?;
+    // Whoever floods waits behind themselves alone: another network's try is at most one of each network's away.
+    let _turn = app.hot.turn(format!("hash {}", visitor.network())).await;
     let permit = app.hot.hashing.acquire().await.map_err(|e| Error::internal("hashing", e))?;
     let secret = secret.to_owned();
     let right = tokio::task::spawn_blocking(move || password::verify(&secret, hash.as_deref()))
@@ -55,17 +80,26 @@ async fn check(app: &App, subject: &str, secret: &str, hash: Option<String>, vis
     Ok(right)
 }
 
-fn login_subject(login: &str) -> String {
-    format!("login {}", name_key(login))
+/// What tries are counted against: one count for all names of an account, and one of bounded length for each name that
+/// is nobody's.
+fn login_subject(login: &str, found: Option<&User>) -> String {
+    match found {
+        Some(user) => format!("account {}", user.key.0),
+        None => format!("login {}", URL_SAFE_NO_PAD.encode(sha256(&name_key(login)))),
+    }
 }
 
 /// By user name or mail address and password. `WrongCredentials` tells neither which was wrong nor whether there is
 /// such a user.
 pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
+    if login.len().max(password.len()) > LONGEST_LOGIN_BYTES {
+        return Err(Error::WrongCredentials);
+    }
     let name = login.to_owned();
     let found = app.db.read(move |tx| user_and_password(tx, &name)).await?;
     let hash = found.as_ref().map(|(_, stored)| stored.hash.clone());
-    match (check(app, &login_subject(login), password, hash, visitor).await?, found) {
+    let subject = login_subject(login, found.as_ref().map(|(user, _)| user));
+    match (check(app, &subject, password, hash, visitor).await?, found) {
         (true, Some((user, _))) if user.is_active() => Ok(user),
         _ => Err(Error::WrongCredentials),
     }
@@ -86,14 +120,20 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
     if app.config.token_login == Switch::Off {
         return Err(Error::Unsupported("token login"));
     }
-    let name = login.to_owned();
-    let subjects = vec![format!("{} {}", login_subject(login), visitor.network())];
-    let counted = subjects.clone();
-    let (found, wait) = app
+    if login.len() > LONGEST_LOGIN_BYTES {
+        return Err(Error::WrongCredentials);
+    }
+    let (name, network) = (login.to_owned(), visitor.network());
+    // A right token counts as no try, since each call brings a new one: so that a hundred guesses at once are a hundred,
+    // each looks at what the one before it came to.
+    let _turn = app.hot.turn(format!("token {} {network}", name_key(login))).await;
+    let (found, subjects, wait) = app
         .db
         .read(move |tx| {
             let found = user_and_password(tx, &name)?;
-            Ok((found, accounts::must_wait(tx, &counted, now_ms())))
+            let subjects = vec![format!("{} {network}", login_subject(&name, found.as_ref().map(|(user, _)| user)))];
+            let wait = accounts::must_wait(tx, &subjects, now_ms());
+            Ok((found, subjects, wait))
         })
         .await?;
     wait?;
@@ -322,6 +362,9 @@ pub async fn unlock(app: &App, id: &str, password: &str, visitor: &mut Visitor) 
             Ok(Some((share.key, share.epoch, stored)))
         })
         .await?;
+    if password.len() > LONGEST_LOGIN_BYTES {
+        return Err(Error::ShareLocked);
+    }
     let (known, hash) = match found {
         Some((_, _, None)) => return Ok(()),
         Some((key, epoch, Some(stored))) => (Some((key, epoch)), Some(stored.hash)),
