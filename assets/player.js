@@ -2,10 +2,12 @@
 //
 // The list in the page is the playlist: each [data-track] holds a link to its sound. Two <audio> elements take turns: while
 // one plays, the other loads the track that follows and is started a moment before the end, since starting it at `ended`
-// leaves a gap that can be heard.
+// leaves a gap that can be heard. A list without data-preload spends a download on every track that is loaded: there each
+// track is loaded when its turn comes, gap or not.
 
 const rows = [...document.querySelectorAll("[data-track]")];
 const list = document.querySelector(".tracks");
+const mayPreload = list.hasAttribute("data-preload");
 const LEAD_S = 0.02;
 const JUMP_S = 5;
 
@@ -138,6 +140,7 @@ function seekTo(seconds) {
 
 function prepareNext() {
   const index = current + 1;
+  if (!mayPreload) return;
   if (waitingFor === index || !tracks[index]) return;
   // The element that was handed over may still be playing its end.
   if (!waiting.paused && !waiting.ended) return;
@@ -280,7 +283,11 @@ for (const [index, { row }] of tracks.entries()) {
 const all = document.querySelector("[data-play-all]");
 if (all) {
   all.hidden = false;
-  all.addEventListener("click", () => play(0));
+  all.addEventListener("click", () => {
+    play(0);
+    // Where the space bar pauses, instead of beginning again.
+    find("[data-do=toggle]").focus({ preventScroll: true });
+  });
 }
 
 document.addEventListener("keydown", (event) => {

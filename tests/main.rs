@@ -12,6 +12,7 @@ mod kill;
 mod limits;
 mod mycloud;
 mod revoke;
+mod rights;
 mod scan;
 mod server;
 mod sharing;

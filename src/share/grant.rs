@@ -72,6 +72,13 @@ pub struct ShareFacts {
     pub admitted: bool,
 }
 
+impl ShareFacts {
+    /// A share grants at most what its owner may do now: read in that library, and share what is there.
+    pub fn owner_may_share(&self, library: LibraryKey) -> bool {
+        self.owner_rights.iter().any(|(key, bits)| *key == library && bits.has(Action::Share.needs()))
+    }
+}
+
 /// What somebody comes by.
 #[derive(Debug, Clone, Copy)]
 pub enum Through<'a> {
@@ -247,10 +254,11 @@ impl Scope {
     }
 }
 
-/// What a user may look through, of all libraries with their rows.
-pub fn scope(user: &User, libraries: &[(Library, Rows)]) -> Scope {
-    let readable = |(library, rows): &&(Library, Rows)| rights_in(user, library, rows).has(Bits::READ);
-    Scope { libraries: libraries.iter().filter(readable).map(|(library, _)| library.key).collect(), user: user.key }
+/// Where a user may do this, of all libraries with their rows: `See` bounds what they look through, `Share` what they
+/// make shares of.
+pub fn scope(user: &User, libraries: &[(Library, Rows)], action: Action) -> Scope {
+    let allowed = |(library, rows): &&(Library, Rows)| rights_in(user, library, rows).has(action.needs());
+    Scope { libraries: libraries.iter().filter(allowed).map(|(library, _)| library.key).collect(), user: user.key }
 }
 
 /// May this visitor do this to this item, coming this way?
@@ -272,10 +280,9 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
         }
         Through::Share(facts) => {
             let admitted = admit(facts, visitor, now_ms)?;
-            let owner_reads =
-                facts.owner_rights.iter().any(|(l, bits)| *l == placed.item.library && bits.has(Bits::READ));
+            let owner_may = facts.owner_may_share(placed.item.library);
             let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
-            if !owner_reads || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
+            if !owner_may || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
                 return Err(missing(&placed.item));
             }
             let share = Some((facts.share.key, facts.share.epoch));

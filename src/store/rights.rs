@@ -6,7 +6,7 @@ use crate::account::User;
 use crate::args;
 use crate::error::Result;
 use crate::library::{Library, LibraryKey};
-use crate::share::grant::{self, Rows, Scope, rights_in};
+use crate::share::grant::{self, Action, Rows, Scope, rights_in};
 use crate::share::{Bits, Subject};
 
 /// All libraries with what is given on each.
@@ -38,7 +38,12 @@ pub fn in_library(tx: &mut Tx, user: &User, key: LibraryKey) -> Result<Bits> {
 
 /// What the user may look through.
 pub fn scope(tx: &mut Tx, user: &User) -> Result<Scope> {
-    Ok(grant::scope(user, &all(tx)?))
+    Ok(grant::scope(user, &all(tx)?, Action::See))
+}
+
+/// Of what the user may make shares.
+pub fn shareable(tx: &mut Tx, user: &User) -> Result<Scope> {
+    Ok(grant::scope(user, &all(tx)?, Action::Share))
 }
 
 /// Gives a subject these rights in a library, in place of what it had there.

@@ -7,6 +7,9 @@ use sha2::{Digest, Sha256};
 /// May be cached for ever: a change of content is a change of name.
 pub const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
+/// In the place of a picture that cannot be shown.
+pub const NO_PICTURE: &[u8] = include_bytes!("../../assets/no-picture.svg");
+
 struct Asset {
     name: &'static str,
     mime: &'static str,

@@ -5,10 +5,11 @@ use axum::response::Response;
 
 use super::pages::{
     Crumb, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey, MadeShare,
-    RevokePage, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem,
+    PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem,
+    local_time,
 };
 use super::visit::SESSION_COOKIE;
-use super::{error_page, lead_to, page, refuse_foreign_post};
+use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::handle;
@@ -115,8 +116,7 @@ async fn user(call: &Call) -> Result<User, Box<Response>> {
         Ok(None) => {
             let here = call.parts.uri.path_and_query().map_or("/app/shares", |path| path.as_str());
             let next = if call.parts.method == Method::POST { "/app/shares" } else { here };
-            let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);
-            Err(Box::new(lead_to(&format!("{}/app/sign-in?next={next}", call.origin.prefix()))))
+            Err(Box::new(lead_to(&format!("{}/app/sign-in?next={}", call.origin.prefix(), encoded(next)))))
         }
         Err(error) => Err(Box::new(error_page("signIn", call.origin.prefix(), &error))),
     }
@@ -318,11 +318,13 @@ async fn new_share_page(call: Call) -> Response {
     match user(&call).await {
         Ok(user) => {
             let answer = async {
-                let item_ids = Fields::of_query(&call)?.all("item");
+                let query = Fields::of_query(&call)?;
+                let item_ids = query.all("item");
                 if item_ids.is_empty() {
-                    return Ok(lead_to(&format!("{}/app/files", call.origin.prefix())));
+                    let folder = query.get("in").map(|id| format!("in={}&", encoded(id))).unwrap_or_default();
+                    return Ok(lead_to(&format!("{}/app/files?{folder}ticked=0", call.origin.prefix())));
                 }
-                blank_form(&call, &user, item_ids, None).await
+                new_form(&call, &user, item_ids, blank(), None).await
             };
             finish(&call, "newSharePage", answer.await)
         }
@@ -330,7 +332,49 @@ async fn new_share_page(call: Call) -> Response {
     }
 }
 
-async fn blank_form(call: &Call, user: &User, item_ids: Vec<String>, problem: Option<FormProblem>) -> Result<Response> {
+fn blank() -> ShareFields {
+    ShareFields {
+        title: String::new(),
+        description: String::new(),
+        slug: String::new(),
+        password_is: PasswordIs::Cleared,
+        password: String::new(),
+        expires: String::new(),
+        view_limit: String::new(),
+        download_limit: String::new(),
+        mode: FormMode::Read,
+        downloads_allowed: true,
+    }
+}
+
+/// What was typed, for a form that has to be put right.
+fn typed(fields: &Fields) -> ShareFields {
+    let text = |name| fields.get(name).unwrap_or_default().to_owned();
+    ShareFields {
+        title: text("title"),
+        description: text("description"),
+        slug: text("slug"),
+        password_is: match fields.get("password_is") {
+            Some("set") => PasswordIs::Set,
+            Some("clear") => PasswordIs::Cleared,
+            _ => PasswordIs::Kept,
+        },
+        password: text("password"),
+        expires: text("expires"),
+        view_limit: text("view_limit"),
+        download_limit: text("download_limit"),
+        mode: if fields.get("mode") == Some("listen") { FormMode::Listen } else { FormMode::Read },
+        downloads_allowed: fields.get("downloads") == Some("allowed"),
+    }
+}
+
+async fn new_form(
+    call: &Call,
+    user: &User,
+    item_ids: Vec<String>,
+    fields: ShareFields,
+    problem: Option<FormProblem>,
+) -> Result<Response> {
     let (owner, visitor, ids) = (user.clone(), call.guest().with_user(user.clone()), item_ids.clone());
     let item_names = call
         .app
@@ -347,18 +391,15 @@ async fn blank_form(call: &Call, user: &User, item_ids: Vec<String>, problem: Op
         user: user.display_name.clone(),
         of: FormOf::New { item_ids },
         item_names,
-        title: String::new(),
-        description: String::new(),
-        slug: String::new(),
         has_password: false,
-        expires_ms: None,
-        view_limit: None,
-        download_limit: None,
-        mode: FormMode::Read,
-        downloads_allowed: true,
+        fields,
         problem,
     };
-    Ok(page(StatusCode::OK, &view))
+    Ok(page(form_status(&view), &view))
+}
+
+fn form_status(view: &ShareFormPage) -> StatusCode {
+    if view.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }
 }
 
 /// What a filled-in form wishes. The page can say all of it, so what is empty is cleared.
@@ -401,7 +442,7 @@ async fn make_share(mut call: Call) -> Response {
             let answer = match create(&call, &user, &fields).await {
                 Ok(share) => Ok(lead_to(&format!("{}/app/shares?made={}", call.origin.prefix(), share.id))),
                 Err(error) => match problem_of(&error) {
-                    Some(problem) => blank_form(&call, &user, fields.all("item"), Some(problem)).await,
+                    Some(problem) => new_form(&call, &user, fields.all("item"), typed(&fields), Some(problem)).await,
                     None => Err(error),
                 },
             };
@@ -445,12 +486,13 @@ fn problem_of(error: &Error) -> Option<FormProblem> {
 
 async fn edit_share_page(call: Call) -> Response {
     match user(&call).await {
-        Ok(user) => finish(&call, "editSharePage", filled_form(&call, &user, None).await),
+        Ok(user) => finish(&call, "editSharePage", edit_form(&call, &user, None).await),
         Err(elsewhere) => *elsewhere,
     }
 }
 
-async fn filled_form(call: &Call, user: &User, problem: Option<FormProblem>) -> Result<Response> {
+/// The form of a share as it is, or as it was typed.
+async fn edit_form(call: &Call, user: &User, typed: Option<(ShareFields, FormProblem)>) -> Result<Response> {
     let (owner, id) = (user.clone(), call.path("id").to_owned());
     let (share, item_names) = call
         .app
@@ -461,37 +503,47 @@ async fn filled_form(call: &Call, user: &User, problem: Option<FormProblem>) -> 
             Ok((share, names))
         })
         .await?;
-    let count = |n: i64| n.max(0).unsigned_abs();
+    let (fields, problem) = match typed {
+        Some((fields, problem)) => (fields, Some(problem)),
+        None => (fields_of(&share), None),
+    };
     let view = ShareFormPage {
         base: call.origin.prefix().to_owned(),
         user: user.display_name.clone(),
         of: FormOf::Edit { id: share.id.clone(), link: link_of(call, &share) },
         item_names,
-        title: share.title,
-        description: share.description,
-        slug: share.slug.unwrap_or_default(),
         has_password: share.terms.has_password,
-        expires_ms: share.terms.expires_ms,
-        view_limit: share.terms.view_limit.map(count),
-        download_limit: share.terms.download_limit.map(count),
-        mode: if share.terms.mode == Mode::Listen { FormMode::Listen } else { FormMode::Read },
-        downloads_allowed: share.terms.downloads_allowed,
+        fields,
         problem,
     };
-    Ok(page(StatusCode::OK, &view))
+    Ok(page(form_status(&view), &view))
+}
+
+fn fields_of(share: &Share) -> ShareFields {
+    let terms = &share.terms;
+    let number = |limit: Option<i64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+    ShareFields {
+        title: share.title.clone(),
+        description: share.description.clone(),
+        slug: share.slug.clone().unwrap_or_default(),
+        password_is: if terms.has_password { PasswordIs::Kept } else { PasswordIs::Cleared },
+        password: String::new(),
+        expires: terms.expires_ms.map(local_time).unwrap_or_default(),
+        view_limit: number(terms.view_limit),
+        download_limit: number(terms.download_limit),
+        mode: if terms.mode == Mode::Listen { FormMode::Listen } else { FormMode::Read },
+        downloads_allowed: terms.downloads_allowed,
+    }
 }
 
 async fn edit_share(mut call: Call) -> Response {
     match form(&mut call).await {
         Ok((user, fields)) => {
-            let edited = match wish_of(&fields) {
-                Ok(wish) => sharing::edit(&call.app, user.key, call.path("id"), wish).await,
-                Err(error) => Err(error),
-            };
+            let edited = edit(&call, &user, &fields).await;
             let answer = match edited {
                 Ok(_) => Ok(lead_to(&format!("{}/app/shares", call.origin.prefix()))),
                 Err(error) => match problem_of(&error) {
-                    Some(problem) => filled_form(&call, &user, Some(problem)).await,
+                    Some(problem) => edit_form(&call, &user, Some((typed(&fields), problem))).await,
                     None => Err(error),
                 },
             };
@@ -499,6 +551,18 @@ async fn edit_share(mut call: Call) -> Response {
         }
         Err(elsewhere) => *elsewhere,
     }
+}
+
+async fn edit(call: &Call, user: &User, fields: &Fields) -> Result<()> {
+    let mut wish = wish_of(fields)?;
+    let (owner, id) = (user.key, call.path("id").to_owned());
+    let share = call.app.db.read(move |tx| shares::owned(tx, owner, &id)).await?;
+    // The field knows minutes only, and a share that has expired may still be given another title.
+    if fields.get("expires").is_some() && fields.get("expires") == share.terms.expires_ms.map(local_time).as_deref() {
+        wish.expires_ms = Change::Keep;
+    }
+    sharing::edit(&call.app, owner, &share.id, wish).await?;
+    Ok(())
 }
 
 async fn revoke_page(call: Call) -> Response {
@@ -587,8 +651,15 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
             rows.push(FileRow { item_id, name: entry.shown, size_bytes: entry.item.size_bytes, modified_ms, kind });
         }
     }
-    let view =
-        FilesPage { base: call.origin.prefix().to_owned(), user: user.display_name, path, folders, files: rows, after };
+    let view = FilesPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name,
+        path,
+        folders,
+        files: rows,
+        after,
+        nothing_ticked: query.get("ticked") == Some("0"),
+    };
     Ok(page(StatusCode::OK, &view))
 }
 

@@ -4,7 +4,8 @@
 //! `base` is the path that the server stands beneath, without a slash at the end (`""` or `"/shelf"`).
 
 use askama::Template;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::encoded;
 
 /// Own filters of the templates.
 mod filters {
@@ -44,12 +45,6 @@ mod filters {
     #[askama::filter_fn]
     pub fn iso(ms: &i64, _: &dyn Values) -> Result<String> {
         Ok(utc(*ms, "%Y-%m-%dT%H:%M:%SZ"))
-    }
-
-    /// For the value of `<input type=datetime-local>`.
-    #[askama::filter_fn]
-    pub fn local(ms: &i64, _: &dyn Values) -> Result<String> {
-        Ok(utc(*ms, "%Y-%m-%dT%H:%M"))
     }
 
     /// Length of a track: `3:07`, `1:02:03`.
@@ -106,6 +101,8 @@ pub struct SharePage {
     /// The album that the shown folder is, if its tracks form one.
     pub album: Option<Album>,
     pub folders: Vec<FolderRow>,
+    /// The share is one file, and not a folder that holds one.
+    pub is_one_file: bool,
     /// In playing order; not in `files` as well.
     pub tracks: Vec<TrackRow>,
     pub files: Vec<FileRow>,
@@ -114,6 +111,7 @@ pub struct SharePage {
     pub after: Option<String>,
 }
 
+/// Of a folder or a share.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Holds {
     pub folders: u64,
@@ -160,7 +158,8 @@ pub struct FolderRow {
 #[derive(Debug, Clone)]
 pub struct TrackRow {
     pub item_id: String,
-    pub number: Option<u32>,
+    /// On its album, else its place in the list.
+    pub number: Option<u64>,
     pub disc: Option<u32>,
     /// The file's name if it has no title.
     pub title: String,
@@ -235,7 +234,7 @@ impl Kind {
 
 impl SharePage {
     fn address(&self) -> String {
-        format!("{}/s/{}", self.base, utf8_percent_encode(&self.id, NON_ALPHANUMERIC))
+        format!("{}/s/{}", self.base, encoded(&self.id))
     }
 
     /// To be followed by an item's id.
@@ -252,10 +251,36 @@ impl SharePage {
         }
     }
 
-    /// Pictures are laid out as pictures when they are most of a folder.
+    fn has_long_heading(&self) -> bool {
+        self.heading().chars().count() > 48
+    }
+
+    /// The one file that a share is.
+    fn only_file(&self) -> Option<&FileRow> {
+        match (self.files.as_slice(), self.is_one_file) {
+            ([file], true) => Some(file),
+            _ => None,
+        }
+    }
+
+    fn only_track(&self) -> Option<&TrackRow> {
+        match (self.tracks.as_slice(), self.is_one_file) {
+            ([track], true) => Some(track),
+            _ => None,
+        }
+    }
+
+    /// Id and size of the one file that a share is.
+    fn only(&self) -> Option<(&str, u64)> {
+        let track = self.only_track().map(|track| (track.item_id.as_str(), track.size_bytes));
+        track.or(self.only_file().map(|file| (file.item_id.as_str(), file.size_bytes)))
+    }
+
+    /// Pictures are laid out as pictures when they are most of a folder, or all of a share.
     fn is_gallery(&self) -> bool {
         let images = self.files.iter().filter(|file| file.kind == Kind::Image).count();
-        images >= 3 && images * 2 > self.files.len() + self.tracks.len()
+        let is_picture = self.only_file().is_some_and(|file| file.kind == Kind::Image);
+        is_picture || images >= 3 && images * 2 > self.files.len() + self.tracks.len()
     }
 
     fn pictures(&self) -> impl Iterator<Item = &FileRow> {
@@ -276,6 +301,11 @@ impl SharePage {
         self.folders.is_empty() && self.tracks.is_empty() && self.files.is_empty()
     }
 
+    /// Whether a player may load a track before its turn: not where every track that is loaded spends a download.
+    fn may_preload(&self) -> bool {
+        self.downloads_left.is_none()
+    }
+
     fn may_keep(&self) -> bool {
         matches!(self.downloads, Downloads::Allowed { .. })
     }
@@ -286,7 +316,9 @@ impl SharePage {
 
     fn zip_size_bytes(&self) -> Option<u64> {
         match self.downloads {
-            Downloads::Allowed { zip_size_bytes } => zip_size_bytes,
+            Downloads::Allowed { zip_size_bytes } => {
+                zip_size_bytes.filter(|_| !self.is_empty() && self.only().is_none())
+            }
             Downloads::Refused | Downloads::ListenOnly => None,
         }
     }
@@ -464,6 +496,8 @@ pub struct FilesPage {
     pub folders: Vec<FolderRow>,
     pub files: Vec<FileRow>,
     pub after: Option<String>,
+    /// The form came back without anything ticked.
+    pub nothing_ticked: bool,
 }
 
 impl FilesPage {
@@ -490,17 +524,45 @@ pub struct ShareFormPage {
     pub of: FormOf,
     /// Names of the items that it shares.
     pub item_names: Vec<String>,
+    pub has_password: bool,
+    pub fields: ShareFields,
+    /// What was wrong with the form as it came, to be put right.
+    pub problem: Option<FormProblem>,
+}
+
+/// The texts of the form's fields, as they are to be shown: a share's own, or what was typed when that has to be put right.
+#[derive(Clone)]
+pub struct ShareFields {
     pub title: String,
     pub description: String,
     pub slug: String,
-    pub has_password: bool,
-    pub expires_ms: Option<i64>,
-    pub view_limit: Option<u64>,
-    pub download_limit: Option<u64>,
+    pub password_is: PasswordIs,
+    pub password: String,
+    pub expires: String,
+    pub view_limit: String,
+    pub download_limit: String,
     pub mode: FormMode,
     pub downloads_allowed: bool,
-    /// What was wrong with the form as it came, to be put right.
-    pub problem: Option<FormProblem>,
+}
+
+/// A password that was typed is not printed.
+impl std::fmt::Debug for ShareFields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShareFields").field("title", &self.title).finish_non_exhaustive()
+    }
+}
+
+/// What the form does to the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordIs {
+    Kept,
+    Set,
+    Cleared,
+}
+
+/// A time as the value of `<input type=datetime-local>`, in UTC.
+pub fn local_time(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|time| time.strftime("%Y-%m-%dT%H:%M").to_string()).unwrap_or_default()
 }
 
 #[derive(Debug, Clone)]
@@ -538,7 +600,15 @@ impl ShareFormPage {
     }
 
     fn is_listen(&self) -> bool {
-        self.mode == FormMode::Listen
+        self.fields.mode == FormMode::Listen
+    }
+
+    fn sets_password(&self) -> bool {
+        self.fields.password_is == PasswordIs::Set
+    }
+
+    fn clears_password(&self) -> bool {
+        self.fields.password_is == PasswordIs::Cleared
     }
 }
 
@@ -625,6 +695,7 @@ mod tests {
             tracks: vec![track("Salt")],
             files: vec![file("notes.txt", Kind::Text)],
             downloads: Downloads::Allowed { zip_size_bytes: Some(2_600_000) },
+            is_one_file: false,
             after: None,
         }
     }
@@ -726,6 +797,7 @@ mod tests {
             folders: vec![],
             files: vec![file(HOSTILE, Kind::Other)],
             after: None,
+            nothing_ticked: false,
         };
         assert_tame(&files.render().unwrap());
         let keys = KeysPage {
@@ -745,15 +817,19 @@ mod tests {
             user: "Mira".to_owned(),
             of: FormOf::New { item_ids: vec!["fFile".to_owned()] },
             item_names: vec![],
-            title: "a \"b\" <c>\u{202e}".to_owned(),
-            description: "</textarea>".to_owned(),
-            slug: String::new(),
             has_password: true,
-            expires_ms: Some(1_796_306_700_000),
-            view_limit: None,
-            download_limit: Some(5),
-            mode: FormMode::Listen,
-            downloads_allowed: false,
+            fields: ShareFields {
+                title: "a \"b\" <c>\u{202e}".to_owned(),
+                description: "</textarea>".to_owned(),
+                slug: String::new(),
+                password_is: PasswordIs::Set,
+                password: "Secret1".to_owned(),
+                expires: local_time(1_796_306_700_000),
+                view_limit: "many".to_owned(),
+                download_limit: "5".to_owned(),
+                mode: FormMode::Listen,
+                downloads_allowed: false,
+            },
             problem: Some(FormProblem { field: "slug".to_owned(), message: "Taken".to_owned() }),
         }
         .render()
@@ -762,7 +838,8 @@ mod tests {
         assert!(page.contains(">&#60;/textarea&#62;</textarea>"));
         assert!(page.contains("value=\"2026-12-03T14:05\""));
         assert!(page.contains("id=\"slug-problem\">Taken"));
-        assert!(page.contains("value=\"keep\" checked"));
+        assert!(page.contains("value=\"set\" checked") && page.contains("value=\"Secret1\""));
+        assert!(page.contains("value=\"many\"") && page.contains("value=\"5\""));
         assert!(page.contains("value=\"listen\" checked"));
     }
 
@@ -825,12 +902,35 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_one_file_offers_the_file_and_no_archive() {
+        let one = SharePage { folders: vec![], files: vec![], is_one_file: true, ..share() }.render().unwrap();
+        assert!(!one.contains("/-/zip"));
+        assert!(one.contains("/-/file/fTrack?download=1") && one.contains(">Play<"));
+        let empty = SharePage { folders: vec![], tracks: vec![], files: vec![], ..share() }.render().unwrap();
+        assert!(!empty.contains("/-/zip"));
+    }
+
+    #[test]
+    fn a_player_loads_nothing_ahead_where_that_spends_downloads() {
+        assert!(!share().render().unwrap().contains("data-preload"));
+        assert!(SharePage { downloads_left: None, ..share() }.render().unwrap().contains("data-preload"));
+    }
+
+    #[test]
     fn pictures_become_a_gallery_when_they_are_most_of_a_folder() {
         let page = |images: usize, others: usize| {
             let images = (0..images).map(|_| file("a.jpg", Kind::Image));
             let files = images.chain((0..others).map(|_| file("b.txt", Kind::Text))).collect();
             SharePage { tracks: vec![], files, ..share() }.render().unwrap()
         };
+        let only = SharePage {
+            folders: vec![],
+            tracks: vec![],
+            files: vec![file("a.jpg", Kind::Image)],
+            is_one_file: true,
+            ..share()
+        };
+        assert!(only.render().unwrap().contains("class=\"gallery one\""));
         assert!(page(4, 3).contains("class=\"gallery\""));
         assert!(!page(4, 4).contains("class=\"gallery\""));
         assert!(!page(2, 0).contains("class=\"gallery\""));

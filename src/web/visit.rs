@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::pages::{
     Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, SharePage, TrackRow,
 };
-use super::{error_page, lead_to, page, refuse_foreign_post};
+use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
@@ -128,7 +128,7 @@ fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor) {
     let signed = format!("{ticket}.{key}.{epoch}");
     let signature = URL_SAFE_NO_PAD.encode(call.app.keys.sign(Purpose::ShareCookie, signed.as_bytes()));
     let secure = if call.origin.is_secure() { "; Secure" } else { "" };
-    let path = format!("{}/s/{}", call.origin.prefix(), call.path("id"));
+    let path = format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id")));
     let cookie =
         format!("{COOKIE}={signed}.{signature}; Path={path}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}");
     put_header(response, header::SET_COOKIE, &cookie);
@@ -209,8 +209,11 @@ struct Shown {
     album: Option<MusicAlbum>,
     holds: Holds,
     size_here_bytes: u64,
+    /// How many entries of the folder come before those that are shown.
+    offset: u64,
     after: Option<u64>,
     heading: String,
+    is_one_file: bool,
 }
 
 fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
@@ -222,8 +225,9 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     };
     let heading = match &contents {
         Contents::Folder(item) | Contents::File(item) => item.shown.clone(),
-        Contents::Set(_) => name_of_set(tx, facts)?,
+        Contents::Set(items) => name_of_set(tx, facts, items)?,
     };
+    let is_one_file = matches!(contents, Contents::File(_));
     let mut holds = Holds::default();
     for top in &tops {
         let totals = library::totals(tx, top.key)?;
@@ -263,16 +267,24 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     let tracks = music::tracks(tx, &scope, &audio)?;
     let album = album_of(tx, &scope, &tracks)?;
     let after = (offset + PAGE_ROWS < total).then_some(offset + PAGE_ROWS);
-    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading })
+    let heading = match tracks.as_slice() {
+        [track] if is_one_file && !track.title.is_empty() => track.title.clone(),
+        _ => heading,
+    };
+    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading, is_one_file, offset })
 }
 
 /// What a share without a title of its own is called.
-fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
+fn name_of_set(tx: &mut Tx, facts: &ShareFacts, items: &[Item]) -> Result<String> {
     Ok(match facts.share.items.as_slice() {
         [shared @ (Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_))] => {
             sharing::name_of(tx, &facts.owner, *shared)?.unwrap_or_else(|| "Shared music".to_owned())
         }
-        _ => "Shared files".to_owned(),
+        _ => match items {
+            [] => "Shared files".to_owned(),
+            [one] => one.shown.clone(),
+            [first, rest @ ..] => format!("{} and {} more", first.shown, rest.len()),
+        },
     })
 }
 
@@ -326,7 +338,8 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
         path: shown.path.iter().map(|item| Crumb { item_id: item.id.clone(), name: item.shown.clone() }).collect(),
         album,
         folders: Vec::new(),
-        tracks: shown.tracks.iter().map(track_row).collect(),
+        is_one_file: shown.is_one_file,
+        tracks: Vec::new(),
         files: Vec::new(),
         downloads: match (terms.mode, terms.downloads_allowed) {
             (Mode::Listen, _) => Downloads::ListenOnly,
@@ -335,6 +348,14 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
         },
         after: shown.after.map(|after| after.to_string()),
     };
+    for (place, track) in (shown.offset + 1..).zip(&shown.tracks) {
+        let row = track_row(track);
+        // Away from its album a track's number tells nothing: two may bear the same.
+        page.tracks.push(match page.album {
+            Some(_) => row,
+            None => TrackRow { number: Some(place), disc: None, ..row },
+        });
+    }
     for item in &shown.items {
         if item.is_folder() {
             page.folders.push(FolderRow {
@@ -364,7 +385,7 @@ fn shown_artist(name: &str) -> Option<String> {
 fn track_row(track: &Track) -> TrackRow {
     TrackRow {
         item_id: track.item.id.clone(),
-        number: track.number,
+        number: track.number.map(u64::from),
         disc: track.disc,
         title: if track.title.is_empty() { track.item.shown.clone() } else { track.title.clone() },
         artist: shown_artist(&track.artist_name),
@@ -419,12 +440,10 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
         })
         .await?;
     let place = match &folder {
-        Some(folder) => {
-            format!("?in={}", percent_encoding::utf8_percent_encode(folder, percent_encoding::NON_ALPHANUMERIC))
-        }
+        Some(folder) => format!("?in={}", encoded(folder)),
         None => String::new(),
     };
-    let address = format!("{}/s/{}{place}", call.origin.prefix(), call.path("id"));
+    let address = format!("{}/s/{}{place}", call.origin.prefix(), encoded(call.path("id")));
     let Some(owner) = owner else { return Ok(lead_to(&address)) };
     match signin::unlock(&call.app, call.path("id"), password, &mut visitor).await {
         Ok(()) => {}
@@ -471,7 +490,21 @@ async fn picture(call: &Call, size_px: u32) -> Result<Response> {
 }
 
 async fn thumb(call: Call) -> Response {
-    picture(&call, THUMB_PX).await.unwrap_or_else(|error| error_page("thumb", call.origin.prefix(), &error))
+    match picture(&call, THUMB_PX).await {
+        Ok(response) => response,
+        Err(Error::NotFound(Thing::Cover)) => no_picture(),
+        Err(error) => error_page("thumb", call.origin.prefix(), &error),
+    }
+}
+
+/// Still not found, but a gallery shows it in the place of a picture that cannot be read.
+fn no_picture() -> Response {
+    let mut response = (StatusCode::NOT_FOUND, super::assets::NO_PICTURE).into_response();
+    put_header(&mut response, header::CONTENT_TYPE, "image/svg+xml");
+    put_header(&mut response, header::CACHE_CONTROL, "private, no-store");
+    put_header(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 async fn cover(call: Call) -> Response {
@@ -499,7 +532,7 @@ async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
                 Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
                 None => match sharing::contents_for(tx, &facts, &visitor)? {
                     Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(_) => Some(name_of_set(tx, &facts)?),
+                    Contents::Set(items) => Some(name_of_set(tx, &facts, &items)?),
                 },
             };
             let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;
@@ -551,8 +584,4 @@ async fn whole(call: &Call) -> Result<Response> {
         }
         Contents::Folder(_) | Contents::Set(_) => archive(call, None).await,
     }
-}
-
-fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -123,12 +123,20 @@ fn may_share(tx: &mut Tx, visitor: &Visitor, owner: &User, shared: Shared, now_m
             Ok(())
         }
         Shared::Album(key) => {
-            let scope = rights::scope(tx, owner)?;
-            if music::is_album_in(tx, &scope, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Album)) }
+            let (seen, shareable) = (rights::scope(tx, owner)?, rights::shareable(tx, owner)?);
+            match music::is_album_in(tx, &seen, key)? {
+                true if music::is_album_in(tx, &shareable, key)? => Ok(()),
+                true => Err(Error::Forbidden("you may only read this")),
+                false => Err(Error::NotFound(Thing::Album)),
+            }
         }
         Shared::Artist(key) => {
-            let scope = rights::scope(tx, owner)?;
-            if music::is_artist_in(tx, &scope, key)? { Ok(()) } else { Err(Error::NotFound(Thing::Artist)) }
+            let (seen, shareable) = (rights::scope(tx, owner)?, rights::shareable(tx, owner)?);
+            match music::is_artist_in(tx, &seen, key)? {
+                true if music::is_artist_in(tx, &shareable, key)? => Ok(()),
+                true => Err(Error::Forbidden("you may only read this")),
+                false => Err(Error::NotFound(Thing::Artist)),
+            }
         }
         Shared::Playlist(key) => {
             if music::may_read_playlist(tx, owner.key, key)? {
@@ -195,17 +203,15 @@ pub enum Contents {
     Set(Vec<Item>),
 }
 
-/// What a share holds now. Items that went, or that the owner can no longer read, are left out.
+/// What a share holds now. Items that went, or that the owner may no longer share, are left out.
 pub fn contents(tx: &mut Tx, facts: &ShareFacts) -> Result<Contents> {
-    let readable = |item: &Item| {
-        facts.owner_rights.iter().any(|(library, bits)| *library == item.library && bits.has(crate::share::Bits::READ))
-    };
+    let offered = |item: &Item| facts.owner_may_share(item.library);
     let mut items = Vec::new();
     for shared in &facts.share.items {
         match shared {
-            Shared::Item(key) => items.extend(library::item(tx, *key)?.filter(readable)),
+            Shared::Item(key) => items.extend(library::item(tx, *key)?.filter(offered)),
             Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => {
-                items.extend(music::tracks_of(tx, *shared)?.into_iter().filter(readable));
+                items.extend(music::tracks_of(tx, *shared)?.into_iter().filter(offered));
             }
         }
     }
