@@ -6,6 +6,10 @@
 //! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: transcoding
 //! and HLS, podcasts, jukebox, internet radio, chat, bookmarks and play queues, similar and top songs, artist and album
 //! notes, videos, avatars and captions, and the management of users. `stream` always sends the original file.
+//!
+//! Where this server differs on purpose: an `expires` of 0 takes a share's time limit away, which no parameter could
+//! otherwise; a share lists at most 2,000 tracks; a form post of `stream` is a GET and obeys Range, as py-opensonic has
+//! it; parameters that are not UTF-8 are refused.
 
 pub mod answers;
 pub mod auth;

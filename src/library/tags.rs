@@ -118,7 +118,7 @@ pub fn read(file: impl Read + Seek, name: &[u8]) -> (Facts, Option<String>) {
 /// The picture in an audio file, the front cover before others: its media type and bytes.
 pub fn cover(file: impl Read + Seek, name: &[u8]) -> Option<(String, Vec<u8>)> {
     let mut reader = BufReader::new(file);
-    let tagged = catch_unwind(AssertUnwindSafe(|| probe(&mut reader, name, true))).ok()?.ok()?;
+    let tagged = catch_unwind(AssertUnwindSafe(|| probe(&mut reader, name, Pictures::Read))).ok()?.ok()?;
     let pictures = || tagged.tags().iter().flat_map(Tag::pictures).filter(|picture| is_cover(picture));
     let front = pictures().find(|picture| picture.pic_type() == PictureType::CoverFront);
     let picture = front.or_else(|| pictures().next())?;
@@ -140,7 +140,13 @@ fn is_cover(picture: &Picture) -> bool {
     picture_type(picture.data()).is_some()
 }
 
-fn probe(reader: &mut (impl Read + Seek), name: &[u8], with_pictures: bool) -> Result<TaggedFile, String> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pictures {
+    Read,
+    Skip,
+}
+
+fn probe(reader: &mut (impl Read + Seek), name: &[u8], pictures: Pictures) -> Result<TaggedFile, String> {
     reader.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
     let mut probe = Probe::new(reader).guess_file_type().map_err(|e| e.to_string())?;
     if probe.file_type().is_none() {
@@ -148,13 +154,13 @@ fn probe(reader: &mut (impl Read + Seek), name: &[u8], with_pictures: bool) -> R
         probe = probe.set_file_type(by_name);
     }
     let mut options = ParseOptions::new();
-    options.read_cover_art(with_pictures);
+    options.read_cover_art(pictures == Pictures::Read);
     probe.options(options).read().map_err(|e| e.to_string())
 }
 
 fn read_with_lofty(reader: &mut (impl Read + Seek), name: &[u8]) -> Result<Facts, String> {
     // A picture larger than lofty's limit must not cost the tags.
-    let tagged = probe(reader, name, true).or_else(|_| probe(reader, name, false))?;
+    let tagged = probe(reader, name, Pictures::Read).or_else(|_| probe(reader, name, Pictures::Skip))?;
     let properties = tagged.properties();
     let mut facts = facts_of_name(name);
     facts.duration_ms = i64::try_from(properties.duration().as_millis()).unwrap_or(0);

@@ -324,7 +324,8 @@ pub async fn for_owner(app: &App, owner: &User, all: Vec<Share>, base: &str) -> 
 
 pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
     let query = query(&call)?;
-    let (counts, is_extended) = (is_set(&query, "count_views")?, is_set(&query, "owner_extended")?);
+    let counts = is_set(&query, "count_views")?;
+    let detail = if is_set(&query, "owner_extended")? { Detail::Extended } else { Detail::Plain };
     let (id, base) = (call.path("id"), &call.origin.base);
     let mut guest = call.guest();
     guest.user = user;
@@ -332,7 +333,7 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
         Err(Failure::Of(Error::ShareLocked)) => return data(&locked(&call, id).await?),
         opened => opened?,
     };
-    let told = tell(&call.app, id, &visitor, is_extended).await?;
+    let told = tell(&call.app, id, &visitor, detail).await?;
     if counts {
         sharing::count_call(&call.app, &told.facts, &visitor).await?;
     }
@@ -358,6 +359,14 @@ async fn locked(call: &Call, id: &str) -> Result<Answer> {
     Ok(Answer::locked(&share, &owner, &call.origin.base))
 }
 
+/// How much an owner wishes to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Plain,
+    /// With the address of what is shared.
+    Extended,
+}
+
 struct Told {
     facts: ShareFacts,
     source: Source,
@@ -365,7 +374,7 @@ struct Told {
 }
 
 /// What a visitor to whom the share is open is told of it, and what its owner is.
-async fn tell(app: &App, id: &str, visitor: &Visitor, is_extended: bool) -> Result<Told> {
+async fn tell(app: &App, id: &str, visitor: &Visitor, detail: Detail) -> Result<Told> {
     let (id, visitor) = (id.to_owned(), visitor.clone());
     let (facts, source, owned) = app
         .db
@@ -376,7 +385,7 @@ async fn tell(app: &App, id: &str, visitor: &Visitor, is_extended: bool) -> Resu
                 sharing::contents_for(tx, &facts, &visitor)?;
                 return Ok((facts, source, None));
             }
-            let uri = if is_extended { Some(source_uri(tx, &facts)?) } else { None };
+            let uri = if detail == Detail::Extended { Some(source_uri(tx, &facts)?) } else { None };
             let permissions = permissions(tx, &facts.share)?;
             Ok((facts, source, Some((uri, permissions))))
         })

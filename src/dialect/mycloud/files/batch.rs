@@ -75,13 +75,7 @@ pub async fn post_batch(mut call: Call) -> Result<Response> {
             Ok(None) => (StatusCode::NO_CONTENT, Vec::new()),
             Err(error) => refused(&error),
         };
-        let head = format!(
-            "--{boundary}\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        answer.extend_from_slice(head.as_bytes());
-        answer.extend_from_slice(&body);
-        answer.extend_from_slice(b"\r\n");
+        answer.extend(part(&boundary, status, &body));
     }
     answer.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
     let mut response = Response::new(Body::from(answer));
@@ -89,6 +83,14 @@ pub async fn post_batch(mut call: Call) -> Result<Response> {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     Ok(response)
+}
+
+fn part(boundary: &str, status: StatusCode, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "--{boundary}\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body, b"\r\n"].concat()
 }
 
 fn refused(error: &Error) -> (StatusCode, Vec<u8>) {

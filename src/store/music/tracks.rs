@@ -1,0 +1,277 @@
+//! SQL of tracks.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{KEYS_AT_ONCE, THERE, TRACK_ORDER, bind, bind_all, distinct, in_order, libraries, role_of, texts};
+use crate::account::name_key;
+use crate::args;
+use crate::error::{Error, Result, Thing};
+use crate::library::music::{AlbumName, ArtistName, Marked, Page, Track, TrackFilter};
+use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media};
+use crate::share::grant::Scope;
+use crate::store::{Row, Tx, Value, in_list, marks};
+
+pub(super) const TRACK: &str =
+    "i.id, i.public_id, i.library_id, i.parent_id, i.name, i.shown, i.size_bytes, i.modified_ns, i.revision,
+    i.added_ms, f.public_id, a.id, a.public_id, a.name, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, t.title,
+    t.sort_title, t.artist_name, t.album_artist_name, t.disc, t.number, t.year, t.duration_ms, t.bit_rate_kbps,
+    t.sample_rate_hz, t.bit_depth, t.channels, t.bpm, t.comment, t.isrc, t.moods, t.musicbrainz_id, t.track_gain_db,
+    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover";
+
+pub(super) fn track(row: &Row) -> Result<Track> {
+    let album = match row.get::<Option<i64>>(11)? {
+        Some(key) => {
+            Some(AlbumName { key: AlbumKey(key), id: row.get(12)?, name: row.get(13)?, has_cover: row.get(14)? })
+        }
+        None => None,
+    };
+    Ok(Track {
+        item: Item {
+            key: ItemKey(row.get(0)?),
+            id: row.get(1)?,
+            library: LibraryKey(row.get(2)?),
+            parent: row.get::<Option<i64>>(3)?.map(ItemKey),
+            kind: ItemKind::File,
+            media: Media::Audio,
+            name: row.get(4)?,
+            shown: row.get(5)?,
+            size_bytes: row.get(6)?,
+            modified_ms: row.get::<i64>(7)?.div_euclid(1_000_000),
+            revision: row.get(8)?,
+            added_ms: row.get(9)?,
+        },
+        folder_id: row.get(10)?,
+        album,
+        title: row.get(15)?,
+        sort_title: row.get(16)?,
+        artist_name: row.get(17)?,
+        album_artist_name: row.get(18)?,
+        credits: Vec::new(),
+        genres: Vec::new(),
+        disc: small(row, 19)?,
+        number: small(row, 20)?,
+        year: year(row, 21)?,
+        duration_ms: row.get::<i64>(22)?.max(0).unsigned_abs(),
+        bit_rate_kbps: small(row, 23)?.unwrap_or(0),
+        sample_rate_hz: small(row, 24)?.unwrap_or(0),
+        bit_depth: small(row, 25)?,
+        channels: small(row, 26)?.unwrap_or(0),
+        bpm: small(row, 27)?,
+        comment: row.get(28)?,
+        isrc: texts(&row.get::<String>(29)?)?,
+        moods: texts(&row.get::<String>(30)?)?,
+        musicbrainz_id: row.get(31)?,
+        track_gain_db: row.get(32)?,
+        track_peak: row.get(33)?,
+        album_gain_db: row.get(34)?,
+        album_peak: row.get(35)?,
+        has_cover: row.get(36)?,
+        mark: Default::default(),
+    })
+}
+
+/// Tags hold any number; one that no player could mean is none.
+pub(super) fn small(row: &Row, column: usize) -> Result<Option<u32>> {
+    Ok(row.get::<Option<i64>>(column)?.and_then(|number| u32::try_from(number).ok()))
+}
+
+pub(super) fn year(row: &Row, column: usize) -> Result<Option<i32>> {
+    Ok(row.get::<Option<i64>>(column)?.and_then(|number| i32::try_from(number).ok()))
+}
+
+/// Whole tracks in the order of their keys; those that are not there, or beyond the scope, are left out.
+pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>> {
+    let mut found = HashMap::new();
+    for part in distinct(keys).chunks(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let ids = bind_all(&mut args, part.iter().map(|key| key.0));
+        let only_ids = args.len();
+        let within = libraries(&mut args, scope);
+        let rows = tx.all(
+            &format!(
+                "SELECT {TRACK} FROM track t JOIN item i ON i.id = t.item_id LEFT JOIN item f ON f.id = i.parent_id
+                 LEFT JOIN album a ON a.id = t.album_id
+                 WHERE t.item_id IN ({ids}) AND i.library_id IN ({within}) AND {THERE}"
+            ),
+            &args,
+            track,
+        )?;
+        found.extend(rows.into_iter().map(|track| (track.item.key, track)));
+        args.truncate(only_ids);
+        let credits = tx.all(
+            &format!(
+                "SELECT c.item_id, c.role, ar.id, ar.public_id, ar.name FROM track_credit c
+                 JOIN artist ar ON ar.id = c.artist_id WHERE c.item_id IN ({ids}) ORDER BY c.item_id, c.role, c.position"
+            ),
+            &args,
+            |row| Ok((ItemKey(row.get(0)?), role_of(&row.get::<String>(1)?), artist_name(row, 2)?)),
+        )?;
+        for (key, role, artist) in credits {
+            if let (Some(track), Some(role)) = (found.get_mut(&key), role) {
+                track.credits.push((role, artist));
+            }
+        }
+        let genres = tx.all(
+            &format!(
+                "SELECT tg.item_id, g.name FROM track_genre tg JOIN genre g ON g.id = tg.genre_id
+                 WHERE tg.item_id IN ({ids}) ORDER BY tg.item_id, tg.position"
+            ),
+            &args,
+            |row| Ok((ItemKey(row.get(0)?), row.get::<String>(1)?)),
+        )?;
+        for (key, genre) in genres {
+            if let Some(track) = found.get_mut(&key) {
+                track.genres.push(genre);
+            }
+        }
+        let marked: Vec<_> = part.iter().map(|key| Marked::Item(*key)).collect();
+        for (marked, mark) in marks::of(tx, scope.user(), &marked)? {
+            if let Marked::Item(key) = marked
+                && let Some(track) = found.get_mut(&key)
+            {
+                track.mark = mark;
+            }
+        }
+    }
+    Ok(in_order(keys, found))
+}
+
+pub(super) fn artist_name(row: &Row, first: usize) -> Result<ArtistName> {
+    Ok(ArtistName { key: ArtistKey(row.get(first)?), id: row.get(first + 1)?, name: row.get(first + 2)? })
+}
+
+/// Of a track and of its album.
+pub type TrackKeys = (ItemKey, Option<AlbumKey>);
+
+/// Keys of tracks by their public ids, in order; `None` for each that is not there.
+pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<TrackKeys>>> {
+    let mut found = HashMap::new();
+    for part in ids.chunks(KEYS_AT_ONCE) {
+        let mut args: Vec<Value> = part.iter().map(Value::from).collect();
+        let named = in_list(1, args.len());
+        let sql = format!(
+            "SELECT i.public_id, t.item_id, t.album_id FROM track t JOIN item i ON i.id = t.item_id
+             WHERE i.public_id IN ({named}) AND i.library_id IN ({}) AND {THERE}",
+            libraries(&mut args, scope)
+        );
+        found.extend(tx.all(&sql, &args, |row| {
+            Ok((row.get::<String>(0)?, (ItemKey(row.get(1)?), row.get::<Option<i64>>(2)?.map(AlbumKey))))
+        })?);
+    }
+    Ok(ids.iter().map(|id| found.get(id).copied()).collect())
+}
+
+/// Those of the keys whose tracks are there.
+pub fn tracks_there(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<HashSet<ItemKey>> {
+    let mut found = HashSet::new();
+    for part in distinct(keys).chunks(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let ids = bind_all(&mut args, part.iter().map(|key| key.0));
+        let sql = format!(
+            "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id
+             WHERE t.item_id IN ({ids}) AND i.library_id IN ({}) AND {THERE}",
+            libraries(&mut args, scope)
+        );
+        found.extend(track_keys(tx, &sql, &args)?);
+    }
+    Ok(found)
+}
+
+/// By its public id.
+pub fn track_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Track> {
+    let key = tx.maybe("SELECT id FROM item WHERE public_id = $1", args![id], |row| Ok(ItemKey(row.get(0)?)))?;
+    tracks(tx, scope, key.as_slice())?.pop().ok_or(Error::NotFound(Thing::Track))
+}
+
+pub(super) fn track_keys(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Vec<ItemKey>> {
+    tx.all(sql, args, |row| Ok(ItemKey(row.get(0)?)))
+}
+
+/// Keys of an album's tracks, in its order.
+pub fn tracks_of_album(tx: &mut Tx, album: AlbumKey) -> Result<Vec<ItemKey>> {
+    let sql = format!(
+        "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id WHERE t.album_id = $1 AND {THERE}
+         ORDER BY {TRACK_ORDER}"
+    );
+    track_keys(tx, &sql, args![album.0])
+}
+
+/// Tracks drawn at random.
+pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i64) -> Result<Vec<Track>> {
+    let mut args = Vec::new();
+    let mut sql = format!(
+        "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id WHERE i.library_id IN ({}) AND {THERE}",
+        libraries(&mut args, scope)
+    );
+    if let Some(from) = filter.from_year {
+        sql += &format!(" AND t.year >= {}", bind(&mut args, from));
+    }
+    if let Some(to) = filter.to_year {
+        sql += &format!(" AND t.year <= {}", bind(&mut args, to));
+    }
+    if let Some(genre) = &filter.genre {
+        sql += &format!(" AND t.item_id IN ({})", in_genre(&mut args, genre));
+    }
+    sql += &format!(" ORDER BY RANDOM() LIMIT {}", bind(&mut args, limit));
+    let keys = track_keys(tx, &sql, &args)?;
+    tracks(tx, scope, &keys)
+}
+
+/// A query for the keys of a genre's tracks.
+pub(super) fn in_genre(args: &mut Vec<Value>, genre: &str) -> String {
+    format!(
+        "SELECT tg.item_id FROM track_genre tg JOIN genre g ON g.id = tg.genre_id WHERE g.name_key = {}",
+        bind(args, name_key(genre))
+    )
+}
+
+pub fn tracks_of_genre(tx: &mut Tx, scope: &Scope, genre: &str, page: Page) -> Result<Vec<Track>> {
+    let mut args = Vec::new();
+    let sql = format!(
+        "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id
+         WHERE i.library_id IN ({}) AND {THERE} AND t.item_id IN ({}) ORDER BY t.sort, t.item_id LIMIT {} OFFSET {}",
+        libraries(&mut args, scope),
+        in_genre(&mut args, genre),
+        bind(&mut args, page.limit),
+        bind(&mut args, page.offset)
+    );
+    let keys = track_keys(tx, &sql, &args)?;
+    tracks(tx, scope, &keys)
+}
+
+/// The latest star first.
+pub fn starred_tracks(tx: &mut Tx, scope: &Scope) -> Result<Vec<Track>> {
+    let mut args = vec![scope.user().0.into()];
+    let sql = format!(
+        "SELECT t.item_id FROM mark m JOIN track t ON t.item_id = m.object_id JOIN item i ON i.id = t.item_id
+         WHERE m.account_id = $1 AND m.object_kind = 'item' AND m.starred_ms IS NOT NULL AND i.library_id IN ({}) AND {THERE}
+         ORDER BY m.starred_ms DESC, t.item_id",
+        libraries(&mut args, scope)
+    );
+    let keys = track_keys(tx, &sql, &args)?;
+    tracks(tx, scope, &keys)
+}
+
+/// Stored lyrics of a track, plain or with times; empty where there are none.
+pub fn lyrics(tx: &mut Tx, key: ItemKey) -> Result<String> {
+    Ok(tx.maybe("SELECT lyrics FROM track WHERE item_id = $1", args![key.0], |row| row.get(0))?.unwrap_or_default())
+}
+
+/// A track of that title by that artist, compared as searches compare.
+pub fn track_titled(tx: &mut Tx, scope: &Scope, artist: &str, title: &str) -> Result<Option<Track>> {
+    let mut args = Vec::new();
+    let text = format!("%{}%", crate::store::search::literal(&crate::library::names::search_key(title)));
+    let sql = format!(
+        "SELECT t.item_id, t.title, t.artist_name FROM track t JOIN item i ON i.id = t.item_id
+         WHERE i.library_id IN ({}) AND {THERE} AND t.search LIKE {} ESCAPE '\\' ORDER BY t.item_id",
+        libraries(&mut args, scope),
+        bind(&mut args, text)
+    );
+    let alike = tx.all(&sql, &args, |row| Ok((ItemKey(row.get(0)?), row.get::<String>(1)?, row.get::<String>(2)?)))?;
+    let same = |a: &str, b: &str| crate::library::names::search_key(a) == crate::library::names::search_key(b);
+    let fits = alike.into_iter().find(|(_, t, a)| same(t, title) && (artist.is_empty() || same(a, artist)));
+    match fits {
+        Some((key, ..)) => Ok(tracks(tx, scope, &[key])?.pop()),
+        None => Ok(None),
+    }
+}
