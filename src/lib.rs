@@ -49,14 +49,19 @@ impl App {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let db = Db::open(&config.database)?;
-        let keys = Keys::load_or_create(&config.data.join("master.key"))?;
+        let key_file = config.data.join("master.key");
+        let known = db.read_blocking(|tx| store::settings::get(tx, "key-fingerprint"))?;
+        if known.is_some() && !key_file.exists() {
+            bail!("{} is gone, and without it the database's secrets do not open; put it back", key_file.display());
+        }
+        let keys = Keys::load_or_create(&key_file)?;
         let fingerprint = keys.fingerprint();
         let stored =
             db.write_blocking(move |tx| store::settings::get_or_insert(tx, "key-fingerprint", &fingerprint))?;
         if stored != keys.fingerprint() {
             bail!(
                 "the database was made with another master key than {}; put the right key there, or restore a backup",
-                config.data.join("master.key").display()
+                key_file.display()
             );
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;

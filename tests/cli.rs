@@ -241,6 +241,16 @@ async fn a_data_folder_has_one_server_and_a_killed_one_is_replaced() {
 }
 
 #[test]
+fn without_its_master_key_a_used_installation_refuses_to_start() {
+    let home = Home::new();
+    home.said(&["user", "list"]);
+    let key = home.path("data/master.key");
+    fs::remove_file(&key).unwrap();
+    assert!(home.failure(&["user", "list"]).contains("master.key"));
+    assert!(!key.exists(), "another key would only hide the loss");
+}
+
+#[test]
 fn the_servers_own_data_is_never_shared() {
     let home = Home::new();
     home.file("other/a.txt");

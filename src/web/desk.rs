@@ -20,7 +20,7 @@ use crate::now_ms;
 use crate::share::grant::Action;
 use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
 use crate::store::shares::{Direction, Order};
-use crate::store::{Tx, library, shares};
+use crate::store::{library, shares};
 use crate::work::files::{self, Place};
 use crate::work::{sharing, signin};
 
@@ -246,7 +246,7 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
                 shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, PAGE_SHARES + 1)?;
             let mut rows = Vec::new();
             for (_, share) in page {
-                let title = title_of(tx, &owner, &share)?;
+                let title = sharing::title_of(tx, &owner, &share)?;
                 rows.push((share, title));
             }
             let made = match made {
@@ -254,7 +254,7 @@ async fn list_shares(call: &Call, user: User) -> Result<Response> {
                 None => None,
             };
             let made = match made {
-                Some(share) => Some((title_of(tx, &owner, &share)?, share)),
+                Some(share) => Some((sharing::title_of(tx, &owner, &share)?, share)),
                 None => None,
             };
             Ok((rows, made))
@@ -299,30 +299,6 @@ fn row(call: &Call, share: Share, title: Option<String>) -> ShareRow {
         has_password: share.terms.has_password,
         id: share.id,
     }
-}
-
-/// Its title, else what it holds; `None` when nothing of it is there.
-fn title_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Option<String>> {
-    let names = names_of(tx, owner, share)?;
-    Ok(match names.as_slice() {
-        [] => None,
-        _ if !share.title.is_empty() => Some(share.title.clone()),
-        [one] => Some(one.clone()),
-        [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
-    })
-}
-
-fn names_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Vec<String>> {
-    let mut names = Vec::new();
-    for shared in &share.items {
-        match shared {
-            Shared::Item(key) => names.extend(library::item(tx, *key)?.map(|item| item.shown)),
-            Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_) => {
-                names.extend(sharing::name_of(tx, owner, *shared)?)
-            }
-        }
-    }
-    Ok(names)
 }
 
 async fn new_share_page(call: Call) -> Response {
@@ -510,7 +486,7 @@ async fn edit_form(call: &Call, user: &User, typed: Option<(ShareFields, FormPro
         .db
         .read(move |tx| {
             let share = shares::owned(tx, owner.key, &id)?;
-            let names = names_of(tx, &owner, &share)?;
+            let names = sharing::names_of(tx, &owner, &share)?;
             Ok((share, names))
         })
         .await?;
@@ -582,7 +558,7 @@ async fn revoke_page(call: Call) -> Response {
             let (owner, id) = (user.clone(), call.path("id").to_owned());
             let read = call.app.db.read(move |tx| {
                 let share = shares::owned(tx, owner.key, &id)?;
-                let title = title_of(tx, &owner, &share)?;
+                let title = sharing::title_of(tx, &owner, &share)?;
                 Ok((share, title))
             });
             let answer = read.await.map(|(share, title)| {

@@ -225,7 +225,7 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
     };
     let heading = match &contents {
         Contents::Folder(item) | Contents::File(item) => item.shown.clone(),
-        Contents::Set(items) => name_of_set(tx, facts, items)?,
+        Contents::Set(_) => sharing::name_of_set(tx, facts)?,
     };
     let is_one_file = matches!(contents, Contents::File(_));
     let mut holds = Holds::default();
@@ -272,20 +272,6 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
         _ => heading,
     };
     Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading, is_one_file, offset })
-}
-
-/// What a share without a title of its own is called.
-fn name_of_set(tx: &mut Tx, facts: &ShareFacts, items: &[Item]) -> Result<String> {
-    Ok(match facts.share.items.as_slice() {
-        [shared @ (Shared::Album(_) | Shared::Artist(_) | Shared::Playlist(_))] => {
-            sharing::name_of(tx, &facts.owner, *shared)?.unwrap_or_else(|| "Shared music".to_owned())
-        }
-        _ => match items {
-            [] => "Shared files".to_owned(),
-            [one] => one.shown.clone(),
-            [first, rest @ ..] => format!("{} and {} more", first.shown, rest.len()),
-        },
-    })
 }
 
 /// The folders from below the share's own top down to the one that is shown.
@@ -532,7 +518,7 @@ async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
                 Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
                 None => match sharing::contents_for(tx, &facts, &visitor)? {
                     Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(items) => Some(name_of_set(tx, &facts, &items)?),
+                    Contents::Set(_) => Some(sharing::name_of_set(tx, &facts)?),
                 },
             };
             let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;

@@ -268,6 +268,36 @@ pub fn name_of(tx: &mut Tx, owner: &User, shared: Shared) -> Result<Option<Strin
     })
 }
 
+/// What the owner calls a share: by its title, else after what it holds. `None` when nothing of it is there.
+pub fn title_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Option<String>> {
+    let names = names_of(tx, owner, share)?;
+    Ok(if share.title.is_empty() || names.is_empty() { joined(&names) } else { Some(share.title.clone()) })
+}
+
+/// What visitors see a set called that has no title. Of a two-step share not every entry need be granted, so none is
+/// named.
+pub fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
+    let names = if facts.share.two_step { Vec::new() } else { names_of(tx, &facts.owner, &facts.share)? };
+    Ok(joined(&names).unwrap_or_else(|| "Shared files".to_owned()))
+}
+
+/// Names of the entries that are there.
+pub fn names_of(tx: &mut Tx, owner: &User, share: &Share) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for shared in &share.items {
+        names.extend(name_of(tx, owner, *shared)?);
+    }
+    Ok(names)
+}
+
+fn joined(names: &[String]) -> Option<String> {
+    match names {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
+    }
+}
+
 /// The share, if it opens to this visitor.
 pub fn open(tx: &mut Tx, id: &str, visitor: &Visitor) -> Result<(ShareFacts, Admitted)> {
     let now = now_ms();

@@ -233,16 +233,7 @@ fn name_of_set(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
     if let Some(text) = called {
         return Ok(text.lines().next().unwrap_or_default().chars().take(255).collect());
     }
-    let first = match facts.share.items.first() {
-        // Of a two-step share not every item need be granted, the first one least of all.
-        Some(shared) if !facts.share.two_step => sharing::name_of(tx, &facts.owner, *shared)?,
-        _ => None,
-    };
-    Ok(match (first, facts.share.items.len()) {
-        (Some(name), 1) => name,
-        (Some(name), count) => format!("{name} and {} more", count - 1),
-        (None, _) => "Shared files".to_owned(),
-    })
+    sharing::name_of_set(tx, facts)
 }
 
 /// Where the owner finds what is shared; of a single file the folder around it, to which clients add the name.
