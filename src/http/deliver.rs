@@ -1,20 +1,21 @@
 //! From a grant to bytes on their way: the only place where an answer opens a file, and it takes a [`Grant`] to do so.
 
+mod picture;
+mod zip;
+
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::Method;
 use axum::response::Response;
-use tokio::sync::Semaphore;
 
+pub use self::picture::cover;
+pub use self::zip::zip;
 use super::Call;
-use super::send::{Content, Disposition, Finished, Transfer, mime_of, respond, respond_zip};
+use super::send::{Content, Disposition, Finished, Transfer, mime_of, respond};
 use crate::App;
 use crate::blob::disk::Root;
 use crate::error::{Error, Result, Thing};
 use crate::library::Library;
-use crate::media::image::{self, Picture};
-use crate::media::zip::{ZipEntry, ZipPlan, safe_names};
 use crate::now_ms;
 use crate::share::grant::Grant;
 use crate::store::shares::{self, LeaseEnd};
@@ -97,89 +98,4 @@ fn transfer(call: &Call, grant: &Grant) -> Transfer {
         Some(connection) => transfer.hanging_up(connection.clone()),
         None => transfer,
     }
-}
-
-/// Files in one archive, under safe names: stored, with its exact length. Leased as one item.
-pub async fn zip(call: &Call, name: &str, files: Vec<(Vec<String>, Grant)>) -> Result<Response> {
-    let paths: Vec<String> = files.iter().map(|(path, _)| path.join("/")).collect();
-    let grants: Vec<Grant> = files.into_iter().map(|(_, grant)| grant).collect();
-    let to_stat = grants.clone();
-    let stats = on_disk(move || {
-        to_stat.iter().map(|grant| root(grant.library())?.stat(grant.path())).collect::<Result<Vec<_>>>()
-    })
-    .await;
-    let stats = match (stats, grants.first()) {
-        (Ok(stats), _) => stats,
-        (Err(error), first) => {
-            if let Some(first) = first {
-                give_back(&call.app, first).await;
-            }
-            return Err(error);
-        }
-    };
-    let entries = safe_names(&paths)
-        .into_iter()
-        .zip(&stats)
-        .enumerate()
-        .map(|(source, (name, stat))| ZipEntry {
-            name,
-            size_bytes: stat.size_bytes,
-            modified_ms: stat.modified_ms,
-            source,
-        })
-        .collect();
-    let plan = ZipPlan::new(entries)?;
-    let transfer = match grants.first() {
-        Some(first) => transfer(call, first),
-        None => Transfer::new(tokio::sync::watch::channel(false).1, |_, _| {}),
-    };
-    let opener = move |source: usize| {
-        let grant = grants.get(source).ok_or(Error::NotFound(Thing::File))?;
-        root(grant.library())?.open_file(grant.path())
-    };
-    Ok(respond_zip(&call.parts.method, plan, name, opener, transfer))
-}
-
-/// Each takes a core, and of a large picture hundreds of MiB.
-static DRAWING: Semaphore = Semaphore::const_new(2);
-
-/// The picture of a track, or an image file, at most `size_px` wide and high. `NotFound(Cover)` when there is none.
-pub async fn cover(call: &Call, grant: Grant, size_px: Option<u32>) -> Result<Response> {
-    let item = grant.item().clone();
-    let etag = format!("c{}-{}", item.etag(), image::size_class(size_px));
-    if call.header(header::IF_NONE_MATCH).is_some_and(|tags| tags.contains(&etag)) {
-        return Ok(not_modified());
-    }
-    let turn = DRAWING.acquire().await.map_err(|e| Error::internal("drawing", e))?;
-    let picture = on_disk(move || {
-        // Goes with the work: who hangs up does not stop it.
-        let _turn = turn;
-        let file = root(grant.library())?.open_file(grant.path())?;
-        image::of_item(file, grant.item(), size_px)
-    })
-    .await?;
-    Ok(picture_answer(picture, &etag, &call.parts.method))
-}
-
-/// As an HTTP answer that a browser may keep for itself for a day.
-fn picture_answer(picture: Picture, etag: &str, method: &Method) -> Response {
-    let length = picture.bytes.len();
-    let body = if method == Method::HEAD { Body::empty() } else { Body::from(picture.bytes) };
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(picture.mime));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{etag}\"")) {
-        headers.insert(header::ETAG, etag);
-    }
-    response
-}
-
-fn not_modified() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    response
 }
