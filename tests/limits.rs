@@ -189,6 +189,8 @@ both_engines! {
     async fn a_file_that_vanished_gives_its_download_back(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let share = stage.share(&[("download_limit", "1")]).await;
+        let alone = Shareable::of(&stage.server, &stage.library, "box/large.bin").await;
+        let share_alone = stage.share_of(&alone, &[("download_limit", "1")]).await;
         let path = stage.root.join("box/large.bin");
         let aside = stage.folder.path().join("aside");
         std::fs::rename(&path, &aside).unwrap();
@@ -196,8 +198,9 @@ both_engines! {
             let got = stage.guest("unlucky").download(door, &share, &stage.large).await;
             assert!(got.is_none(), "{door:?}");
         }
-        let zip = stage.guest("unlucky").get(&format!("/s/{share}/-/zip")).await;
-        assert_ne!(zip.status, StatusCode::OK);
+        let zip = stage.guest("unlucky").get(&format!("/s/{share_alone}/-/zip")).await;
+        assert_eq!(zip.status, StatusCode::NOT_FOUND, "an archive of nothing that is there");
+        stage.downloads_settle_at(&share_alone, 0).await;
         stage.downloads_settle_at(&share, 0).await;
         std::fs::rename(&aside, &path).unwrap();
         stage.server.scan(&stage.library);
