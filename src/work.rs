@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod files;
 pub mod libraries;
+pub mod look;
 pub mod scan;
 pub mod sharing;
 pub mod signin;
