@@ -402,7 +402,7 @@ both_engines! {
         let urls = owner.cloudreve(Method::POST, "/api/v4/file/url", Some(asked)).await;
         assert_eq!(urls["urls"].as_array().unwrap().len(), 1);
         let answer = guest.get(&text(&urls["urls"][0]["url"])).await;
-        is_archive(&answer, "files", &["notes.txt", "Names/plus+and space#hash_.txt", "Names/line_break.txt"], &["README.md"]);
+        is_archive(&answer, "files", &["notes.txt", "Names/plus+and space#hash_.txt", "break.txt", "Names/empty"], &["README.md"]);
         let address = drive_archive(&guest, &[guest.drive_uri(&share, "open.txt")]).await.unwrap();
         assert!(guest.get(&zip(&share)).await.status == StatusCode::NOT_FOUND, "the last download is reserved");
         is_archive(&guest.get(&address).await, "open.txt", &["open.txt"], &["hidden"]);
