@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use openshelf::library::Library;
@@ -19,8 +18,6 @@ use openshelf::work::transfers;
 
 const LIMIT: usize = 7;
 const GUESTS: usize = 100;
-/// For what the server does after its answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const HUGE_BYTES: u64 = 8 << 30;
 
