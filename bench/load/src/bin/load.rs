@@ -107,7 +107,11 @@ struct Part {
 }
 
 impl Request {
-    fn of(planned: PlannedRequest, host: SocketAddr, files: &mut HashMap<PathBuf, Arc<File>>) -> anyhow::Result<Request> {
+    fn of(
+        planned: PlannedRequest,
+        host: SocketAddr,
+        files: &mut HashMap<PathBuf, Arc<File>>,
+    ) -> anyhow::Result<Request> {
         let shown = format!("{} {}", planned.method, planned.target);
         let mut head = format!("{shown} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in &planned.headers {
@@ -257,8 +261,10 @@ impl Connection {
             self.head.drain(..end + 4);
             return if self.head.is_empty() { Ok(()) } else { self.read_head(request) };
         }
-        let body = String::from_utf8_lossy(&self.head[end + 4..]);
-        ensure!(status == request.status, "{}: {status}, not {}: {head}\n{body}", request.shown, request.status);
+        if status != request.status {
+            let body = String::from_utf8_lossy(&self.head[end + 4..]);
+            bail!("{}: {status}, not {}: {head}\n{body}", request.shown, request.status);
+        }
         let mut length = matches!(status, 204 | 304).then_some(0);
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("content-length") && !request.has_no_body {
