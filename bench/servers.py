@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import install
 from places import HOMES, TARGET
 from processes import Process, free_port, program
 
@@ -30,6 +31,7 @@ class Server:
 def nginx(folder: Path) -> Server:
     """Without `tcp_nopush`, which is Debian's setting: with it a kept connection waits 40 ms in each answer that is a
     little longer than one of loopback's 64 KiB segments."""
+    install.present("nginx")
     port, home = free_port(), HOMES / "nginx"
     home.mkdir(parents=True, exist_ok=True)
     (home / "nginx.conf").write_text(f"""
@@ -66,17 +68,19 @@ http {{
 
 def copyparty(folder: Path) -> Server:
     """Everyone may read and write; no index of hashes, no thumbnails, no log."""
+    install.present("copyparty")
     port, home = free_port(), HOMES / "copyparty"
     home.mkdir(parents=True, exist_ok=True)
     python = TARGET / "copyparty" / "bin" / "python"
     command = [python, "-m", "copyparty", "-i", "127.0.0.1", "-p", port, "-v", f"{folder}::rwd"]
-    command += ["-q", "--no-thumb", "--no-crt", "--hist", home / "hist", "--dedup", "--no-ansi"]
+    command += ["-q", "--no-thumb", "--no-crt", "--hist", home / "hist", "--no-ansi"]
     process = Process("copyparty", command, LOGS / "copyparty.log", env=_environment(home), cwd=home)
     process.listening(port)
     return Server("copyparty", process, port)
 
 
 def dufs(folder: Path) -> Server:
+    install.present("dufs")
     port = free_port()
     command = [TARGET / "cargo" / "bin" / "dufs", "--bind", "127.0.0.1", "--port", port, "--allow-all"]
     process = Process("dufs", [*command, "--log-format", "", folder], LOGS / "dufs.log")
@@ -85,6 +89,7 @@ def dufs(folder: Path) -> Server:
 
 
 def miniserve(folder: Path) -> Server:
+    install.present("miniserve")
     port = free_port()
     command = [TARGET / "cargo" / "bin" / "miniserve", "--interfaces", "127.0.0.1", "--port", port]
     process = Process("miniserve", [*command, folder], LOGS / "miniserve.log")

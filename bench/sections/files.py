@@ -1,4 +1,4 @@
-"""Files as they are downloaded: one large one, many, small ones, and storms of ranges."""
+"""Downloads: one large file, many, small ones, and storms of ranges"""
 
 import contextlib
 import random
@@ -16,6 +16,7 @@ from shelf import Shelf
 from traffic import Request, load
 
 RANGE_BYTES = 64 * data.KIB
+NEEDS = ("nginx", "copyparty", "dufs", "miniserve")
 PEERS = (servers.nginx, servers.serve_file, servers.dufs, servers.miniserve, servers.copyparty)
 
 

@@ -1,4 +1,4 @@
-"""Shares looked up at each door: beside a bare server that returns the same bytes, and with a thousand times as many."""
+"""Shares looked up at each door, among a thousand and among a million"""
 
 import contextlib
 import hashlib
@@ -15,6 +15,8 @@ from report import CPU_PER_REQUEST, REQUESTS_PER_S, Table, of_sides
 from sections import Effort
 from shelf import PASSWORD, Shelf, subsonic_target
 from traffic import Request, load
+
+NEEDS = ("ffmpeg",)
 
 PER_OWNER = 1000
 MANY = 1_000_000
