@@ -155,7 +155,7 @@ def program(name: str) -> str:
     return found
 
 
-def run(command: list[str | Path], **options: object) -> str:
+def run(command: list[str | Path], *, name: str | None = None, **options: object) -> str:
     """A command that ends by itself; what it printed, or why it failed."""
     done = subprocess.run(
         [str(part) for part in command],
@@ -167,5 +167,5 @@ def run(command: list[str | Path], **options: object) -> str:
         **options,
     )
     if done.returncode != 0:
-        raise Failed(f"{Path(command[0]).name} {command[1] if len(command) > 1 else ''}: {done.stderr.strip()[-800:]}")
+        raise Failed(f"{name or Path(command[0]).name}: {done.stderr.strip()[:800]}")
     return done.stdout

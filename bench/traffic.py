@@ -83,7 +83,7 @@ def load(
     path = TARGET / f"plan-{os.getpid()}.json"
     path.write_text(json.dumps(plan))
     before_s = server.cpu_s()
-    outcome = json.loads(run(pinned(LOAD_CORE, [str(LOAD), str(path)])))
+    outcome = json.loads(run(pinned(LOAD_CORE, [str(LOAD), str(path)]), name="the load"))
     cpu_s = server.cpu_s() - before_s
     path.unlink()
     return Sample(

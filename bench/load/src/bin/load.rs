@@ -10,6 +10,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -455,11 +456,22 @@ impl Run {
     }
 }
 
-fn main() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<Outcome> {
     let path = std::env::args().nth(1).context("load PLAN")?;
     let plan = std::fs::read(&path).with_context(|| format!("cannot read {path}"))?;
     let plan: Plan = serde_json::from_slice(&plan).with_context(|| format!("{path} is no plan"))?;
-    let outcome = Run::new(plan)?.go()?;
-    println!("{}", serde_json::to_string(&outcome)?);
-    Ok(())
+    Run::new(plan)?.go()
+}
+
+fn main() -> ExitCode {
+    match run().and_then(|outcome| Ok(serde_json::to_string(&outcome)?)) {
+        Ok(outcome) => {
+            println!("{outcome}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
