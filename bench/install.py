@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from shelf import PROGRAM
 
 # Exact, so that two tables tell of the same programs.
 PYTHON = {"copyparty": "1.20.26", "supysonic": "0.7.9"}
+# What a program needs beside itself to serve.
+BESIDE = {"supysonic": ["waitress==3.0.2"]}
 RUST = {"dufs": "0.47.0", "miniserve": "0.35.0"}
 DEBIAN = {"nginx": "nginx-light", "ffmpeg": "ffmpeg"}
 
@@ -32,7 +35,7 @@ def needed(names: Iterable[str]) -> None:
             _installer(name)()
         except Failed as cause:
             missing[name] = str(cause)
-            print(f"Missing: {name}: {cause}", flush=True)
+            say(f"Missing: {name}: {cause}")
 
 
 def present(name: str) -> None:
@@ -43,7 +46,9 @@ def present(name: str) -> None:
 
 def build(what: str, package: Path, target: Path) -> None:
     say(f"Building {what}")
-    logged(["cargo", "build", "--release", "--locked", "--manifest-path", package / "Cargo.toml", "--target-dir", target])
+    logged(
+        ["cargo", "build", "--release", "--locked", "--manifest-path", package / "Cargo.toml", "--target-dir", target]
+    )
 
 
 def _installer(name: str) -> Callable[[], None]:
@@ -56,12 +61,13 @@ def _installer(name: str) -> Callable[[], None]:
 
 def from_pypi(name: str, version: str) -> None:
     venv, done = TARGET / name, TARGET / name / "installed"
-    if done.exists() and done.read_text() == version:
+    wanted = [f"{name}=={version}", *BESIDE.get(name, [])]
+    if done.exists() and done.read_text() == str(wanted):
         return
     say(f"Installing {name} {version}")
     logged(["python3", "-m", "venv", "--clear", venv])
-    logged([venv / "bin" / "pip", "install", "--disable-pip-version-check", f"{name}=={version}"])
-    done.write_text(version)
+    logged([venv / "bin" / "pip", "install", "--disable-pip-version-check", *wanted])
+    done.write_text(str(wanted))
 
 
 def from_crates(name: str, version: str) -> None:
@@ -90,7 +96,9 @@ def logged(command: list[str | Path]) -> None:
     """A command that may take long; its output is kept for when it fails."""
     with LOG.open("ab") as log:
         try:
-            done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+            done = subprocess.run(
+                list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+            )
         except FileNotFoundError:
             raise Failed(f"{command[0]} is not installed") from None
     if done.returncode != 0:
@@ -98,4 +106,4 @@ def logged(command: list[str | Path]) -> None:
 
 
 def say(what: str) -> None:
-    print(f"{what} …", flush=True)
+    print(f"{what} …", file=sys.stderr, flush=True)

@@ -49,7 +49,9 @@ def filesystem(path: Path) -> str:
 
 def commit() -> str:
     try:
-        changed = " with changes" if run(["git", "-C", REPOSITORY, "status", "--porcelain", "src", "Cargo.lock"]) else ""
+        changed = (
+            " with changes" if run(["git", "-C", REPOSITORY, "status", "--porcelain", "src", "Cargo.lock"]) else ""
+        )
         return run(["git", "-C", REPOSITORY, "rev-parse", "--short=12", "HEAD"]).strip() + changed
     except Failed:
         return "unknown"

@@ -33,9 +33,9 @@ class Ratio:
 
 def ratio(ours: Side, theirs: Side, figure: Callable[[Sample], float]) -> Ratio:
     """Of the two runs of each round."""
-    ratios = [
-        figure(a) / figure(b) for a, b in zip(ours.samples, theirs.samples, strict=True) if figure(b) > 0
-    ] or [float("nan")]
+    ratios = [figure(a) / figure(b) for a, b in zip(ours.samples, theirs.samples, strict=True) if figure(b) > 0] or [
+        float("nan")
+    ]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 
@@ -68,4 +68,6 @@ def difference(a: list[int], b: list[int], trials: int = 2000) -> Difference:
     resampled = sorted(statistics.median(chance.choices(pairs, k=len(pairs))) for _ in range(trials))
     flipped = (statistics.median(x if chance.random() < 0.5 else -x for x in pairs) for _ in range(trials))
     as_large = sum(abs(other) >= abs(median) for other in flipped)
-    return Difference(median, resampled[int(trials * 0.025)], resampled[int(trials * 0.975)], (as_large + 1) / (trials + 1))
+    return Difference(
+        median, resampled[int(trials * 0.025)], resampled[int(trials * 0.975)], (as_large + 1) / (trials + 1)
+    )

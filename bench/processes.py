@@ -31,8 +31,8 @@ def free_port() -> int:
 
 
 def pinned(core: int, command: list[str]) -> list[str]:
-    """Kept to one core and, where root may say so, before what else runs there. Needs a session of its own: Linux weighs
-    whole sessions against each other."""
+    """Kept to one core and, where root may say so, before what else runs there. Needs a session of its own, since Linux
+    weighs whole sessions against each other."""
     first = "echo -15 >/proc/self/autogroup; exec nice -n -15" if os.geteuid() == 0 else "exec"
     return ["sh", "-c", f'{first} taskset --cpu-list {core} "$@"', "sh", *command]
 
@@ -159,12 +159,11 @@ def run(command: list[str | Path], *, name: str | None = None, **options: object
     """A command that ends by itself; what it printed, or why it failed."""
     done = subprocess.run(
         [str(part) for part in command],
-        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
         start_new_session=True,
-        **options,
+        **{"input": "", **options},
     )
     if done.returncode != 0:
         raise Failed(f"{name or Path(command[0]).name}: {done.stderr.strip()[:800]}")

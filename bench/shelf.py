@@ -57,8 +57,12 @@ class Shelf:
     def __exit__(self, *_exception: object) -> None:
         self.stop()
 
-    def command(self, *arguments: str | Path) -> str:
-        return processes.run([PROGRAM, *arguments], env=self.env, cwd=self.home)
+    def command(self, *arguments: str | Path, said: str = "") -> str:
+        return processes.run([PROGRAM, *arguments], input=said, env=self.env, cwd=self.home)
+
+    def add_user(self, name: str) -> None:
+        self.command("user", "add", name)
+        self.command("user", "password", name, "--stdin", said=f"{PASSWORD}\n")
 
     def share(self, *paths: Path, **terms: str) -> str:
         """The id of a new share."""

@@ -56,6 +56,11 @@ def _copy(db: sqlite3.Connection, table: str, key: int, count: int, values: dict
         anew = f"CASE WHEN t.{name} IS NULL THEN NULL ELSE lower(hex(randomblob(11))) END"
         chosen.append(values.get(name) or (anew if name in unique else f"t.{name}"))
     db.execute(
-        f"WITH RECURSIVE counted(n) AS (SELECT 0 WHERE {count} > 0 UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < {count}) "
-        f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(chosen)} FROM counted, {table} t WHERE t.id = {key}"
+        f"""
+        WITH RECURSIVE counted(n) AS (
+            SELECT 0 WHERE {count} > 0 UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < {count}
+        )
+        INSERT INTO {table} ({", ".join(names)})
+        SELECT {", ".join(chosen)} FROM counted, {table} t WHERE t.id = {key}
+        """
     )

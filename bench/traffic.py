@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from places import TARGET
 from processes import LOAD_CORE, Process, pinned, run
@@ -62,9 +63,15 @@ class Sample:
         return self.server_cpu_s / self.requests * 1e6
 
 
+class Asked(Protocol):
+    """A server as the load sees it."""
+
+    process: Process
+    port: int
+
+
 def load(
-    server: Process,
-    port: int,
+    server: Asked,
     requests: list[Request],
     *,
     connections: int = 1,
@@ -73,7 +80,7 @@ def load(
     every_latency: bool = False,
 ) -> Sample:
     plan = {
-        "address": f"127.0.0.1:{port}",
+        "address": f"127.0.0.1:{server.port}",
         "connections": connections,
         "seconds": seconds,
         "count": count,
@@ -82,9 +89,9 @@ def load(
     }
     path = TARGET / f"plan-{os.getpid()}.json"
     path.write_text(json.dumps(plan))
-    before_s = server.cpu_s()
+    before_s = server.process.cpu_s()
     outcome = json.loads(run(pinned(LOAD_CORE, [str(LOAD), str(path)]), name="the load"))
-    cpu_s = server.cpu_s() - before_s
+    cpu_s = server.process.cpu_s() - before_s
     path.unlink()
     return Sample(
         requests=outcome["requests"],

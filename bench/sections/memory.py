@@ -48,7 +48,7 @@ def with_tracks(shelf: Shelf, music: Path, tracks: int, effort: Effort) -> Table
     time.sleep(10)
     idle = memory(shelf)
     used = [subsonic_target("getAlbumList2", type="newest", size=500), subsonic_target("search3", query="title")]
-    load(shelf.process, shelf.port, [Request(target) for target in used], connections=4, count=200)
+    load(shelf, [Request(target) for target in used], connections=4, count=200)
     after = memory(shelf)
     rows = [
         ["First scan", f"{scan_s:.1f} s"],

@@ -5,144 +5,128 @@ import itertools
 import os
 import random
 import shutil
-import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import data
 import servers
 from pairs import Side, paired
 from places import DATA
-from processes import Failed
-from report import CPU_PER_GIB, CPU_PER_REQUEST, MB_PER_S, REQUESTS_PER_S, Figure, Table, of_sides
+from report import CPU_PER_GIB, CPU_PER_REQUEST, MB_PER_S, REQUESTS_PER_S, Table, of_sides
 from sections import Effort
+from servers import Server
 from shelf import Shelf
 from traffic import Request, Sample, load
 
 NEEDS = ("nginx", "copyparty", "dufs")
-PEERS = (servers.copyparty, servers.dufs, servers.nginx)
+PEERS = {"copyparty": servers.copyparty, "dufs": servers.dufs, "nginx": servers.nginx}
 
 LARGE_BYTES = 512 * data.MIB
-CHUNK_BYTES = 25 * data.MIB
 SMALL_FILES = 2000
 SMALL_BYTES = 16 * data.KIB
+CONNECTIONS = 16
+# What one client sends at a time of a file in chunks.
+CHUNKS_AT_ONCE = 4
 ON_DISK = (
     "Openshelf answers when the file and its row are on the disk. The others answer when the kernel has the bytes, "
     "which a power cut may still lose."
 )
 
 
-class Content:
-    """Other bytes for each upload, so that nothing can be known already."""
-
-    def __init__(self) -> None:
-        self.chance = random.Random(1)
-        self.file = data.files() / data.BIG
-
-    def part(self, size_bytes: int) -> dict[str, object]:
-        return Request.part(self.file, self.chance.randrange(data.GIB - size_bytes), size_bytes)
-
-
 def measure(effort: Effort) -> Iterable[Table]:
-    content = Content()
-    data.warm(data.files())
     small_files = 200 if effort.quick else SMALL_FILES
+    data.warm(data.files())
     with Shelf("uploads") as shelf, contextlib.ExitStack() as stack:
         shelf.start()
-        token = shelf.cloudreve_token()
-        authorized = {"Authorization": f"Bearer {token}"}
-        names = (f"{number}.bin" for number in itertools.count())
-        peers, missing = [], []
-        for start in PEERS:
-            into = DATA / f"uploads-{start.__name__}"
-            shutil.rmtree(into, ignore_errors=True)
-            into.mkdir(parents=True)
-            stack.callback(shutil.rmtree, into, ignore_errors=True)
-            try:
-                peer = start(into)
-                stack.callback(peer.stop)
-                peers.append((peer, into))
-            except Failed as cause:
-                missing.append(f"Missing: {start.__name__}, {cause}")
+        into = {name: DATA / f"uploads-{name}" for name in PEERS}
+        for folder in into.values():
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        peers, missing = servers.started(stack, {name: partial(start, into[name]) for name, start in PEERS.items()})
+        ours = Ours(shelf)
 
-        def put(target: Callable[[str], str], count: int, size_bytes: int, status: int, **headers: str) -> list[Request]:
-            return [
-                Request(target(next(names)), "PUT", headers, content.part(size_bytes), status) for _ in range(count)
-            ]
-
-        def ours(count: int, size_bytes: int, connections: int) -> Sample:
-            def target(name: str) -> str:
-                return f"/api/v4/file/content?uri={urllib.parse.quote(f'cloudreve://my/{name}', safe='')}"
-
-            asked = put(target, count, size_bytes, 200, **authorized)
-            sample = settled(lambda: load(shelf.process, shelf.port, asked, connections=connections, count=count))
-            cleared(shelf, token)
-            return sample
-
-        def in_chunks() -> Sample:
-            """As a drive client sends a large file: a session, and chunks of the server's size, four at a time."""
-            uri = f"cloudreve://my/{next(names)}"
-            wish = {"uri": uri, "size": LARGE_BYTES, "policy_id": ""}
-            begun = shelf.cloudreve("/file/upload", "PUT", wish, token)
-            whole = content.part(LARGE_BYTES)
-            chunk = begun["chunk_size"]
-            asked = [
-                Request(
-                    f"/api/v4/file/upload/{begun['session_id']}/{number}",
-                    "POST",
-                    authorized,
-                    Request.part(whole["file"], whole["offset"] + start, min(chunk, LARGE_BYTES - start)),
-                )
-                for number, start in enumerate(range(0, LARGE_BYTES, chunk))
-            ]
-            sample = settled(lambda: load(shelf.process, shelf.port, asked, connections=4, count=len(asked)))
-            cleared(shelf, token)
-            return sample
-
-        def theirs(peer: servers.Server, into: Path, count: int, size_bytes: int, connections: int) -> Sample:
-            asked = put(peer.target, count, size_bytes, 201)
-            sample = settled(lambda: load(peer.process, peer.port, asked, connections=connections, count=count))
-            for path in into.glob("*.bin"):
-                path.unlink()
-            return sample
-
-        def table(title: str, first: list[Side], count: int, size_bytes: int, connections: int,
-                  figures: tuple[Figure, Figure]) -> Table:
-            sides = first + [
-                Side(peer.name, lambda p=peer, at=into: theirs(p, at, count, size_bytes, connections))
-                for peer, into in peers
-            ]
-            return of_sides(title, paired(sides, effort.rounds), *figures, ON_DISK, *missing)
+        def others(count: int, size_bytes: int, connections: int) -> list[Side]:
+            return [Side(peer.name, partial(theirs, peer, count, size_bytes, connections)) for peer in peers]
 
         large = [
-            Side("Openshelf, `PUT` whole", lambda: ours(1, LARGE_BYTES, 1)),
-            Side("Openshelf, in chunks, four at a time", in_chunks),
+            Side("Openshelf, `PUT` whole", partial(ours.whole, 1, LARGE_BYTES, 1)),
+            Side(f"Openshelf, in chunks, {CHUNKS_AT_ONCE} at a time", ours.in_chunks),
+            *others(1, LARGE_BYTES, 1),
         ]
-        yield table("One file of 512 MiB", large, 1, LARGE_BYTES, 1, (MB_PER_S, CPU_PER_GIB))
-        yield table(
-            f"{small_files:,} files of 16 KiB, 16 connections",
-            [Side("Openshelf, `PUT` whole", lambda: ours(small_files, SMALL_BYTES, 16))],
-            small_files,
-            SMALL_BYTES,
-            16,
-            (REQUESTS_PER_S, CPU_PER_REQUEST),
-        )
+        sides = paired(large, effort.rounds)
+        yield of_sides("One file of 512 MiB", sides, MB_PER_S, CPU_PER_GIB, ON_DISK, *missing)
+        small = [
+            Side("Openshelf, `PUT` whole", partial(ours.whole, small_files, SMALL_BYTES, CONNECTIONS)),
+            *others(small_files, SMALL_BYTES, CONNECTIONS),
+        ]
+        title = f"{small_files:,} files of 16 KiB, {CONNECTIONS} connections"
+        sides = paired(small, effort.rounds)
+        yield of_sides(title, sides, REQUESTS_PER_S, CPU_PER_REQUEST, ON_DISK, *missing)
 
 
-def settled(run: Callable[[], Sample]) -> Sample:
+_names = (f"{number}.bin" for number in itertools.count())
+_chance = random.Random(1)
+
+
+def content(size_bytes: int) -> dict[str, Any]:
+    """Other bytes each time, so that no server knows them already."""
+    return Request.part(data.files() / data.BIG, _chance.randrange(data.GIB - size_bytes), size_bytes)
+
+
+def settled(server: Server | Shelf, asked: list[Request], connections: int) -> Sample:
     """Measured when what was written before is on the disk."""
     os.sync()
-    return run()
+    return load(server, asked, connections=connections, count=len(asked))
 
 
-def cleared(shelf: Shelf, token: str) -> None:
-    """What was uploaded makes room."""
-    while True:
-        uri = urllib.parse.quote("cloudreve://my", safe="")
-        listed = shelf.cloudreve(f"/file?uri={uri}&page=0&page_size=500", token=token)["files"]
-        found = [file["path"] for file in listed if file["name"].endswith(".bin")]
-        if not found:
-            return
-        for start in range(0, len(found), 50):
-            wish = {"uris": found[start : start + 50], "skip_soft_delete": True}
-            shelf.cloudreve("/file", "DELETE", wish, token)
+def theirs(peer: Server, count: int, size_bytes: int, connections: int) -> Sample:
+    asked = [
+        Request(peer.request(next(_names)).target, "PUT", body=content(size_bytes), status=201) for _ in range(count)
+    ]
+    sample = settled(peer, asked, connections)
+    for path in peer.folder.glob("*.bin"):
+        path.unlink()
+    return sample
+
+
+class Ours:
+    """The home of a user, at the door of drive clients."""
+
+    def __init__(self, shelf: Shelf):
+        self.shelf = shelf
+        self.token = shelf.cloudreve_token()
+        self.headers = {"Authorization": f"Bearer {self.token}"}
+
+    def whole(self, count: int, size_bytes: int, connections: int) -> Sample:
+        asked = []
+        for _ in range(count):
+            target = f"/api/v4/file/content?uri={quote(f'cloudreve://my/{next(_names)}', safe='')}"
+            asked.append(Request(target, "PUT", self.headers, content(size_bytes)))
+        sample = settled(self.shelf, asked, connections)
+        self.clear()
+        return sample
+
+    def in_chunks(self) -> Sample:
+        """As a drive client sends a large file: a session, and chunks of the server's size."""
+        wish = {"uri": f"cloudreve://my/{next(_names)}", "size": LARGE_BYTES, "policy_id": ""}
+        begun = self.shelf.cloudreve("/file/upload", "PUT", wish, self.token)
+        whole, chunk_bytes = content(LARGE_BYTES), begun["chunk_size"]
+        asked = []
+        for number, start in enumerate(range(0, LARGE_BYTES, chunk_bytes)):
+            part = Request.part(Path(whole["file"]), whole["offset"] + start, min(chunk_bytes, LARGE_BYTES - start))
+            target = f"/api/v4/file/upload/{begun['session_id']}/{number}"
+            asked.append(Request(target, "POST", self.headers, part))
+        sample = settled(self.shelf, asked, CHUNKS_AT_ONCE)
+        self.clear()
+        return sample
+
+    def clear(self) -> None:
+        """What was uploaded makes room."""
+        listing = f"/file?uri={quote('cloudreve://my', safe='')}&page=0&page_size=50"
+        while found := [file["path"] for file in self.shelf.cloudreve(listing, token=self.token)["files"]]:
+            wish = {"uris": found, "skip_soft_delete": True}
+            self.shelf.cloudreve("/file", "DELETE", wish, self.token)

@@ -42,7 +42,7 @@ def beside_one_file(shelf: Shelf, folder: Path, effort: Effort) -> Table:
     zipped = Request(f"/s/{share}/-/zip?in={top['medium']}", headers=cookie)
     file = Request(f"/s/{share}/-/file/{top[data.BIG]}?download=1", headers=cookie, bytes=data.GIB)
     sides = [
-        Side(name, lambda asked=asked: load(shelf.process, shelf.port, [asked], seconds=effort.seconds))
+        Side(name, lambda asked=asked: load(shelf, [asked], seconds=effort.seconds))
         for name, asked in [("1,024 files of 1 MiB, zipped", zipped), ("Openshelf, one file of 1 GiB", file)]
     ]
     return of_sides("A folder of 1 GiB as a zip", paired(sides, effort.rounds), MB_PER_S, CPU_PER_GIB)
@@ -54,7 +54,7 @@ def ranges_at_the_end(shelf: Shelf, folder: Path, effort: Effort) -> Table:
     cookie = {"Cookie": shelf.visit(share)}
     target = f"/s/{share}/-/zip"
     title = f"1 MiB out of the last GiB of a zip of {len(list(folder.iterdir()))} GB"
-    first = load(shelf.process, shelf.port, [Request(target, headers=cookie)], count=1)
+    first = load(shelf, [Request(target, headers=cookie)], count=1)
     head, _content = shelf.ask(target, "HEAD", headers=cookie)
     size_bytes = int(head.getheader("Content-Length", "0"))
     chance = random.Random(1)
@@ -70,7 +70,7 @@ def ranges_at_the_end(shelf: Shelf, folder: Path, effort: Effort) -> Table:
     ]
     note = f"The whole archive before that: {first.elapsed_s:,.0f} s, {first.mb_per_s:,.0f} MB/s."
     try:
-        samples = [load(shelf.process, shelf.port, asked, seconds=effort.seconds) for _ in range(effort.rounds)]
+        samples = [load(shelf, asked, seconds=effort.seconds) for _ in range(effort.rounds)]
     except Failed as cause:
         return Table(title, [""], [[f"Not measured: {str(cause).splitlines()[0]}"]], [note])
     side = Side("Openshelf", lambda: samples[0], samples)
