@@ -18,6 +18,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::Library;
 use crate::now_ms;
 use crate::share::grant::Grant;
+use crate::share::visit::network;
 use crate::store::shares::{self, LeaseEnd};
 
 /// The file of a grant: Range, conditions, HEAD and safe headers; ends within seconds when its share is revoked, and
@@ -83,6 +84,12 @@ fn transfer(call: &Call, grant: &Grant) -> Transfer {
     let (id, cancelled) = call.app.transfers.begin(grant);
     let (app, grant) = (Arc::clone(&call.app), grant.clone());
     let runtime = tokio::runtime::Handle::current();
+    let rate = grant.rate();
+    let guest = match grant.user() {
+        Some((user, _)) => format!("u:{}", user.0),
+        None => network(call.origin.address),
+    };
+    let turns = call.app.pace.of(rate, &guest);
     let transfer = Transfer::new(cancelled, move |sent_bytes, finished| {
         app.transfers.end(id);
         let end = match finished {
@@ -94,6 +101,7 @@ fn transfer(call: &Call, grant: &Grant) -> Transfer {
             runtime.spawn(async move { settle(&app, &grant, end).await });
         }
     });
+    let transfer = transfer.paced(turns);
     match call.parts.extensions.get::<super::send::HangUp>() {
         Some(connection) => transfer.hanging_up(connection.clone()),
         None => transfer,

@@ -20,6 +20,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use crate::error::Result;
 use crate::media::zip::{Segment, ZipPlan};
+use crate::work::pace::Turns;
 
 /// Large enough that system calls do not count, small enough that a thousand transfers fit into memory.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
@@ -57,6 +58,7 @@ pub struct Transfer {
     cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
     revoked: watch::Receiver<bool>,
     hang_up: Option<AbortHandle>,
+    turns: Option<Turns>,
     sent_bytes: u64,
     on_end: Option<Box<dyn FnOnce(u64, Finished) + Send>>,
 }
@@ -69,6 +71,7 @@ impl Transfer {
             cancelled: Box::pin(turned_true(cancelled.clone())),
             revoked: cancelled,
             hang_up: None,
+            turns: None,
             sent_bytes: 0,
             on_end: Some(Box::new(on_end)),
         }
@@ -84,6 +87,20 @@ impl Transfer {
         });
         self.hang_up = Some(waiting.abort_handle());
         self
+    }
+
+    /// Waits for its turns, where there are caps.
+    pub fn paced(mut self, turns: Option<Turns>) -> Transfer {
+        self.turns = turns;
+        self
+    }
+
+    /// How many of these bytes may be read and sent now.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, left_bytes: u64) -> Poll<u64> {
+        match &mut self.turns {
+            None => Poll::Ready(left_bytes),
+            Some(turns) => turns.poll(cx, self.sent_bytes, left_bytes),
+        }
     }
 
     fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
@@ -174,14 +191,14 @@ impl FileBody {
     }
 
     /// The next block of the piece in front, without waiting if its pages are in memory.
-    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    fn poll_block(&mut self, cx: &mut Context<'_>, may_bytes: u64) -> Poll<io::Result<Bytes>> {
         let range = match self.pieces.front() {
             Some(Piece::File(range)) => range.clone(),
             Some(Piece::Text(text)) => return Poll::Ready(Ok(text.clone())),
             None => return Poll::Ready(Ok(Bytes::new())),
         };
         if self.reading.is_none() {
-            let length = (range.end - range.start).min(BLOCK_BYTES as u64) as usize;
+            let length = (range.end - range.start).min(BLOCK_BYTES as u64).min(may_bytes) as usize;
             let mut buffer = self.buffer(length);
             let slices = &mut [io::IoSliceMut::new(&mut buffer)];
             match rustix::io::preadv2(&*self.file, slices, range.start, ReadWriteFlags::NOWAIT) {
@@ -248,7 +265,8 @@ impl hyper::body::Body for FileBody {
         if let Poll::Ready(cause) = this.transfer.poll_cancelled(cx) {
             return Poll::Ready(Some(Err(cause)));
         }
-        let block = ready!(this.poll_block(cx));
+        let may_bytes = ready!(this.transfer.poll_turn(cx, this.left_bytes.min(BLOCK_BYTES as u64)));
+        let block = ready!(this.poll_block(cx, may_bytes));
         match &block {
             Ok(block) => this.given(block),
             Err(_) => this.transfer.end(Finished::Broken),
@@ -385,6 +403,7 @@ impl hyper::body::Body for ZipBody {
         if let Poll::Ready(cause) = this.transfer.poll_cancelled(cx) {
             return Poll::Ready(Some(Err(cause)));
         }
+        ready!(this.transfer.poll_turn(cx, this.left_bytes.min(BLOCK_BYTES as u64)));
         let block = ready!(this.poll_block(cx));
         match &block {
             Ok(block) => {
