@@ -1,6 +1,8 @@
 //! The one door to bytes: `authorize` decides, and what it decided is a [`Grant`]. A grant can be made nowhere else, and
 //! nothing opens a file, zip or cover without one. Listings, searches and writes pass here as well.
 
+use std::sync::Arc;
+
 use super::visit::{LeaseKey, Visitor};
 use super::{Audience, Bits, Mode, Share, ShareKey, Shared, State, Subject};
 use crate::account::{GroupKey, User, UserKey};
@@ -46,7 +48,7 @@ impl Action {
 #[derive(Debug, Clone)]
 pub struct Placed {
     pub item: Item,
-    pub library: Library,
+    pub library: Arc<Library>,
     /// Names from the library's root to the item, as on disk. Empty for the root itself.
     pub path: Vec<Vec<u8>>,
     /// The item, its folder, and so on up to the library's root.

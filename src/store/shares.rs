@@ -251,7 +251,7 @@ pub fn page_of_owner(
              ORDER BY {by} {way}, s.id {way} LIMIT $4"
         ),
         args![owner.0, value, key, limit],
-        |row| Ok((row.get::<i64>(28)?, share(row)?)),
+        |row| Ok((row.get::<i64>(29)?, share(row)?)),
     )?;
     let (values, shares): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     Ok(values.into_iter().zip(complete(tx, shares)?).collect())

@@ -21,12 +21,12 @@ use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
-use crate::share::grant::Scope;
-use crate::share::grant::{Action, ShareFacts, Through, admit, authorize};
+use crate::share::grant::{Action, Grant, Scope, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, library, music, rights, shares};
+use crate::work::archives::{self, Part};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 
@@ -507,26 +507,11 @@ async fn zip(call: Call) -> Response {
 
 async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let id = call.path("id").to_owned();
-    let (name, files) = call
-        .app
-        .db
-        .write(move |tx| {
-            // Its name first: when the archive takes the last download, the share is closed to those without a ticket.
-            let (facts, _) = sharing::open(tx, &id, &visitor)?;
-            let named = match folder.as_deref() {
-                Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
-                None => match sharing::contents_for(tx, &facts, &visitor)? {
-                    Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(_) => Some(sharing::name_of_set(tx, &facts)?),
-                },
-            };
-            let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;
-            let title = Some(facts.share.title).filter(|title| !title.is_empty() && folder.is_none());
-            Ok((title.or(named).unwrap_or_else(|| "share".to_owned()), files))
-        })
-        .await?;
-    deliver::zip(call, &format!("{name}.zip"), files).await
+    let (id, wanted) = (call.path("id").to_owned(), call.wanted());
+    let picked = folder.map(|folder| vec![folder]);
+    let part = move |tx: &mut Tx| archives::of_share(tx, &id, &visitor, picked.as_deref(), wanted);
+    let part = call.app.db.write(part).await?;
+    deliver::zip(call, vec![part]).await
 }
 
 // Other addresses of the same page ------------------------------------------------------------------------------------
@@ -549,25 +534,28 @@ async fn action_share(call: Call) -> Response {
     answer.unwrap_or_else(|error| error_page("actionShare", call.origin.prefix(), &error))
 }
 
+/// What a share gives as a whole.
+enum Whole {
+    File(Grant),
+    Archive(Part),
+}
+
 /// The one file of a share, else all of it in an archive.
 async fn whole(call: &Call) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, seen_by) = (call.path("id").to_owned(), visitor.clone());
-    let contents = call
-        .app
-        .db
-        .read(move |tx| {
-            let (facts, _) = sharing::open(tx, &id, &seen_by)?;
-            sharing::contents_for(tx, &facts, &seen_by)
+    let (id, wanted) = (call.path("id").to_owned(), call.wanted());
+    let found = call.app.db.write(move |tx| {
+        // Not opened yet: to whom the last download was given, the share opens by their lease alone.
+        let facts = shares::facts(tx, &id, &visitor, now_ms())?;
+        Ok(match sharing::contents(tx, &facts)? {
+            Contents::File(item) => Whole::File(sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, wanted)?),
+            Contents::Folder(_) | Contents::Set(_) => {
+                Whole::Archive(archives::of_share(tx, &id, &visitor, None, wanted)?)
+            }
         })
-        .await?;
-    match contents {
-        Contents::File(item) => {
-            let (id, start) = (call.path("id").to_owned(), call.wanted());
-            let fetch = move |tx: &mut Tx| sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, start);
-            let grant = call.app.db.write(fetch).await?;
-            deliver::file(call, grant, Disposition::Attachment).await
-        }
-        Contents::Folder(_) | Contents::Set(_) => archive(call, None).await,
+    });
+    match found.await? {
+        Whole::File(grant) => deliver::file(call, grant, Disposition::Attachment).await,
+        Whole::Archive(part) => deliver::zip(call, vec![part]).await,
     }
 }

@@ -3,7 +3,7 @@
 //! Under a cap, guests take turns by the bytes they had, not by connections: fifty connections of one guest get as much as the
 //! one of another. A cap is of this process; each node has its own.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -59,7 +59,8 @@ impl Pace {
     /// What a transfer of this guest has to wait for; none where nothing is capped. Rates are in bytes per second. A
     /// share's newest rate holds for all its transfers.
     pub fn of(&self, shares: impl IntoIterator<Item = (ShareKey, i64)>, guest: &str) -> Option<Turns> {
-        let mut lines: Vec<Arc<Line>> = shares.into_iter().map(|(share, rate)| self.line(share, rate)).collect();
+        let rates: BTreeMap<ShareKey, i64> = shares.into_iter().collect();
+        let mut lines: Vec<Arc<Line>> = rates.into_iter().map(|(share, rate)| self.line(share, rate)).collect();
         lines.extend(self.server.clone());
         (!lines.is_empty()).then(|| Turns { lines, guest: guest.into(), passed: 0, waiting: None, paid_bytes: 0 })
     }
@@ -331,7 +332,8 @@ mod tests {
     #[tokio::test]
     async fn a_transfer_passes_its_share_and_the_server_and_pays_for_what_it_took_too_much() {
         let pace = Pace::new(Some(1 << 40));
-        let mut turns = pace.of([(ShareKey(1), 1 << 40)], "guest").unwrap();
+        let mut turns = pace.of([(ShareKey(1), 1 << 40), (ShareKey(1), 1 << 40)], "guest").unwrap();
+        assert_eq!(turns.lines.len(), 2, "a share that is named twice is one");
         let mut ask = async |sent, left| std::future::poll_fn(|cx| turns.poll(cx, sent, left)).await;
         assert_eq!(ask(0, 1000).await, 1000);
         assert_eq!(ask(400, 600).await, 600, "what was paid for is not paid twice");

@@ -8,7 +8,7 @@ use super::answers::{self, SourceLink, Thumb, Url, Urls};
 use super::files::{own_item, some_uris};
 use super::tree::{self, At, Spot};
 use super::uri::{FileUri, Space, encode};
-use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, data, done, query};
+use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, archive, data, done, query};
 use crate::account::User;
 use crate::account::token::{Keys, Purpose, random_base62};
 use crate::error::{Error, Result, Thing};
@@ -86,18 +86,9 @@ impl Pass {
         if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
     }
 
-    /// The visitor as the address knows them.
-    fn visitor(&self, tx: &mut Tx, mut visitor: Visitor) -> Result<Visitor> {
-        if let Some((id, epoch)) = &self.user {
-            let user = accounts::by_id(tx, id)?.filter(|user| user.is_active() && user.epoch == *epoch);
-            visitor.user = Some(user.ok_or(Error::NotFound(Thing::Link))?);
-        }
-        Ok(visitor)
-    }
-
     /// Needs a writing transaction: a share's download may have to be leased anew.
     fn grant(&self, tx: &mut Tx, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
-        let mut visitor = self.visitor(tx, guest)?;
+        let mut visitor = visitor_of(tx, self.user.as_ref(), guest)?;
         let action = self.gives.action();
         match &self.by {
             By::Own => {
@@ -123,6 +114,15 @@ impl Pass {
     }
 }
 
+/// The visitor as an address knows them, by id and epoch of the user it was made for.
+pub fn visitor_of(tx: &mut Tx, user: Option<&(String, i64)>, mut visitor: Visitor) -> Result<Visitor> {
+    if let Some((id, epoch)) = user {
+        let user = accounts::by_id(tx, id)?.filter(|user| user.is_active() && user.epoch == *epoch);
+        visitor.user = Some(user.ok_or(Error::NotFound(Thing::Link))?);
+    }
+    Ok(visitor)
+}
+
 pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
     let pass = Pass::read(&call)?;
     let (asked, guest, wanted) = (pass.clone(), call.guest(), call.wanted());
@@ -146,9 +146,9 @@ struct UrlRequest {
 }
 
 /// A URI with who asks for it.
-struct Wanted {
-    uri: FileUri,
-    visitor: Visitor,
+pub struct Wanted {
+    pub uri: FileUri,
+    pub visitor: Visitor,
 }
 
 /// What the addresses of one call have in common.
@@ -169,13 +169,14 @@ impl Terms {
 pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
     let asked: UrlRequest = call.json().await?;
     let uris = some_uris(asked.uris)?;
-    if asked.archive == Some(true) {
-        return Err(Error::Unsupported("An archive of several files").into());
-    }
     let terms = Terms::new(if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline });
-    let urls = match asked.skip_error == Some(true) {
-        true => make_what_can_be(&call, user.as_ref(), uris, &terms).await,
-        false => make_urls(&call, user.as_ref(), uris, &terms).await?.into_iter().map(Some).collect(),
+    let urls = match (asked.archive, asked.skip_error) {
+        (Some(true), _) => {
+            let wanted = wanted(&call, user.as_ref(), uris).await?;
+            vec![Some(archive::make_url(&call, wanted, terms.ticket, terms.expires_ms).await?)]
+        }
+        (_, Some(true)) => make_what_can_be(&call, user.as_ref(), uris, &terms).await,
+        _ => make_urls(&call, user.as_ref(), uris, &terms).await?.into_iter().map(Some).collect(),
     };
     if let ([Some(url)], Some(true)) = (urls.as_slice(), asked.redirect) {
         return redirect(url);

@@ -11,8 +11,10 @@ use crate::error::{Error, Result, Thing};
 use crate::http::deliver;
 use crate::http::send::Disposition;
 use crate::library::Media;
+use crate::share::Shared;
 use crate::share::grant::{Action, Grant};
 use crate::store::{library, music};
+use crate::work::archives::{self, Part};
 use crate::work::sharing;
 
 async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
@@ -34,9 +36,29 @@ pub async fn stream(mut asked: Asked) -> Result<Response> {
     deliver::file(&asked.call, grant, Disposition::Inline).await
 }
 
+/// What a download gives.
+enum Given {
+    File(Grant),
+    Archive(Part),
+}
+
+/// A file as it is; of folders, albums, artists and playlists an archive, as Navidrome gives it.
 pub async fn download(asked: Asked) -> Result<Response> {
-    let grant = granted(&asked, Action::Download).await?;
-    deliver::file(&asked.call, grant, Disposition::Attachment).await
+    let id = asked.params.need("id")?.to_owned();
+    let (user, visitor) = (asked.user.clone(), asked.visitor());
+    let given = asked.read(move |tx, scope| {
+        let thing = music::named(tx, scope, &id)?;
+        if let Shared::Item(key) = thing
+            && let Some(item) = library::item(tx, key)?.filter(|item| !item.is_folder())
+        {
+            return Ok(Given::File(sharing::own_item(tx, &user, &visitor, item, Action::Download)?));
+        }
+        archives::of_user(tx, &user, &visitor, &[thing]).map(Given::Archive)
+    });
+    match given.await? {
+        Given::File(grant) => deliver::file(&asked.call, grant, Disposition::Attachment).await,
+        Given::Archive(part) => deliver::zip(&asked.call, vec![part]).await,
+    }
 }
 
 /// Takes the ids of covers as answers name them, and those of whatever has a cover, as clients of old send them.
