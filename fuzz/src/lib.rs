@@ -19,6 +19,11 @@ pub mod library {
     pub mod tags;
 }
 
+#[path = "../../src/work/upload"]
+pub mod upload {
+    pub mod ranges;
+}
+
 #[path = "../../src/dialect/mycloud"]
 pub mod mycloud {
     pub mod multipart;

@@ -1,19 +1,25 @@
-//! Whatever files are called and however large they are, their archive has the planned length, its names are safe and
-//! no two of them are one on any system.
+//! Whatever files are called and however large they are, their archive has the planned length, any part of it is the same
+//! alone as in the whole, its names are safe and no two of them are one on any system.
 //!
-//! Input: one entry a line, `size name`.
+//! Input: `start length` of a part on the first line, then one entry a line, `size name`.
 
 #![no_main]
 
 use std::collections::HashSet;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use openshelf_fuzz::media::zip::{Segment, ZipEntry, ZipPlan, is_deceptive, safe_names};
+use openshelf_fuzz::media::zip::{Contents, Reader, Segment, ZipEntry, ZipPlan, is_deceptive, safe_names};
 
 fuzz_target!(|input: &[u8]| {
     let input = String::from_utf8_lossy(input);
+    let mut lines = input.lines();
+    let part: Vec<u64> = lines.next().unwrap_or("").split(' ').map(|word| word.parse().unwrap_or(0)).collect();
+    let given_number = |at: usize| part.get(at).copied().unwrap_or(0);
     let (mut sizes, mut given) = (Vec::new(), Vec::new());
-    for line in input.lines() {
+    for line in lines {
         let (size, name) = line.split_once(' ').unwrap_or(("", line));
         sizes.push(size.parse::<u64>().unwrap_or(size.len() as u64));
         given.push(name);
@@ -40,29 +46,74 @@ fuzz_target!(|input: &[u8]| {
     }
     assert!(files.is_disjoint(&folders), "a file and a folder of one name");
 
-    let entry = |(source, (name, size_bytes)): (usize, (String, u64))| {
+    let entry = |(name, size_bytes): (String, u64)| {
         let size_bytes = if name.ends_with('/') { 0 } else { size_bytes };
-        ZipEntry { name, size_bytes, modified_ms: size_bytes as i64, source }
+        ZipEntry { name, size_bytes, modified_ms: size_bytes as i64 }
     };
     // Paths that are too long, or sizes whose sum no archive can have.
-    let Ok(plan) = ZipPlan::new(names.into_iter().zip(sizes).enumerate().map(entry).collect()) else { return };
-    let checksums: Vec<u32> = (1..).take(plan.entries().len()).collect();
-    let (mut at, mut bytes) = (0u64, Vec::new());
-    let (mut headers, mut lines) = (Vec::new(), Vec::new());
-    for segment in plan.segments() {
+    let Ok(plan) = ZipPlan::new(names.into_iter().zip(sizes).map(entry).collect()) else { return };
+    let (mut at, mut bytes) = (0, Vec::new());
+    let (mut headers, mut lines) = (vec![0; plan.entries().len()], vec![0; plan.entries().len()]);
+    while let Some((segment, place)) = plan.segment_at(at) {
+        assert!(place.start == at && place.end > at, "segments follow each other");
         bytes.clear();
-        plan.write(segment, &checksums, &mut bytes);
+        plan.write(segment, 0, &mut bytes);
         match segment {
-            Segment::Header(_) => headers.push(at),
-            Segment::Content { size_bytes, .. } => at += size_bytes,
-            Segment::Central(_) => lines.push(offset_in_line(&bytes)),
+            Segment::Content(entry) => assert_eq!(place.end - place.start, plan.entries()[entry].size_bytes),
+            _ => assert_eq!(place.end - place.start, bytes.len() as u64),
+        }
+        match segment {
+            Segment::Header(entry) => headers[entry] = at,
+            Segment::Central(entry) => lines[entry] = offset_in_line(&bytes),
             _ => {}
         }
-        at += bytes.len() as u64;
+        at = place.end;
     }
     assert_eq!(at, plan.total_bytes());
     assert_eq!(lines, headers, "the table of contents says where each header is");
+
+    if plan.total_bytes() <= MOST_READ_BYTES {
+        let plan = Arc::new(plan);
+        let whole = read(&plan, 0..plan.total_bytes());
+        let (start, length) = (given_number(0).min(plan.total_bytes()), given_number(1));
+        let end = start.saturating_add(length).min(plan.total_bytes());
+        assert!(read(&plan, start..end) == whole[start as usize..end as usize], "a part is what it is of the whole");
+    }
 });
+
+/// Larger archives are planned and not read.
+const MOST_READ_BYTES: u64 = 256 * 1024;
+
+/// Files whose every byte says where it stands.
+struct Made;
+
+impl Contents for Made {
+    fn read(&mut self, entry: usize, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        buffer.iter_mut().zip(at..).for_each(|(byte, at)| *byte = (at / 3) as u8 ^ entry as u8);
+        Ok(())
+    }
+
+    fn check(&mut self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn known(&mut self, entries: Range<usize>) -> Vec<Option<u32>> {
+        vec![None; entries.len()]
+    }
+
+    fn note(&mut self, _: Vec<(usize, u32)>) {}
+}
+
+fn read(plan: &Arc<ZipPlan>, mut range: Range<u64>) -> Vec<u8> {
+    let mut reader = Reader::new(plan.clone(), Box::new(Made));
+    let (mut all, mut block) = (Vec::new(), vec![0; 1000]);
+    while !range.is_empty() {
+        let count = reader.fill(range.clone(), &mut block).unwrap();
+        all.extend_from_slice(&block[..count]);
+        range.start += count as u64;
+    }
+    all
+}
 
 /// Where a line of the table of contents says that its local header begins. APPNOTE.TXT 4.3.12 and 4.5.3.
 fn offset_in_line(line: &[u8]) -> u64 {
