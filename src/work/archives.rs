@@ -44,6 +44,14 @@ impl Part {
         }
     }
 
+    /// The share it comes by and how many bytes that hands out per second, if that has a limit.
+    pub fn rate(&self) -> Option<(ShareKey, i64)> {
+        match &self.by {
+            By::Share(facts) => Some(facts.share.key).zip(facts.share.terms.rate_bytes_s),
+            By::Own(_) => None,
+        }
+    }
+
     /// The download that was paid for it.
     pub fn lease(&self) -> Option<Lease> {
         match &self.by {
