@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod files;
 pub mod libraries;
+pub mod look;
 pub mod pace;
 pub mod scan;
 pub mod sharing;

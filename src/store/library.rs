@@ -126,8 +126,20 @@ pub fn all(tx: &mut Tx) -> Result<Vec<Library>> {
     tx.all(&format!("{LIBRARY} ORDER BY name_key, id"), args![], library_of)
 }
 
+/// Folders, which anyone may have rights in, and what is the user's own.
+pub fn reachable(tx: &mut Tx, user: UserKey) -> Result<Vec<Library>> {
+    let mut all = tx.all(&format!("{LIBRARY} WHERE kind = 'folder' ORDER BY name_key, id"), args![], library_of)?;
+    let own = format!("{LIBRARY} WHERE owner_id = $1 AND kind <> 'folder' ORDER BY name_key, id");
+    all.extend(tx.all(&own, args![user.0], library_of)?);
+    Ok(all)
+}
+
+pub fn find(tx: &mut Tx, key: LibraryKey) -> Result<Option<Library>> {
+    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library_of)
+}
+
 pub fn by_key(tx: &mut Tx, key: LibraryKey) -> Result<Library> {
-    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library_of)?.ok_or(Error::NotFound(Thing::Library))
+    find(tx, key)?.ok_or(Error::NotFound(Thing::Library))
 }
 
 pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Library>> {

@@ -3,6 +3,8 @@
 //! A visitor carries one cookie per share: a random ticket that names them in visits and leases, and the proof of the
 //! password, both signed. A password in an address is exchanged for it and led away at once.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -25,8 +27,9 @@ use crate::share::grant::{Action, Grant, Scope, ShareFacts, Through, admit, auth
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
-use crate::store::{Tx, library, music, rights, shares};
+use crate::store::{Tx, Weighed, library, music, rights, shares};
 use crate::work::archives::{self, Part};
+use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 
@@ -148,36 +151,27 @@ async fn share_page(call: &Call) -> Result<Response> {
     let query = Fields::of_query(call)?;
     let folder = query.get("in").map(str::to_owned);
     let offset = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let (id, seen_by, wanted) = (call.path("id").to_owned(), visitor.clone(), folder.clone());
-    let opened = call
-        .app
-        .db
-        .read(move |tx| {
-            let facts = shares::facts(tx, &id, &seen_by, now_ms())?;
-            match admit(&facts, &seen_by, now_ms()) {
-                Ok(_) => {}
-                Err(Error::ShareLocked) => return Ok(Err(facts.owner.display_name)),
-                Err(error) => return Err(error),
-            }
-            let shown = shown(tx, &facts, &seen_by, wanted.as_deref(), offset)?;
-            Ok(Ok((facts, shown)))
-        })
-        .await?;
-    let (facts, shown) = match opened {
-        Ok(opened) => opened,
-        Err(owner) => return Ok(locked(call, owner, folder, None)),
+    let look = match look::open(&call.app, call.path("id"), &visitor).await {
+        Ok((look, _)) => look,
+        Err(Error::ShareLocked) => {
+            let owner = look::at(&call.app, call.path("id"), &visitor).await?.facts.owner.display_name.clone();
+            return Ok(locked(call, owner, folder, None));
+        }
+        Err(error) => return Err(error),
     };
+    let facts = &look.facts;
+    let shown = shown_now(call, &look, &visitor, folder, offset).await?;
     let visits = call.parts.method == Method::GET && !is_preview_crawler(&visitor.agent);
     let is_new = visits && visitor.ticket.is_none() && visitor.user.is_none();
     if visits {
-        sharing::count_view(&call.app, &facts, &visitor).await?;
+        sharing::count_view(&call.app, facts, &visitor).await?;
     }
     if is_new {
         visitor.ticket = Some(random_base62(22));
         let (key, known_as) = (facts.share.key, visitor.clone());
         call.app.db.write(move |tx| shares::know_visitor(tx, key, &known_as, now_ms())).await?;
     }
-    let mut response = page(StatusCode::OK, &view(call, &facts, shown));
+    let mut response = page(StatusCode::OK, &view(call, facts, &shown));
     if is_new {
         set_cookie(call, &mut response, &visitor);
     }
@@ -214,6 +208,30 @@ struct Shown {
     after: Option<u64>,
     heading: String,
     is_one_file: bool,
+}
+
+impl Weighed for Shown {
+    fn bytes(&self) -> usize {
+        self.items.len() * size_of::<Item>() * 2 + self.tracks.len() * size_of::<Track>() * 2
+    }
+}
+
+/// From memory, if nothing was committed since and no limit or single right tells visitors apart.
+async fn shown_now(
+    call: &Call,
+    look: &Arc<Look>,
+    visitor: &Visitor,
+    folder: Option<String>,
+    offset: u64,
+) -> Result<Arc<Shown>> {
+    let differs = look.facts.share.is_limited() || look.facts.share.two_step;
+    let key = format!("{} {} {offset}", look.facts.share.key.0, folder.as_deref().unwrap_or_default());
+    let (look, visitor) = (look.clone(), visitor.clone());
+    let read = move |tx: &mut Tx| shown(tx, &look.facts, &visitor, folder.as_deref(), offset);
+    match differs {
+        true => call.app.db.read(read).await.map(Arc::new),
+        false => call.app.db.recall("page", &key, read).await,
+    }
 }
 
 fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
@@ -302,7 +320,7 @@ fn album_of(tx: &mut Tx, scope: &Scope, tracks: &[Track]) -> Result<Option<Music
     Ok(music::albums(tx, scope, &[album])?.pop())
 }
 
-fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
+fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
     let share = &facts.share;
     let terms = &share.terms;
     let album = shown.album.as_ref().map(|album| Album {
@@ -315,7 +333,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
         base: call.origin.prefix().to_owned(),
         id: call.path("id").to_owned(),
         public_url: Some(call.origin.base.clone()),
-        title: if share.title.is_empty() { shown.heading } else { share.title.clone() },
+        title: if share.title.is_empty() { shown.heading.clone() } else { share.title.clone() },
         owner: facts.owner.display_name.clone(),
         description: Some(share.description.clone()).filter(|text| !text.is_empty()),
         holds: shown.holds,

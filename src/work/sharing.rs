@@ -369,11 +369,10 @@ pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Res
     if !counts(facts, visitor) {
         return Ok(());
     }
-    let (key, visitor) = (facts.share.key, visitor.clone());
-    let (again, seen) = (key, visitor.clone());
-    if app.db.read(move |tx| shares::has_visited(tx, again, &seen, now_ms())).await? {
+    if super::look::has_visited(app, facts.share.key, visitor).await? {
         return Ok(());
     }
+    let (key, visitor) = (facts.share.key, visitor.clone());
     app.db.write(move |tx| shares::count_view(tx, key, &visitor, now_ms())).await
 }
 

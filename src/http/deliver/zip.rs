@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
 use axum::response::Response;
 use rustix::fs::Advice;
@@ -13,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use super::{on_disk, root, settle, transfer};
-use crate::blob::{Root, Stat};
+use crate::blob::{Kind, Root, Stat};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::send::{Content, Disposition, Source, respond};
@@ -69,7 +68,7 @@ pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
 
 /// What lies on the disk at this moment.
 struct Archive {
-    plan: Arc<ZipPlan>,
+    plan: ZipPlan,
     etag: String,
     roots: Vec<Root>,
     files: Vec<OneFile>,
@@ -102,8 +101,9 @@ impl Archive {
                 }
             };
             let stat = match roots[root].stat(grant.path()) {
-                Err(Error::NotFound(_)) => continue,
-                stat => stat?,
+                Ok(stat) if stat.kind == Kind::File => stat,
+                Ok(_) | Err(Error::NotFound(_)) => continue,
+                Err(error) => return Err(error),
             };
             found.push(OneFile {
                 item: grant.item().key,
@@ -124,7 +124,7 @@ impl Archive {
             modified_ms,
         });
         let plan = ZipPlan::new(entries.collect())?;
-        Ok(Archive { etag: tag(&plan, &found), plan: Arc::new(plan), roots, files: found })
+        Ok(Archive { etag: tag(&plan, &found), plan, roots, files: found })
     }
 }
 

@@ -431,7 +431,7 @@ fn archive(files: &[Vec<u8>], broken: Option<usize>) -> Content {
     let plan = ZipPlan::new(files.iter().enumerate().map(entry).collect()).unwrap();
     Content {
         size_bytes: plan.total_bytes(),
-        source: Source::Zip(Box::new(Reader::new(plan.into(), Box::new(Memory { files: files.to_vec(), broken })))),
+        source: Source::Zip(Box::new(Reader::new(plan, Box::new(Memory { files: files.to_vec(), broken })))),
         modified_ms: None,
         name: "album.zip".to_owned(),
         mime: "application/zip".to_owned(),

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::{Segment, ZipPlan};
 
@@ -32,7 +31,7 @@ pub trait Contents: Send {
 /// Gives any part of an archive, and reads no more for it than it needs: the files that the part touches and, for those
 /// whose checksum stands in it and is not known, them whole.
 pub struct Reader {
-    plan: Arc<ZipPlan>,
+    plan: ZipPlan,
     contents: Box<dyn Contents>,
     sums: Vec<Option<u32>>,
     /// Of each [`PAGE`] of entries, whether it was asked for.
@@ -50,14 +49,10 @@ struct Running {
 }
 
 impl Reader {
-    pub fn new(plan: Arc<ZipPlan>, contents: Box<dyn Contents>) -> Reader {
+    pub fn new(plan: ZipPlan, contents: Box<dyn Contents>) -> Reader {
         let sums: Vec<_> = plan.entries().iter().map(|entry| (entry.size_bytes == 0).then_some(0)).collect();
         let asked = vec![false; sums.len().div_ceil(PAGE)];
         Reader { plan, contents, sums, asked, running: None, fresh: Vec::new(), segment: Vec::new() }
-    }
-
-    pub fn plan(&self) -> &ZipPlan {
-        &self.plan
     }
 
     /// Fills the beginning of `block` with the beginning of `range`, and tells how many bytes that are. None means "not
@@ -183,7 +178,7 @@ impl Drop for Reader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use proptest::prelude::*;
 
@@ -238,11 +233,11 @@ mod tests {
             self
         }
 
-        fn plan(&self) -> Arc<ZipPlan> {
+        fn plan(&self) -> ZipPlan {
             let names: Vec<_> = (0..self.files.len()).map(|number| format!("a/{number}")).collect();
             let entry =
                 |(name, file): (String, &Vec<u8>)| ZipEntry { name, size_bytes: file.len() as u64, modified_ms: 0 };
-            Arc::new(ZipPlan::new(safe_names(&names).into_iter().zip(&self.files).map(entry).collect()).unwrap())
+            ZipPlan::new(safe_names(&names).into_iter().zip(&self.files).map(entry).collect()).unwrap()
         }
 
         fn reader(&self) -> Reader {
