@@ -7,5 +7,6 @@ pub mod look;
 pub mod scan;
 pub mod sharing;
 pub mod signin;
+pub mod tally;
 pub mod transfers;
 pub mod upload;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::visit::{LeaseKey, Visitor};
+use super::visit::{Lease, Visitor};
 use super::{Audience, Bits, Mode, Share, ShareKey, Shared, State, Subject};
 use crate::account::{GroupKey, User, UserKey};
 use crate::error::{Error, Result, Thing};
@@ -69,7 +69,7 @@ pub struct ShareFacts {
     /// Items on which `auth_id` was given rights.
     pub granted: Vec<ItemKey>,
     /// A download of this visitor that is paid for.
-    pub lease: Option<LeaseKey>,
+    pub lease: Option<Lease>,
     /// This visitor's view is counted already.
     pub admitted: bool,
 }
@@ -95,7 +95,7 @@ pub struct Grant {
     placed: Placed,
     action: Action,
     share: Option<(ShareKey, i64)>,
-    lease: Option<LeaseKey>,
+    lease: Option<Lease>,
     user: Option<(UserKey, i64)>,
 }
 
@@ -126,7 +126,7 @@ impl Grant {
         self.user
     }
 
-    pub fn lease(&self) -> Option<LeaseKey> {
+    pub fn lease(&self) -> Option<Lease> {
         self.lease
     }
 }

@@ -6,7 +6,7 @@ use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
 use crate::share::grant::ShareFacts;
-use crate::share::visit::{LEASE_MS, LeaseKey, VISIT_MS, Visitor};
+use crate::share::visit::{LEASE_MS, Lease, LeaseKey, VISIT_MS, Visitor};
 use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject, Terms};
 
 const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
@@ -490,7 +490,7 @@ fn add_visitor(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, now_ms: i
         facts.lease = tx.maybe(
             "SELECT id FROM lease WHERE share_id = $1 AND visitor = $2 AND expires_ms > $3 ORDER BY id LIMIT 1",
             args![facts.share.key.0, known_as, now_ms],
-            |row| Ok(LeaseKey(row.get(0)?)),
+            |row| Ok(Lease::Row(LeaseKey(row.get(0)?))),
         )?;
     }
     Ok(())
@@ -613,8 +613,10 @@ pub fn lease(
 
 /// Marks a download that was leased for an address which somebody may open later: a look at its head does not give it
 /// back, a file that is not there does.
-pub fn reserve(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
-    tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![lease.0])?;
+pub fn reserve(tx: &mut Tx, lease: Lease) -> Result<()> {
+    if let Lease::Row(key) = lease {
+        tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![key.0])?;
+    }
     Ok(())
 }
 
@@ -643,6 +645,17 @@ pub fn give_back_reserved(tx: &mut Tx, now_ms: i64) -> Result<()> {
         })?;
     for share in unused {
         tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
+    }
+    Ok(())
+}
+
+/// Raises the counters of shares without limits by what was counted in memory.
+pub fn add_downloads(tx: &mut Tx, counts: &[(ShareKey, i64)]) -> Result<()> {
+    for (share, count) in counts {
+        tx.run(
+            "UPDATE share SET downloads = CASE WHEN downloads + $2 > 0 THEN downloads + $2 ELSE 0 END WHERE id = $1",
+            args![share.0, *count],
+        )?;
     }
     Ok(())
 }

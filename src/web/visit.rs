@@ -23,12 +23,12 @@ use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
-use crate::share::grant::{Action, Grant, Scope, ShareFacts, Through, admit, authorize};
+use crate::share::grant::{Action, Scope, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, Weighed, library, music, rights, shares};
-use crate::work::archives::{self, Part};
+use crate::work::archives;
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
@@ -467,8 +467,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
 
 async fn bytes(call: &Call, action: Action, disposition: Disposition) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.wanted());
-    let grant = call.app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, start)).await?;
+    let grant = look::fetch(&call.app, call.path("id"), &visitor, call.path("item"), action, call.wanted()).await?;
     deliver::file(call, grant, disposition).await
 }
 
@@ -552,28 +551,20 @@ async fn action_share(call: Call) -> Response {
     answer.unwrap_or_else(|error| error_page("actionShare", call.origin.prefix(), &error))
 }
 
-/// What a share gives as a whole.
-enum Whole {
-    File(Grant),
-    Archive(Part),
-}
-
-/// The one file of a share, else all of it in an archive.
+/// The one file of a share, else all of it in an archive. Not opened first: to whom the last download was given, the share
+/// opens by their lease alone.
 async fn whole(call: &Call) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, wanted) = (call.path("id").to_owned(), call.wanted());
-    let found = call.app.db.write(move |tx| {
-        // Not opened yet: to whom the last download was given, the share opens by their lease alone.
-        let facts = shares::facts(tx, &id, &visitor, now_ms())?;
-        Ok(match sharing::contents(tx, &facts)? {
-            Contents::File(item) => Whole::File(sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, wanted)?),
-            Contents::Folder(_) | Contents::Set(_) => {
-                Whole::Archive(archives::of_share(tx, &id, &visitor, None, wanted)?)
-            }
-        })
-    });
-    match found.await? {
-        Whole::File(grant) => deliver::file(call, grant, Disposition::Attachment).await,
-        Whole::Archive(part) => deliver::zip(call, vec![part]).await,
+    let (id, wanted) = (call.path("id"), call.wanted());
+    match &look::at(&call.app, id, &visitor).await?.contents {
+        Contents::File(item) => {
+            let grant = look::fetch(&call.app, id, &visitor, &item.id, Action::Download, wanted).await?;
+            deliver::file(call, grant, Disposition::Attachment).await
+        }
+        Contents::Folder(_) | Contents::Set(_) => {
+            let id = id.to_owned();
+            let part = call.app.db.write(move |tx| archives::of_share(tx, &id, &visitor, None, wanted)).await?;
+            deliver::zip(call, vec![part]).await
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::library::{Item, LibraryKey};
 use crate::media::zip::unique_names;
 use crate::now_ms;
 use crate::share::grant::{Action, Grant, Placed, ShareFacts, Through, admit, authorize};
-use crate::share::visit::{LeaseKey, Visitor, Wanted};
+use crate::share::visit::{Lease, Visitor, Wanted};
 use crate::share::{Bits, ShareKey, Shared};
 use crate::store::{Tx, library, music, rights, shares};
 use crate::work::sharing::{Contents, contents_for, lease_for, name_of, name_of_set, own_item, place_in, playlists_of};
@@ -47,7 +47,7 @@ impl Part {
     }
 
     /// The download that was paid for it.
-    pub fn lease(&self) -> Option<LeaseKey> {
+    pub fn lease(&self) -> Option<Lease> {
         match &self.by {
             By::Share(facts) if self.action.hands_out_originals() => facts.lease,
             By::Share(_) | By::Own(_) => None,

@@ -8,7 +8,7 @@ use crate::account::{User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
-use crate::share::visit::{Visitor, Wanted};
+use crate::share::visit::{Lease, Visitor, Wanted};
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
 use crate::store::{Tx, accounts, library, music, playlists, rights, shares};
@@ -323,7 +323,7 @@ pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 
 /// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
 /// authorized: whatever refuses takes the lease back with it. Needs a writing transaction. A look at the head alone
-/// leases nothing.
+/// leases nothing, and of a share without limits a download is counted only when its bytes go: see `look::fetch`.
 pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, wanted: Wanted) -> Result<Grant> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
@@ -334,7 +334,11 @@ pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
     let Wanted::From(start) = wanted else {
         return authorize(Through::Share(&facts), visitor, placed, Action::Preview, now);
     };
-    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), start, now)?;
+    if facts.share.is_limited() {
+        lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), start, now)?;
+    } else {
+        facts.lease = Some(Lease::GoesOn);
+    }
     authorize(Through::Share(&facts), visitor, placed, action, now)
 }
 
@@ -354,9 +358,9 @@ pub(super) fn lease_for(
     let before = facts.lease;
     // The lease comes first: a share with none left is dead to all but those who hold one.
     let taken = shares::lease(tx, &facts.share, visitor, object, range_start, now_ms)?;
-    facts.lease = Some(before.unwrap_or(taken));
+    facts.lease = Some(before.unwrap_or(Lease::Row(taken)));
     admit(facts, visitor, now_ms)?;
-    facts.lease = Some(taken);
+    facts.lease = Some(Lease::Row(taken));
     // Whoever takes the bytes has seen the share, whatever it says it is and however it learned where they lie.
     if facts.share.terms.view_limit.is_some() && !facts.admitted {
         shares::count_view(tx, facts.share.key, visitor, now_ms)?;

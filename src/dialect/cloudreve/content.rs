@@ -15,12 +15,13 @@ use crate::error::{Error, Result, Thing};
 use crate::http::send::Disposition;
 use crate::http::{Call, deliver};
 use crate::library::{Item, Media};
-use crate::now_ms;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::{self, Visitor};
 use crate::store::links::{self, DirectLink};
 use crate::store::{Tx, accounts, library, shares};
+use crate::work::look;
 use crate::work::sharing;
+use crate::{App, now_ms};
 
 /// Most direct links that one call makes.
 pub const DIRECT_LINKS_AT_ONCE: usize = 100;
@@ -86,29 +87,41 @@ impl Pass {
         if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
     }
 
-    /// Needs a writing transaction: a share's download may have to be leased anew.
-    fn grant(&self, tx: &mut Tx, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
-        let mut visitor = visitor_of(tx, self.user.as_ref(), guest)?;
+    /// A share's download is leased, if that was not done when the address was made.
+    async fn grant(&self, app: &App, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
+        let user = self.user.clone();
+        let mut visitor = match user {
+            None => guest,
+            Some(user) => app.db.read(move |tx| visitor_of(tx, Some(&user), guest)).await?,
+        };
         let action = self.gives.action();
         match &self.by {
             By::Own => {
                 let user = visitor.user.clone().ok_or(Error::NotFound(Thing::Link))?;
-                sharing::own(tx, &user, &visitor, &self.item, action)
+                look::own(app, &user, &visitor, &self.item, action).await
             }
             By::Share { id, epoch, ticket } => {
-                let share = shares::by_id(tx, id)?.filter(|share| !share.revoked && share.epoch == *epoch);
-                let share = share.ok_or(Error::NotFound(Thing::Share))?;
+                let look = look::at(app, id, &visitor).await?;
+                let share = &look.facts.share;
+                if share.revoked || share.epoch != *epoch {
+                    return Err(Error::NotFound(Thing::Share));
+                }
                 // Whoever holds the address proved the password of this epoch to get it.
                 visitor.unlocked.push((share.key, *epoch));
                 let visitor = visitor.with_ticket(ticket);
+                let (id, item) = (id.clone(), self.item.clone());
                 match self.gives {
-                    Gives::Cover => sharing::reach(tx, id, &visitor, &self.item, action),
-                    Gives::Inline | Gives::Attachment => sharing::fetch(tx, id, &visitor, &self.item, action, wanted),
+                    Gives::Cover => app.db.read(move |tx| sharing::reach(tx, &id, &visitor, &item, action)).await,
+                    Gives::Inline | Gives::Attachment => look::fetch(app, &id, &visitor, &item, action, wanted).await,
                 }
             }
             By::DirectLink(id) => {
-                let (_, owner, item) = linked(tx, id)?;
-                sharing::own_item(tx, &owner, &visitor.with_user(owner.clone()), item, action)
+                let id = id.clone();
+                let read = move |tx: &mut Tx| {
+                    let (_, owner, item) = linked(tx, &id)?;
+                    sharing::own_item(tx, &owner, &visitor.with_user(owner.clone()), item, action)
+                };
+                app.db.read(read).await
             }
         }
     }
@@ -125,8 +138,7 @@ pub fn visitor_of(tx: &mut Tx, user: Option<&(String, i64)>, mut visitor: Visito
 
 pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
     let pass = Pass::read(&call)?;
-    let (asked, guest, wanted) = (pass.clone(), call.guest(), call.wanted());
-    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, wanted)).await?;
+    let grant = pass.grant(&call.app, call.guest(), call.wanted()).await?;
     Ok(match pass.gives {
         Gives::Cover => deliver::cover(&call, grant, Some(THUMB_PX)).await?,
         Gives::Inline => deliver::file(&call, grant, Disposition::Inline).await?,

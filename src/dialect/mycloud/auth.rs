@@ -21,6 +21,7 @@ use crate::share::{Audience, Share, Shared};
 use crate::store::accounts;
 use crate::store::{Tx, shares};
 use crate::work::archives::{self, Part};
+use crate::work::look;
 use crate::work::{sharing, signin};
 use crate::{App, now_ms};
 
@@ -203,12 +204,8 @@ impl Caller {
     /// Original bytes: a holder's are leased.
     pub async fn fetch(self, app: &App, item_id: String, action: Action, wanted: Wanted) -> Result<Grant> {
         match self {
-            Caller::User { user, visitor } => {
-                app.db.read(move |tx| sharing::own(tx, &user, &visitor, &item_id, action)).await
-            }
-            Caller::Holder { share, visitor } => {
-                app.db.write(move |tx| sharing::fetch(tx, &share, &visitor, &item_id, action, wanted)).await
-            }
+            Caller::User { user, visitor } => look::own(app, &user, &visitor, &item_id, action).await,
+            Caller::Holder { share, visitor } => look::fetch(app, &share, &visitor, &item_id, action, wanted).await,
         }
     }
 

@@ -15,12 +15,11 @@ use crate::share::Shared;
 use crate::share::grant::{Action, Grant};
 use crate::store::{library, music};
 use crate::work::archives::{self, Part};
+use crate::work::look;
 use crate::work::sharing;
 
 async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
-    let id = asked.params.need("id")?.to_owned();
-    let (user, visitor) = (asked.user.clone(), asked.visitor());
-    asked.read(move |tx, _| sharing::own(tx, &user, &visitor, &id, action)).await
+    look::own(&asked.call.app, &asked.user, &asked.visitor(), asked.params.need("id")?, action).await
 }
 
 /// The original file, whatever format and bit rate are wished for: it is at most what a client asks for to save bytes.
