@@ -397,7 +397,7 @@ async fn standing(app: &App, id: String) -> Result<(Share, String)> {
     let id = id.rsplit_once("/s/").map_or(id.as_str(), |(_, rest)| rest).trim_end_matches('/').to_owned();
     app.db
         .read(move |tx| {
-            let share = shares::by_id(tx, &id)?.filter(|share| !share.revoked).ok_or(Error::NotFound(Thing::Share))?;
+            let share = shares::by_id(tx, &id)?.ok_or(Error::NotFound(Thing::Share))?;
             let owner = accounts::by_key(tx, share.owner)?.ok_or(Error::NotFound(Thing::Share))?;
             Ok((share, owner.name))
         })

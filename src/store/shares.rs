@@ -169,13 +169,21 @@ pub struct SharePassword {
     pub sealed: Vec<u8>,
 }
 
-/// By its id or slug; revoked ones too, so that callers decide what a dead share looks like.
+/// By its id or slug. A revoked one is as one that never was, in the time that it takes as well.
 pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Share>> {
-    let found = tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.public_id = $1"), args![id], share)?;
+    let standing = "s.revoked_ms IS NULL";
+    let found =
+        tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.public_id = $1 AND {standing}"), args![id], share)?;
     let found = match found {
         Some(found) => Some(found),
-        None => tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.slug = $1"), args![id], share)?,
+        None => tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.slug = $1 AND {standing}"), args![id], share)?,
     };
+    only_one(tx, found)
+}
+
+/// By its id, revoked or not.
+pub fn by_id_ever(tx: &mut Tx, id: &str) -> Result<Option<Share>> {
+    let found = tx.maybe(&format!("SELECT {SHARE} FROM share s WHERE s.public_id = $1"), args![id], share)?;
     only_one(tx, found)
 }
 
@@ -191,7 +199,7 @@ pub fn by_auth_id(tx: &mut Tx, auth_id: &str) -> Result<Option<Share>> {
 
 /// A share of this owner that is not revoked; anything else is not found.
 pub fn owned(tx: &mut Tx, owner: UserKey, id: &str) -> Result<Share> {
-    by_id(tx, id)?.filter(|share| share.owner == owner && !share.revoked).ok_or(Error::NotFound(Thing::Share))
+    by_id(tx, id)?.filter(|share| share.owner == owner).ok_or(Error::NotFound(Thing::Share))
 }
 
 /// All shares of an owner that are not revoked, newest first.
@@ -472,9 +480,8 @@ pub fn facts_of(tx: &mut Tx, share: Share, visitor: &Visitor, now_ms: i64) -> Re
 }
 
 /// What is so of a share whoever asks: a visitor who never came and holds nothing.
-pub fn facts_for_nobody(tx: &mut Tx, id: &str) -> Result<ShareFacts> {
-    let share = by_id(tx, id)?.ok_or(Error::NotFound(Thing::Share))?;
-    for_nobody(tx, share)
+pub fn facts_for_nobody(tx: &mut Tx, id: &str) -> Result<Option<ShareFacts>> {
+    by_id(tx, id)?.map(|share| for_nobody(tx, share)).transpose()
 }
 
 fn for_nobody(tx: &mut Tx, share: Share) -> Result<ShareFacts> {

@@ -1,13 +1,13 @@
 //! SQLite: a write-ahead log, one writing connection, several read-only ones.
 
-use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql, ffi, params_from_iter};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, ffi};
 
 use super::{Access, Cell, Next, Row, Source, Value};
 use crate::error::Error;
@@ -61,8 +61,9 @@ impl Session {
     }
 
     pub(super) fn run(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
-        let changed = prepare(self.connection()?, sql)?.execute(params_from_iter(args)).map_err(error)?;
-        Ok(changed as u64)
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        bind(&mut statement, args)?;
+        Ok(statement.raw_execute().map_err(error)? as u64)
     }
 
     pub(super) fn query(
@@ -71,8 +72,9 @@ impl Session {
         args: &[Value],
         each: &mut dyn FnMut(&Row) -> Result<Next, Error>,
     ) -> Result<(), Error> {
-        let mut statement = prepare(self.connection()?, sql)?;
-        let mut rows = statement.query(params_from_iter(args)).map_err(error)?;
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        bind(&mut statement, args)?;
+        let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(error)? {
             if let Next::Stop = each(&Row { source: Source::Sqlite(row) })? {
                 break;
@@ -104,6 +106,8 @@ impl Session {
             .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
             .map_err(|cause| failed(&cause))?;
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+        // Else each new value of an argument that the planner looked at has the statement prepared anew.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|cause| failed(&cause))?;
         if let Access::Write | Access::Migrate = self.access {
             keep_log(&connection).map_err(|cause| failed(&cause))?;
         }
@@ -125,24 +129,16 @@ fn keep_log(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-fn prepare<'a>(connection: &'a Connection, sql: &str) -> Result<CachedStatement<'a>, Error> {
-    connection.prepare_cached(&numbered(sql)).map_err(error)
-}
-
-/// `$2` as `?2` outside quotes: to SQLite `$2` is a name, which it numbers by first appearance.
-fn numbered(sql: &str) -> Cow<'_, str> {
-    if !sql.contains('$') {
-        return Cow::Borrowed(sql);
+/// To SQLite `$2` is a name, which it numbers by first appearance: so arguments are bound by what their names say.
+fn bind<'a>(statement: &mut Statement<'a>, args: &[Value]) -> Result<(), Error> {
+    for index in 1..=statement.parameter_count() {
+        let named = statement.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let arg = named.and_then(|number| args.get(number.checked_sub(1)?));
+        let arg =
+            arg.ok_or_else(|| Error::Internal("database: a statement wants an argument that is not there".into()))?;
+        statement.raw_bind_parameter(index, arg).map_err(error)?;
     }
-    let mut quoted = false;
-    let mut chars = sql.chars().peekable();
-    let mut out = String::with_capacity(sql.len());
-    while let Some(next) = chars.next() {
-        quoted ^= next == '\'';
-        let is_argument = next == '$' && !quoted && chars.peek().is_some_and(char::is_ascii_digit);
-        out.push(if is_argument { '?' } else { next });
-    }
-    Cow::Owned(out)
+    Ok(())
 }
 
 impl ToSql for Value {
@@ -191,14 +187,7 @@ fn error(cause: rusqlite::Error) -> Error {
 mod tests {
     use rusqlite::{Connection, OpenFlags};
 
-    use super::{keep_log, numbered};
-
-    #[test]
-    fn arguments_become_numbers_and_quoted_dollars_stay() {
-        assert_eq!(numbered("a = $2 AND b IN ($10,$1)"), "a = ?2 AND b IN (?10,?1)");
-        assert_eq!(numbered("a = '$1 it''s $2' AND b = $3"), "a = '$1 it''s $2' AND b = ?3");
-        assert_eq!(numbered("a = '$.x'"), "a = '$.x'");
-    }
+    use super::keep_log;
 
     #[test]
     fn file_system_without_shared_memory_is_refused() {

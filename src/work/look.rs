@@ -22,7 +22,7 @@ pub struct Look {
     pub contents: Contents,
 }
 
-impl Weighed for Look {
+impl Look {
     fn bytes(&self) -> usize {
         let items = match &self.contents {
             Contents::Folder(_) | Contents::File(_) => 1,
@@ -69,14 +69,23 @@ pub async fn at(app: &App, id: &str, visitor: &Visitor) -> Result<Arc<Look>> {
     app.db.read(of_one).await
 }
 
+/// None for a share that is not there: that too is remembered, so that no time tells it from one that is.
+struct Known(Option<Arc<Look>>);
+
+impl Weighed for Known {
+    fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |look| look.bytes())
+    }
+}
+
 async fn for_nobody(app: &App, id: &str) -> Result<Arc<Look>> {
     let wanted = id.to_owned();
     let read = move |tx: &mut Tx| {
-        let facts = shares::facts_for_nobody(tx, &wanted)?;
+        let Some(facts) = shares::facts_for_nobody(tx, &wanted)? else { return Ok(Known(None)) };
         let contents = sharing::contents(tx, &facts)?;
-        Ok(Look { facts, contents })
+        Ok(Known(Some(Arc::new(Look { facts, contents }))))
     };
-    app.db.recall("share", id, read).await
+    app.db.recall("share", id, read).await?.0.clone().ok_or(Error::NotFound(Thing::Share))
 }
 
 // Bytes ---------------------------------------------------------------------------------------------------------------

@@ -377,7 +377,7 @@ pub async fn unlock(app: &App, id: &str, password: &str, visitor: &mut Visitor) 
     let found = app
         .db
         .read(move |tx| {
-            let Some(share) = shares::by_id(tx, &wanted)?.filter(|share| !share.revoked) else { return Ok(None) };
+            let Some(share) = shares::by_id(tx, &wanted)? else { return Ok(None) };
             let stored = shares::password(tx, share.key)?;
             Ok(Some((share.key, share.epoch, stored)))
         })

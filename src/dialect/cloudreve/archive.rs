@@ -65,7 +65,7 @@ impl ArchivePass {
             parts.push(archives::of_user(tx, &user, &visitor, &things)?);
         }
         for of in &self.shares {
-            let share = shares::by_id(tx, &of.id)?.filter(|share| !share.revoked && share.epoch == of.epoch);
+            let share = shares::by_id(tx, &of.id)?.filter(|share| share.epoch == of.epoch);
             let share = share.ok_or(Error::NotFound(Thing::Share))?;
             let mut holder = visitor.clone().with_ticket(&self.session);
             // Whoever holds the address proved the password of this epoch to get it.

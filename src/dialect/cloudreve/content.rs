@@ -103,7 +103,7 @@ impl Pass {
             By::Share { id, epoch, ticket } => {
                 let look = look::at(app, id, &visitor).await?;
                 let share = &look.facts.share;
-                if share.revoked || share.epoch != *epoch {
+                if share.epoch != *epoch {
                     return Err(Error::NotFound(Thing::Share));
                 }
                 // Whoever holds the address proved the password of this epoch to get it.

@@ -452,7 +452,7 @@ impl ListWish {
         let mut after = match &self.after {
             None => None,
             Some(cursor) => {
-                let last = shares::by_id(tx, &cursor.id)?.filter(|share| share.owner == owner.key);
+                let last = shares::by_id_ever(tx, &cursor.id)?.filter(|share| share.owner == owner.key);
                 let key = last.ok_or(Error::invalid("next_page_token", "it was not made for this list"))?.key;
                 Some((if self.order == Order::Created { key.0 } else { cursor.place }, key))
             }

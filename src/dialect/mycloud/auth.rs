@@ -248,7 +248,7 @@ fn holder(tx: &mut Tx, claims: &ShareClaims, guest: Visitor) -> Result<Option<Ca
         return Ok(None);
     }
     let Some(share) = shares::by_id(tx, &claims.share)? else { return Ok(None) };
-    if share.revoked || share.epoch != claims.epoch || share.auth_id != claims.custom.auth_id {
+    if share.epoch != claims.epoch || share.auth_id != claims.custom.auth_id {
         return Ok(None);
     }
     let mut visitor = guest.with_ticket(claims.jti.clone());
