@@ -26,8 +26,10 @@ use anyhow::{Context, bail};
 use account::token::{Keys, random_base62};
 use config::Config;
 use store::Db;
+use work::pace::Pace;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
+use work::tally::Tally;
 use work::transfers::Transfers;
 
 /// What every request may use.
@@ -37,6 +39,8 @@ pub struct App {
     pub keys: Keys,
     pub scanner: Scanner,
     pub transfers: Transfers,
+    pub tally: Tally,
+    pub pace: Pace,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
     nobody: String,
@@ -66,11 +70,13 @@ impl App {
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
         Ok(Arc::new(App {
+            pace: Pace::new(config.max_rate_bytes_s),
             config,
             db,
             keys,
             scanner,
             transfers: Transfers::default(),
+            tally: Tally::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

@@ -22,6 +22,7 @@ use crate::error::Error;
 
 pub mod accounts;
 pub mod backup;
+pub mod checksums;
 pub mod files;
 pub mod library;
 pub mod links;

@@ -5,22 +5,25 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use openshelf::config::Given;
 use openshelf::library::Library;
+use openshelf::store::QUEUE_LENGTH;
 use reqwest::{Method, StatusCode, header};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::both_engines;
 use crate::engines::Backend;
-use crate::server::{ADMIN, Server};
+use crate::server::{ADMIN, PASSWORD, Server};
+use crate::store::{Gate, queued};
 use crate::strangers::{Answer, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, mycloud_content, text};
 use openshelf::share::visit::LEASE_MS;
 use openshelf::work::transfers;
 
 const LIMIT: usize = 7;
 const GUESTS: usize = 100;
-/// For what the server does after its answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const HUGE_BYTES: u64 = 8 << 30;
 
@@ -37,6 +40,10 @@ struct Stage {
 
 impl Stage {
     async fn set(backend: &Backend) -> Stage {
+        Stage::set_with(backend, |_| ()).await
+    }
+
+    async fn set_with(backend: &Backend, settings: impl FnOnce(&mut Given)) -> Stage {
         let folder = TempDir::new().unwrap();
         let content: Vec<u8> = (0..500_000u32).map(|i| (i / 7) as u8).collect();
         let root = folder.path().join("root");
@@ -45,7 +52,7 @@ impl Stage {
         std::fs::create_dir(root.join("wide")).unwrap();
         File::create(root.join("wide/huge.bin")).unwrap().set_len(HUGE_BYTES).unwrap();
         std::fs::write(root.join("box/small.txt"), "a small one").unwrap();
-        let server = Server::start(backend);
+        let server = Server::start_with(backend, settings);
         let library = server.add_library("Shelf", &root);
         let owner = Owner::sign_in(&server, ADMIN).await;
         let shared = Shareable::of(&server, &library, "box").await;
@@ -67,17 +74,6 @@ impl Stage {
 
     fn guest(&self, agent: &str) -> Guest {
         Guest::new(&self.server, agent)
-    }
-
-    /// What is settled once the last answer was sent.
-    async fn downloads_settle_at(&self, share: &str, expected: i64) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.owner.downloads(share).await {
-                counted if counted == expected => return,
-                counted => assert!(Instant::now() < until, "{counted} downloads, not {expected}"),
-            }
-        }
     }
 
     /// A hundred guests at once, each their own, by these doors in turn; how many had the whole file.
@@ -115,7 +111,7 @@ both_engines! {
         for (name, doors) in rounds {
             let share = stage.share(&[("download_limit", &LIMIT.to_string())]).await;
             assert_eq!(stage.served(&share, doors).await, LIMIT, "{name}");
-            stage.downloads_settle_at(&share, LIMIT as i64).await;
+            stage.owner.downloads_settle_at(&share, LIMIT as i64).await;
             for door in DOORS {
                 let late = stage.guest("late").download(door, &share, &stage.large).await;
                 assert!(late.is_none(), "{name}: {door:?} serves one more");
@@ -168,27 +164,29 @@ both_engines! {
             let head = Answer::of(stage.guest("head").request(Method::HEAD, &address)).await;
             assert_eq!(head.status, StatusCode::OK);
             assert_eq!(head.header(header::CONTENT_LENGTH), stage.large.content.len().to_string());
-            stage.downloads_settle_at(&share, 0).await;
+            stage.owner.downloads_settle_at(&share, 0).await;
         }
         let etag = stage.guest("first").get(&address).await.header(header::ETAG).to_owned();
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         for _ in 0..3 {
             let same = stage.guest("again").request(Method::GET, &address).header(header::IF_NONE_MATCH, &etag);
             assert_eq!(Answer::of(same).await.status, StatusCode::NOT_MODIFIED);
-            stage.downloads_settle_at(&share, 1).await;
+            stage.owner.downloads_settle_at(&share, 1).await;
         }
         let beyond = stage.guest("beyond").range(&address, "bytes=99999999-").await;
         assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         let token = stage.guest("cloud").mycloud_token(&share).await.unwrap();
         let head = Answer::of(stage.guest("cloud").request(Method::HEAD, &mycloud_content(&token, &stage.large.item_id))).await;
         assert!(head.body.is_empty());
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
     }
 
     async fn a_file_that_vanished_gives_its_download_back(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let share = stage.share(&[("download_limit", "1")]).await;
+        let alone = Shareable::of(&stage.server, &stage.library, "box/large.bin").await;
+        let share_alone = stage.share_of(&alone, &[("download_limit", "1")]).await;
         let path = stage.root.join("box/large.bin");
         let aside = stage.folder.path().join("aside");
         std::fs::rename(&path, &aside).unwrap();
@@ -196,9 +194,10 @@ both_engines! {
             let got = stage.guest("unlucky").download(door, &share, &stage.large).await;
             assert!(got.is_none(), "{door:?}");
         }
-        let zip = stage.guest("unlucky").get(&format!("/s/{share}/-/zip")).await;
-        assert_ne!(zip.status, StatusCode::OK);
-        stage.downloads_settle_at(&share, 0).await;
+        let zip = stage.guest("unlucky").get(&format!("/s/{share_alone}/-/zip")).await;
+        assert_eq!(zip.status, StatusCode::NOT_FOUND, "an archive of nothing that is there");
+        stage.owner.downloads_settle_at(&share_alone, 0).await;
+        stage.owner.downloads_settle_at(&share, 0).await;
         std::fs::rename(&aside, &path).unwrap();
         stage.server.scan(&stage.library);
         let lucky = Wanted::of(&stage.server, &stage.library, &stage.root, "box/large.bin").await;
@@ -216,9 +215,9 @@ both_engines! {
         let later = openshelf::now_ms() + LEASE_MS + 1000;
         let app = std::sync::Arc::clone(&stage.server.app);
         transfers::tend_once(&app, soon).await.unwrap();
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         transfers::tend_once(&app, later).await.unwrap();
-        stage.downloads_settle_at(&share, 0).await;
+        stage.owner.downloads_settle_at(&share, 0).await;
         assert!(stage.guest("late").download(Door::Page, &share, &stage.large).await.is_some());
     }
 
@@ -282,7 +281,7 @@ both_engines! {
         let urls = owner.cloudreve(Method::POST, "/api/v4/file/url", Some(json!({"uris": [uri]}))).await;
         let url = text(&urls["urls"][0]["url"]);
         assert!(stage.guest("owner's browser").get(&url).await.whole().is_some());
-        stage.downloads_settle_at(&share, 0).await;
+        stage.owner.downloads_settle_at(&share, 0).await;
         assert_eq!(owner.views(&share).await, 0);
 
         assert!(stage.guest("somebody").download(Door::Page, &share, &stage.large).await.is_some());
@@ -312,14 +311,107 @@ both_engines! {
         let zip = stage.guest("first").get(&address).await;
         assert_eq!((zip.status, zip.header(header::CONTENT_TYPE)), (StatusCode::OK, "application/zip"));
         assert!(contains(&zip.body, &stage.large.content) && contains(&zip.body, b"a small one"));
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         let token = stage.guest("second").mycloud_token(&share).await.unwrap();
         let zip = format!("/sdk/v1/filesZip?ids={}&access_token={token}", stage.shared.item.id);
         let zip = stage.guest("second").get(&zip).await;
         assert_eq!(zip.status, StatusCode::OK, "{}", zip.text());
         assert!(contains(&zip.body, &stage.large.content));
-        stage.downloads_settle_at(&share, 2).await;
+        stage.owner.downloads_settle_at(&share, 2).await;
         assert_eq!(stage.guest("third").get(&address).await.status, StatusCode::NOT_FOUND);
         assert!(stage.guest("third").download(Door::Bare, &share, &stage.large).await.is_none());
+    }
+
+    async fn a_limit_under_a_hundred_guests_holds_for_every_kind_of_transfer(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let file = format!("file/{}?download=1", stage.large.item_id);
+        let kinds = [
+            ("a file in two goes", file.as_str(), "bytes=0-99999"),
+            ("two parts of a file", &file, "bytes=0-99,300000-300099"),
+            ("an archive", "zip", "bytes=0-"),
+            ("an archive in two goes", "zip", "bytes=0-99999"),
+        ];
+        for (name, object, range) in kinds {
+            let share = stage.share(&[("download_limit", &LIMIT.to_string())]).await;
+            let tries = (0..GUESTS).map(|number| {
+                let (mut guest, share, address) = (stage.guest(&format!("guest {number}")), share.clone(), format!("/s/{share}/-/{object}"));
+                tokio::spawn(async move {
+                    guest.visit(&share).await;
+                    let first = guest.range(&address, range).await.status;
+                    let rest = guest.range(&address, "bytes=100000-").await.status;
+                    assert_eq!(first, rest, "who began may finish, and nobody else");
+                    first
+                })
+            });
+            let statuses: Vec<StatusCode> = join_all(tries).await.into_iter().map(Result::unwrap).collect();
+            let served = statuses.iter().filter(|status| **status == StatusCode::PARTIAL_CONTENT).count();
+            assert_eq!(served, LIMIT, "{name}: {statuses:?}");
+            stage.owner.downloads_settle_at(&share, LIMIT as i64).await;
+        }
+    }
+
+    async fn who_hangs_up_before_the_first_byte_spends_nothing(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        for object in [format!("file/{}?download=1", stage.large.item_id), "zip".to_owned()] {
+            let share = stage.share(&[("download_limit", "1")]).await;
+            let gate = Gate::close(&stage.server.app.db).await;
+            let address = stage.server.url.strip_prefix("http://").unwrap();
+            let mut line = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET /s/{share}/-/{object} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            line.write_all(request.as_bytes()).await.unwrap();
+            line.shutdown().await.unwrap();
+            // The server closes its side as soon as it has let the request go.
+            let mut answer = Vec::new();
+            let _ = line.read_to_end(&mut answer).await;
+            assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+            gate.open().await;
+
+            let until = Instant::now() + Duration::from_secs(20);
+            while stage.guest("next").download(Door::Page, &share, &stage.large).await.is_none() {
+                assert!(Instant::now() < until, "{object}: the download of nobody stays spent");
+            }
+            stage.owner.downloads_settle_at(&share, 1).await;
+        }
+    }
+
+    async fn a_capped_server_and_a_capped_share_hand_out_every_byte(backend: Backend) {
+        let stage = Stage::set_with(&backend, |given| given.max_rate = Some("20M".to_owned())).await;
+        let share = stage.share(&[("rate", "10M")]).await;
+        for door in DOORS {
+            let got = stage.guest("patient").download(door, &share, &stage.large).await;
+            assert!(got.as_ref() == Some(&stage.large.content), "{door:?}");
+        }
+        let parts = stage.guest("patient").range(&file(&share, &stage.large.item_id), "bytes=5-9,300000-").await;
+        assert_eq!(parts.status, StatusCode::PARTIAL_CONTENT);
+        assert!(contains(&parts.body, &stage.large.content[300_000..]));
+        let zip = stage.guest("patient").get(&format!("/s/{share}/-/zip")).await;
+        assert!(contains(&zip.body, &stage.large.content));
+    }
+
+    async fn full_queues_answer_503_and_when_to_try_again_at_every_door(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let share = stage.share(&[("download_limit", "100")]).await;
+        let guest = stage.guest("guest");
+        let token = guest.mycloud_token(&share).await.unwrap();
+        let subsonic = [("u", ADMIN), ("p", PASSWORD), ("v", "1.16.1"), ("c", "proof"), ("name", "a list"), ("f", "json")];
+        let uris = json!({"uris": [guest.drive_uri(&share, "large.bin")], "download": true});
+        let requests = [
+            ("page", guest.request(Method::GET, &file(&share, &stage.large.item_id))),
+            ("My Cloud Home", guest.request(Method::GET, &mycloud_content(&token, &stage.large.item_id))),
+            ("Cloudreve", guest.request(Method::POST, "/api/v4/file/url").json(&uris)),
+            ("OpenSubsonic", guest.request(Method::GET, "/rest/createPlaylist").query(&subsonic)),
+        ];
+        let db = &stage.server.app.db;
+        let gate = Gate::close(db).await;
+        let waiting: Vec<_> = (0..QUEUE_LENGTH).map_while(|_| queued(db, |_| Ok(())).ok()).collect();
+        for (door, request) in requests {
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{door}: {}", answer.text());
+            assert_eq!(answer.header(header::RETRY_AFTER), "1", "{door}");
+        }
+        drop(waiting);
+        gate.open().await;
+        assert!(stage.guest("later").download(Door::Page, &share, &stage.large).await.is_some());
+        stage.owner.downloads_settle_at(&share, 1).await;
     }
 }

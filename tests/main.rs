@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod architecture;
+mod archives;
 mod attacks;
 mod cli;
 mod cloudreve;
@@ -12,6 +13,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod mycloud;
+mod pace;
 mod revoke;
 mod rights;
 mod scan;

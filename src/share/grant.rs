@@ -1,7 +1,9 @@
 //! The one door to bytes: `authorize` decides, and what it decided is a [`Grant`]. A grant can be made nowhere else, and
 //! nothing opens a file, zip or cover without one. Listings, searches and writes pass here as well.
 
-use super::visit::{LeaseKey, Visitor};
+use std::sync::Arc;
+
+use super::visit::{Lease, Visitor};
 use super::{Audience, Bits, Mode, Share, ShareKey, Shared, State, Subject};
 use crate::account::{GroupKey, User, UserKey};
 use crate::error::{Error, Result, Thing};
@@ -46,7 +48,7 @@ impl Action {
 #[derive(Debug, Clone)]
 pub struct Placed {
     pub item: Item,
-    pub library: Library,
+    pub library: Arc<Library>,
     /// Names from the library's root to the item, as on disk. Empty for the root itself.
     pub path: Vec<Vec<u8>>,
     /// The item, its folder, and so on up to the library's root.
@@ -67,7 +69,7 @@ pub struct ShareFacts {
     /// Items on which `auth_id` was given rights.
     pub granted: Vec<ItemKey>,
     /// A download of this visitor that is paid for.
-    pub lease: Option<LeaseKey>,
+    pub lease: Option<Lease>,
     /// This visitor's view is counted already.
     pub admitted: bool,
 }
@@ -93,7 +95,8 @@ pub struct Grant {
     placed: Placed,
     action: Action,
     share: Option<(ShareKey, i64)>,
-    lease: Option<LeaseKey>,
+    rate_bytes_s: Option<i64>,
+    lease: Option<Lease>,
     user: Option<(UserKey, i64)>,
 }
 
@@ -119,12 +122,17 @@ impl Grant {
         self.share
     }
 
+    /// The share it came by and how many bytes it hands out per second, if that has a limit.
+    pub fn rate(&self) -> Option<(ShareKey, i64)> {
+        self.share.map(|(share, _)| share).zip(self.rate_bytes_s)
+    }
+
     /// The user it was given to, and the epoch at which it holds.
     pub fn user(&self) -> Option<(UserKey, i64)> {
         self.user
     }
 
-    pub fn lease(&self) -> Option<LeaseKey> {
+    pub fn lease(&self) -> Option<Lease> {
         self.lease
     }
 }
@@ -276,7 +284,7 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             if !rights.has(action.needs()) {
                 return Err(Error::Forbidden("you may only read this"));
             }
-            Ok(Grant { placed, action, share: None, lease: None, user })
+            Ok(Grant { placed, action, share: None, rate_bytes_s: None, lease: None, user })
         }
         Through::Share(facts) => {
             let admitted = admit(facts, visitor, now_ms)?;
@@ -286,10 +294,11 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
                 return Err(missing(&placed.item));
             }
             let share = Some((facts.share.key, facts.share.epoch));
+            let rate_bytes_s = facts.share.terms.rate_bytes_s;
             if admitted.is_owner {
                 return match action.needs().has(Bits::WRITE) || action == Action::Share {
                     true => Err(Error::Forbidden("change it where it lies, not by its share")),
-                    false => Ok(Grant { placed, action, share, lease: None, user }),
+                    false => Ok(Grant { placed, action, share, rate_bytes_s, lease: None, user }),
                 };
             }
             let terms = &facts.share.terms;
@@ -307,7 +316,7 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
                     return Err(Error::Forbidden("a share of this kind can only be read"));
                 }
             }
-            Ok(Grant { placed, action, share, lease: facts.lease, user })
+            Ok(Grant { placed, action, share, rate_bytes_s, lease: facts.lease, user })
         }
     }
 }

@@ -23,12 +23,12 @@ use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
-use crate::share::grant::Scope;
-use crate::share::grant::{Action, ShareFacts, Through, admit, authorize};
+use crate::share::grant::{Action, Scope, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, Weighed, library, music, rights, shares};
+use crate::work::archives;
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
@@ -467,8 +467,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
 
 async fn bytes(call: &Call, action: Action, disposition: Disposition) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.wanted());
-    let grant = call.app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, start)).await?;
+    let grant = look::fetch(&call.app, call.path("id"), &visitor, call.path("item"), action, call.wanted()).await?;
     deliver::file(call, grant, disposition).await
 }
 
@@ -525,26 +524,11 @@ async fn zip(call: Call) -> Response {
 
 async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let id = call.path("id").to_owned();
-    let (name, files) = call
-        .app
-        .db
-        .write(move |tx| {
-            // Its name first: when the archive takes the last download, the share is closed to those without a ticket.
-            let (facts, _) = sharing::open(tx, &id, &visitor)?;
-            let named = match folder.as_deref() {
-                Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
-                None => match sharing::contents_for(tx, &facts, &visitor)? {
-                    Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(_) => Some(sharing::name_of_set(tx, &facts)?),
-                },
-            };
-            let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;
-            let title = Some(facts.share.title).filter(|title| !title.is_empty() && folder.is_none());
-            Ok((title.or(named).unwrap_or_else(|| "share".to_owned()), files))
-        })
-        .await?;
-    deliver::zip(call, &format!("{name}.zip"), files).await
+    let (id, wanted) = (call.path("id").to_owned(), call.wanted());
+    let picked = folder.map(|folder| vec![folder]);
+    let part = move |tx: &mut Tx| archives::of_share(tx, &id, &visitor, picked.as_deref(), wanted);
+    let part = call.app.db.write(part).await?;
+    deliver::zip(call, vec![part]).await
 }
 
 // Other addresses of the same page ------------------------------------------------------------------------------------
@@ -567,25 +551,20 @@ async fn action_share(call: Call) -> Response {
     answer.unwrap_or_else(|error| error_page("actionShare", call.origin.prefix(), &error))
 }
 
-/// The one file of a share, else all of it in an archive.
+/// The one file of a share, else all of it in an archive. Not opened first: to whom the last download was given, the share
+/// opens by their lease alone.
 async fn whole(call: &Call) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, seen_by) = (call.path("id").to_owned(), visitor.clone());
-    let contents = call
-        .app
-        .db
-        .read(move |tx| {
-            let (facts, _) = sharing::open(tx, &id, &seen_by)?;
-            sharing::contents_for(tx, &facts, &seen_by)
-        })
-        .await?;
-    match contents {
+    let (id, wanted) = (call.path("id"), call.wanted());
+    match &look::at(&call.app, id, &visitor).await?.contents {
         Contents::File(item) => {
-            let (id, start) = (call.path("id").to_owned(), call.wanted());
-            let fetch = move |tx: &mut Tx| sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, start);
-            let grant = call.app.db.write(fetch).await?;
+            let grant = look::fetch(&call.app, id, &visitor, &item.id, Action::Download, wanted).await?;
             deliver::file(call, grant, Disposition::Attachment).await
         }
-        Contents::Folder(_) | Contents::Set(_) => archive(call, None).await,
+        Contents::Folder(_) | Contents::Set(_) => {
+            let id = id.to_owned();
+            let part = call.app.db.write(move |tx| archives::of_share(tx, &id, &visitor, None, wanted)).await?;
+            deliver::zip(call, vec![part]).await
+        }
     }
 }

@@ -6,13 +6,14 @@
 
 use std::sync::Arc;
 
-use super::sharing::{self, Contents};
+use super::sharing::{self, Contents, playlists_of};
+use crate::account::User;
 use crate::error::{Error, Result, Thing};
-use crate::library::Item;
-use crate::share::ShareKey;
-use crate::share::grant::{Admitted, ShareFacts, admit};
-use crate::share::visit::Visitor;
-use crate::store::{Tx, Weighed, shares};
+use crate::library::{Item, PlaylistKey};
+use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
+use crate::share::visit::{Lease, Visitor, Wanted};
+use crate::share::{Bits, ShareKey};
+use crate::store::{Tx, Weighed, library, rights, shares};
 use crate::{App, now_ms};
 
 /// A share and what it holds.
@@ -55,13 +56,7 @@ pub async fn open_whole(app: &App, id: &str, visitor: &Visitor) -> Result<(Arc<L
 
 /// The share whether or not it opens; `NotFound` for an unknown one.
 pub async fn at(app: &App, id: &str, visitor: &Visitor) -> Result<Arc<Look>> {
-    let wanted = id.to_owned();
-    let of_all = move |tx: &mut Tx| {
-        let facts = shares::facts_for_nobody(tx, &wanted)?;
-        let contents = sharing::contents(tx, &facts)?;
-        Ok(Look { facts, contents })
-    };
-    let look = app.db.recall("share", id, of_all).await?;
+    let look = for_nobody(app, id).await?;
     if !look.facts.share.is_limited() {
         return Ok(look);
     }
@@ -73,6 +68,86 @@ pub async fn at(app: &App, id: &str, visitor: &Visitor) -> Result<Arc<Look>> {
     };
     app.db.read(of_one).await
 }
+
+async fn for_nobody(app: &App, id: &str) -> Result<Arc<Look>> {
+    let wanted = id.to_owned();
+    let read = move |tx: &mut Tx| {
+        let facts = shares::facts_for_nobody(tx, &wanted)?;
+        let contents = sharing::contents(tx, &facts)?;
+        Ok(Look { facts, contents })
+    };
+    app.db.recall("share", id, read).await
+}
+
+// Bytes ---------------------------------------------------------------------------------------------------------------
+
+/// Original bytes of one item of a share, leased and authorized. A share that can run out is opened, leased and judged in
+/// one transaction; any other costs no commit before its first byte.
+pub async fn fetch(
+    app: &App,
+    id: &str,
+    visitor: &Visitor,
+    item_id: &str,
+    action: Action,
+    wanted: Wanted,
+) -> Result<Grant> {
+    let look = for_nobody(app, id).await?;
+    let share = &look.facts.share;
+    if share.is_limited() {
+        let (id, visitor, item) = (id.to_owned(), visitor.clone(), item_id.to_owned());
+        return app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, wanted)).await;
+    }
+    let placed = placed(app, &playlists_of(share), item_id).await?;
+    if placed.item.is_folder() {
+        return Err(Error::NotFound(Thing::File));
+    }
+    let now = now_ms();
+    let Wanted::From(start) = wanted else {
+        return authorize(Through::Share(&look.facts), visitor, placed, Action::Preview, now);
+    };
+    if visitor.user.as_ref().is_some_and(|user| user.key == share.owner) {
+        return authorize(Through::Share(&look.facts), visitor, placed, action, now);
+    }
+    let lease = app.tally.count(share.key, placed.item.key, visitor, start, now);
+    let facts = ShareFacts { lease: Some(lease), ..look.facts.clone() };
+    let granted = authorize(Through::Share(&facts), visitor, placed, action, now);
+    if let (Err(_), Lease::Tally(share)) = (&granted, lease) {
+        app.tally.take_back(share);
+    }
+    granted
+}
+
+/// An item by the user's own rights in its library.
+pub async fn own(app: &App, user: &User, visitor: &Visitor, item_id: &str, action: Action) -> Result<Grant> {
+    let placed = placed(app, &[], item_id).await?;
+    let (library, of) = (placed.item.library, user.clone());
+    let key = format!("{} {}", user.key.0, library.0);
+    let bits = app.db.recall("rights", &key, move |tx| Ok(Rights(rights::in_library(tx, &of, library)?))).await?;
+    authorize(Through::Library(bits.0), visitor, placed, action, now_ms())
+}
+
+struct Rights(Bits);
+
+impl Weighed for Rights {}
+
+struct Place(Placed);
+
+impl Weighed for Place {
+    fn bytes(&self) -> usize {
+        self.0.path.iter().map(|name| 64 + name.len()).sum()
+    }
+}
+
+async fn placed(app: &App, playlists: &[PlaylistKey], item_id: &str) -> Result<Placed> {
+    let (key, wanted, playlists) = (format!("{item_id} {playlists:?}"), item_id.to_owned(), playlists.to_owned());
+    let place = move |tx: &mut Tx| {
+        let item = library::item_by_id(tx, &wanted)?.ok_or(Error::NotFound(Thing::File))?;
+        Ok(Place(library::place(tx, item, &playlists)?))
+    };
+    Ok(app.db.recall("place", &key, place).await?.0.clone())
+}
+
+// Visits --------------------------------------------------------------------------------------------------------------
 
 struct SeenMs(Option<i64>);
 

@@ -124,6 +124,7 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         ("expires", "2099-01-31T18:00"),
         ("view_limit", "9"),
         ("download_limit", "9"),
+        ("rate", "2M"),
         ("mode", "read"),
         ("downloads", "allowed"),
     ];
@@ -272,6 +273,7 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getFileContent" | "headFileContent" => {
             get.part("id", &things.file).part("speed", "0").part("name", &things.file_name).q("sign", "no.such.sign")
         }
+        "getFileArchiveZip" => get.part("session", "noSuchSession").q("sign", "no.such.sign"),
         "putFileSource" => get.json(json!({"uris": [file]})),
         "deleteFileSource" => get.part("id", &things.link),
         "getDirectLink" | "getDirectLinkDownload" => get.part("id", &things.link).part("name", &things.file_name),
@@ -320,7 +322,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "getGroupList"
         | "deleteFileLock"
         | "getFileArchive"
-        | "getFileArchiveZip"
         | "patchFileMetadata"
         | "patchFileView"
         | "putFilePin"
