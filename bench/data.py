@@ -10,6 +10,7 @@ KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
 
+FILES = DATA / "files"
 BIG = "big.bin"
 MEDIUM = [f"{number:04}.bin" for number in range(1024)]
 SMALL = [f"{number:04}.bin" for number in range(1024)]
@@ -17,11 +18,10 @@ SMALL = [f"{number:04}.bin" for number in range(1024)]
 
 def files() -> Path:
     """One file of 1 GiB, 1,024 files of 1 MiB beneath `medium`, 1,024 of 16 KiB beneath `small`."""
-    folder = DATA / "files"
     for below, names, size_bytes in [("", [BIG], GIB), ("medium", MEDIUM, MIB), ("small", SMALL, 16 * KIB)]:
         for name in names:
-            filled(folder / below / name, size_bytes)
-    return folder
+            filled(FILES / below / name, size_bytes)
+    return FILES
 
 
 def filled(path: Path, size_bytes: int) -> None:

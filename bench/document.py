@@ -11,11 +11,11 @@ def of_machine(facts: list[tuple[str, str]]) -> str:
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts)]) + "\n"
 
 
-def keep(section: str, about: str, facts: list[tuple[str, str]], tables: list[Table]) -> None:
+def keep(section: str, about: str, facts: list[tuple[str, str]], rounds: int, tables: list[Table]) -> None:
     """A section may be measured anew without the others; each tells of its own day and program."""
     known = dict(facts)
     KEPT.mkdir(parents=True, exist_ok=True)
-    parts = [f"## {about}", f"Measured {known['Date']} with Openshelf {known['Openshelf']}."]
+    parts = [f"## {about}", f"Measured {known['Date']} in {rounds} rounds, with Openshelf {known['Openshelf']}."]
     (KEPT / f"{section}.md").write_text("\n\n".join([*parts, *(table.markdown() for table in tables)]))
     (KEPT / "machine.md").write_text(of_machine(facts))
 

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import data
 import servers
@@ -21,7 +21,9 @@ NEEDS = ("ffmpeg",)
 PER_OWNER = 1000
 MANY = 1_000_000
 CONNECTIONS = 16
-ASKED_IDS = 5000
+# Shares that are asked for again and again: as many as the small store has, and more than one keeps in mind.
+HOT = 1000
+WIDE = 20_000
 # A user with one share.
 FRUGAL = "frugal"
 
@@ -48,7 +50,7 @@ class Store:
         shelf.stop()
         database = shelf.data / "openshelf.sqlite"
         store.multiply_share(database, template, count, PER_OWNER)
-        ids = store.share_ids(database, ASKED_IDS)
+        ids = store.share_ids(database, WIDE)
         shelf.start()
         return Store(shelf, ids, shelf.visit(template), shelf.cloudreve_token())
 
@@ -136,10 +138,12 @@ def of_door(title: str, door: Door, few: Store, many: Store, effort: Effort) -> 
 
         for at in (few, many):
             # What is counted only at the first time is counted now.
-            first = door(at)[:ASKED_IDS]
+            first = door(at)[:WIDE]
             load(at.shelf, first, connections=CONNECTIONS, count=len(first))
+        hot = replace(many, ids=many.ids[:HOT])
         sides = [
-            Side(f"Openshelf, {MANY:,} shares", lambda: asked_of(many)),
+            Side(f"Openshelf, {MANY:,} shares, {HOT:,} of them asked", lambda: asked_of(hot)),
+            Side(f"Openshelf, {MANY:,} shares, {WIDE:,} of them asked", lambda: asked_of(many)),
             Side(f"Openshelf, {PER_OWNER:,} shares", lambda: asked_of(few)),
             Side(bare.name, lambda: load(bare, [one], connections=CONNECTIONS, seconds=effort.seconds)),
         ]

@@ -74,7 +74,7 @@ _chance = random.Random(1)
 
 def content(size_bytes: int) -> dict[str, Any]:
     """Other bytes each time, so that no server knows them already."""
-    return Request.part(data.files() / data.BIG, _chance.randrange(data.GIB - size_bytes), size_bytes)
+    return Request.part(data.FILES / data.BIG, _chance.randrange(data.GIB - size_bytes), size_bytes)
 
 
 def settled(server: Server | Shelf, asked: list[Request], connections: int) -> Sample:
