@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
@@ -26,6 +26,9 @@ use crate::work::pace::Turns;
 
 /// Large enough that system calls do not count, small enough that a thousand transfers fit into memory.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
+/// The first, and each of a reader who takes longer than [`QUICK`] for one.
+const SMALL_BLOCK_BYTES: usize = 64 * 1024;
+const QUICK: Duration = Duration::from_millis(100);
 
 /// How a transfer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +172,7 @@ impl Drop for Transfer {
 /// so that the connection breaks and nobody takes the part for the whole.
 pub(super) fn pieces_body(source: Source, pieces: VecDeque<Piece>, mut transfer: Transfer) -> Body {
     let left_bytes: u64 = pieces.iter().map(Piece::bytes).sum();
-    if left_bytes > BLOCK_BYTES as u64 {
+    if left_bytes > SMALL_BLOCK_BYTES as u64 {
         transfer.watch();
     }
     let source = match source {
@@ -182,7 +185,8 @@ pub(super) fn pieces_body(source: Source, pieces: VecDeque<Piece>, mut transfer:
         }
         Source::Zip(reader) => Open::Zip(OpenZip { reader: Some(reader), reading: None }),
     };
-    let mut body = PiecesBody { source, pieces, left_bytes, spare: Spare::default(), transfer };
+    let mut body =
+        PiecesBody { source, pieces, left_bytes, spare: Spare { blocks: VecDeque::new(), given: None }, transfer };
     body.skip_empty();
     Body::new(body)
 }
@@ -201,25 +205,34 @@ impl Piece {
     }
 }
 
-/// Blocks given out, whose memory is used again once the connection let go of them.
-#[derive(Default)]
-struct Spare(VecDeque<Bytes>);
+/// Blocks given out, whose memory is used again once the connection let go of them. A reader who takes them slowly gets
+/// small ones, so that many such readers hold little.
+struct Spare {
+    blocks: VecDeque<Bytes>,
+    given: Option<Instant>,
+}
 
 impl Spare {
     fn buffer(&mut self, wanted_bytes: u64) -> Vec<u8> {
-        let mut buffer = match self.0.front() {
-            Some(block) if block.is_unique() => self.0.pop_front().map(Vec::from).unwrap_or_default(),
+        let is_slow = self.given.is_none_or(|given| given.elapsed() > QUICK);
+        if is_slow {
+            self.blocks.clear();
+        }
+        let most_bytes = if is_slow { SMALL_BLOCK_BYTES } else { BLOCK_BYTES };
+        let mut buffer = match self.blocks.front() {
+            Some(block) if block.is_unique() => self.blocks.pop_front().map(Vec::from).unwrap_or_default(),
             _ => Vec::new(),
         };
-        buffer.resize(wanted_bytes.min(BLOCK_BYTES as u64) as usize, 0);
+        buffer.resize(wanted_bytes.min(most_bytes as u64) as usize, 0);
         buffer
     }
 
     fn keep(&mut self, block: Bytes) {
-        self.0.push_back(block);
+        self.given = Some(Instant::now());
+        self.blocks.push_back(block);
         // The connection holds one block while it asks for the next.
-        if self.0.len() > 2 {
-            self.0.pop_front();
+        if self.blocks.len() > 2 {
+            self.blocks.pop_front();
         }
     }
 }
