@@ -5,8 +5,10 @@ use super::answers::*;
 use super::envelope::Payload;
 use super::params::Params;
 use crate::error::Result;
+use crate::library::music::Track;
+use crate::share::grant::Scope;
 use crate::share::{Change, Door, Share as Made, Wish};
-use crate::store::{music, shares};
+use crate::store::{Tx, Weighed, music, rights, shares};
 use crate::work::sharing;
 
 /// Tracks of one share at most: a share of a whole library would not fit into any app.
@@ -23,23 +25,42 @@ fn wish(params: &Params) -> Result<Wish> {
     Ok(Wish { description: params.get("description").map(str::to_owned), expires_ms, ..Wish::default() })
 }
 
-async fn shown(asked: &Asked, made: Vec<Made>) -> Result<Payload> {
-    let (made, entries) = asked
-        .read(move |tx, scope| {
-            let lists: Vec<_> = made.iter().map(|share| share.items.as_slice()).collect();
-            let entries = music::flattened(tx, scope, &lists, MOST_ENTRIES)?;
-            Ok((made, entries))
-        })
-        .await?;
-    let base = &asked.call.origin.base;
-    let share = made.iter().zip(&entries).map(|(share, entry)| Share::of(share, &asked.user, base, entry)).collect();
-    Ok(Payload::Shares(Shares { share }))
+/// Shares with the tracks that they hold.
+struct Held {
+    made: Vec<Made>,
+    entries: Vec<Vec<Track>>,
+}
+
+impl Weighed for Held {
+    fn bytes(&self) -> usize {
+        (self.made.len() * size_of::<Made>() + self.entries.iter().map(Vec::len).sum::<usize>() * size_of::<Track>())
+            * 2
+    }
+}
+
+impl Held {
+    fn of(tx: &mut Tx, scope: &Scope, made: Vec<Made>) -> Result<Held> {
+        let lists: Vec<_> = made.iter().map(|share| share.items.as_slice()).collect();
+        let entries = music::flattened(tx, scope, &lists, MOST_ENTRIES)?;
+        Ok(Held { made, entries })
+    }
+
+    fn shown(&self, asked: &Asked) -> Payload {
+        let (user, base) = (&asked.user, &asked.call.origin.base);
+        let held = self.made.iter().zip(&self.entries);
+        Payload::Shares(Shares { share: held.map(|(share, entry)| Share::of(share, user, base, entry)).collect() })
+    }
 }
 
 /// Newest first; expired ones too, which their owner may want to prolong.
 pub async fn get_shares(asked: Asked) -> Result<Payload> {
-    let own = asked.read(|tx, scope| shares::of_owner(tx, scope.user())).await?;
-    shown(&asked, own).await
+    let (user, key) = (asked.user.clone(), asked.user.key.0.to_string());
+    let read = move |tx: &mut Tx| {
+        let scope = rights::scope(tx, &user)?;
+        let own = shares::of_owner(tx, user.key)?;
+        Held::of(tx, &scope, own)
+    };
+    Ok(asked.call.app.db.recall("shares", &key, read).await?.shown(&asked))
 }
 
 pub async fn create_share(asked: Asked) -> Result<Payload> {
@@ -47,7 +68,7 @@ pub async fn create_share(asked: Asked) -> Result<Payload> {
     let wish = wish(&asked.params)?;
     let items = asked.read(move |tx, scope| ids.iter().map(|id| music::named(tx, scope, id)).collect()).await?;
     let made = sharing::create(&asked.call.app, &asked.user, Door::Subsonic, items, wish).await?;
-    shown(&asked, vec![made]).await
+    Ok(asked.read(move |tx, scope| Held::of(tx, scope, vec![made])).await?.shown(&asked))
 }
 
 pub async fn update_share(asked: Asked) -> Result<Payload> {
