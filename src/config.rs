@@ -41,6 +41,9 @@ pub struct Given {
     /// Minutes between rescans [default: 60]
     #[arg(long, env = "OPENSHELF_RESCAN_MINUTES", value_name = "N", global = true)]
     pub rescan_minutes: Option<u64>,
+    /// How much covers, thumbnails and transcodes may be kept: 500M, 10G [default: 2G]
+    #[arg(long, env = "OPENSHELF_CACHE_SIZE", value_name = "SIZE", global = true)]
+    pub cache_size: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -49,6 +52,8 @@ pub enum Switch {
     On,
     Off,
 }
+
+const CACHE_SIZE_BYTES: u64 = 2 << 30;
 
 /// The settings in force.
 #[derive(Debug, Clone)]
@@ -63,6 +68,7 @@ pub struct Config {
     pub trusted_hosts: Vec<String>,
     pub token_login: Switch,
     pub rescan_minutes: u64,
+    pub cache_size_bytes: u64,
 }
 
 impl Config {
@@ -114,8 +120,25 @@ impl Given {
                 .collect(),
             token_login: self.token_login.or(from_file.token_login).unwrap_or(Switch::On),
             rescan_minutes: self.rescan_minutes.or(from_file.rescan_minutes).unwrap_or(60).max(1),
+            cache_size_bytes: match self.cache_size.or(from_file.cache_size) {
+                Some(size) => size_bytes(&size).context("--cache-size takes a size such as 500M or 10G")?,
+                None => CACHE_SIZE_BYTES,
+            },
         })
     }
+}
+
+/// A whole number of bytes, or with K, M, G or T of 1024 times as many each.
+fn size_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, power) = match text.chars().last()?.to_ascii_uppercase() {
+        'K' => (&text[..text.len() - 1], 1),
+        'M' => (&text[..text.len() - 1], 2),
+        'G' => (&text[..text.len() - 1], 3),
+        'T' => (&text[..text.len() - 1], 4),
+        _ => (text, 0),
+    };
+    digits.trim_end().parse::<u64>().ok()?.checked_mul(1024_u64.pow(power))
 }
 
 fn check_public_url(url: &str) -> anyhow::Result<String> {

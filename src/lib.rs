@@ -24,8 +24,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 
 use account::token::{Keys, random_base62};
+use blob::cache::Cache;
 use config::Config;
+use media::child::Programs;
 use store::Db;
+use work::renditions::Renditions;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
 use work::transfers::Transfers;
@@ -37,6 +40,7 @@ pub struct App {
     pub keys: Keys,
     pub scanner: Scanner,
     pub transfers: Transfers,
+    pub renditions: Arc<Renditions>,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
     nobody: String,
@@ -65,12 +69,15 @@ impl App {
             );
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
+        let cache = Cache::open(config.data.join("cache"), config.cache_size_bytes)?;
+        let renditions = Renditions::new(cache, Programs::find());
         Ok(Arc::new(App {
             config,
             db,
             keys,
             scanner,
             transfers: Transfers::default(),
+            renditions,
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod libraries;
+pub mod renditions;
 pub mod scan;
 pub mod sharing;
 pub mod signin;

@@ -12,6 +12,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod mycloud;
+mod renditions;
 mod revoke;
 mod rights;
 mod scan;

@@ -1,16 +1,19 @@
 //! Bytes: music, covers; and lyrics.
 
-use axum::http::Method;
+use axum::http::{HeaderName, Method};
 use axum::response::Response;
 
 use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
 use super::of::plain_lyrics;
+use super::params::Params;
 use crate::error::{Error, Result, Thing};
-use crate::http::deliver;
 use crate::http::send::Disposition;
+use crate::http::{deliver, put_header};
 use crate::library::Media;
+use crate::library::music::Track;
+use crate::media::transcode::{Codec, Profile};
 use crate::share::grant::{Action, Grant};
 use crate::store::{library, music};
 use crate::work::sharing;
@@ -21,17 +24,78 @@ async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
     asked.read(move |tx, _| sharing::own(tx, &user, &visitor, &id, action)).await
 }
 
-/// The original file, whatever format and bit rate are wished for: it is at most what a client asks for to save bytes.
+/// The original, or another format where one is asked for: what music apps do on a metered line. Without ffmpeg, and of
+/// a film, it is always the original.
 pub async fn stream(mut asked: Asked) -> Result<Response> {
     // In this protocol a form post is another spelling of GET: py-opensonic posts, and asks for ranges.
     if asked.call.parts.method == Method::POST {
         asked.call.parts.method = Method::GET;
     }
+    let wish = Wish::of(&asked.params)?;
     let grant = granted(&asked, Action::Play).await?;
-    if !matches!(grant.item().media, Media::Audio | Media::Video) {
-        return Err(Error::NotFound(Thing::Track));
+    match grant.item().media {
+        Media::Audio if wish.is_of_another_format() && asked.call.app.renditions.transcodes() => {}
+        Media::Audio | Media::Video => return deliver::file(&asked.call, grant, Disposition::Inline).await,
+        Media::Image | Media::None => return Err(Error::NotFound(Thing::Track)),
     }
-    deliver::file(&asked.call, grant, Disposition::Inline).await
+    let key = grant.item().key;
+    let track = asked.read(move |tx, scope| Ok(music::tracks(tx, scope, &[key])?.pop())).await?;
+    let track = track.ok_or(Error::NotFound(Thing::Track))?;
+    let Some(profile) = wish.profile(&track) else {
+        return deliver::file(&asked.call, grant, Disposition::Inline).await;
+    };
+    let duration_s = (track.duration_ms / 1000).saturating_sub(u64::from(wish.start_s));
+    let promised_bytes = if wish.estimate { profile.bytes_at_most(duration_s) } else { None };
+    let grant = granted(&asked, Action::Preview).await?;
+    let mut response = deliver::transcode(&asked.call, grant, profile, wish.start_s, promised_bytes).await?;
+    put_header(&mut response, CONTENT_DURATION, &duration_s.to_string());
+    Ok(response)
+}
+
+/// In seconds; players that are told no length go by it.
+const CONTENT_DURATION: HeaderName = HeaderName::from_static("x-content-duration");
+
+/// What `stream` was asked for.
+struct Wish {
+    /// `raw` is the original. One that is not known here is as if it were not named.
+    codec: Option<Codec>,
+    is_raw: bool,
+    max_kbps: Option<u32>,
+    start_s: u32,
+    estimate: bool,
+}
+
+impl Wish {
+    fn of(params: &Params) -> Result<Wish> {
+        let format = params.get("format").unwrap_or_default();
+        let number = |name| Ok::<_, Error>(params.ms(name)?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)));
+        Ok(Wish {
+            codec: Codec::of_format(format),
+            is_raw: format == "raw",
+            max_kbps: number("maxBitRate")?.filter(|kbps| *kbps > 0),
+            start_s: number("timeOffset")?.unwrap_or(0),
+            estimate: params.bool_of("estimateContentLength") == Some(true),
+        })
+    }
+
+    fn is_of_another_format(&self) -> bool {
+        !self.is_raw && (self.codec.is_some() || self.max_kbps.is_some() || self.start_s > 0)
+    }
+
+    /// None where the original is what is asked for: of that format already, and within the bit rate.
+    fn profile(&self, track: &Track) -> Option<Profile> {
+        let suffix = track.item.suffix();
+        let is_within = self.max_kbps.is_none_or(|most| track.bit_rate_kbps <= most);
+        let is_same = self.codec.is_none_or(|codec| codec.suffix() == suffix);
+        if is_within && is_same && self.start_s == 0 {
+            return None;
+        }
+        let codec = self.codec.unwrap_or(Codec::Mp3);
+        // More than the original has would be wasted.
+        let has_kbps = Some(track.bit_rate_kbps).filter(|kbps| *kbps > 0);
+        let most_kbps = self.max_kbps.into_iter().chain(has_kbps.filter(|_| self.codec.is_none())).min();
+        Some(Profile::new(codec, most_kbps))
+    }
 }
 
 pub async fn download(asked: Asked) -> Result<Response> {

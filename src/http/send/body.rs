@@ -57,7 +57,7 @@ pub struct Transfer {
     cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
     revoked: watch::Receiver<bool>,
     hang_up: Option<AbortHandle>,
-    sent_bytes: u64,
+    pub(super) sent_bytes: u64,
     on_end: Option<Box<dyn FnOnce(u64, Finished) + Send>>,
 }
 
@@ -86,7 +86,7 @@ impl Transfer {
         self
     }
 
-    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    pub(super) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         ready!(self.cancelled.as_mut().poll(cx));
         self.end(Finished::Cancelled);
         Poll::Ready(io::Error::other("the transfer was cancelled"))
