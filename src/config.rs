@@ -157,3 +157,18 @@ fn default_data_dir() -> anyhow::Result<PathBuf> {
         .map(|base| base.join("openshelf"))
         .context("neither XDG_DATA_HOME nor HOME is set; say where the data goes with --data DIR")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_a_unit() {
+        for (text, bytes) in [("0", 0), ("500M", 500 << 20), ("2g", 2 << 30), (" 10 K ", 10 << 10), ("123", 123)] {
+            assert_eq!(size_bytes(text), Some(bytes), "{text}");
+        }
+        for text in ["", "M", "-1", "1.5G", "12x", "99999999999T", "é"] {
+            assert_eq!(size_bytes(text), None, "{text}");
+        }
+    }
+}

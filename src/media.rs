@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod ffmpeg;
+pub mod hls;
 pub mod image;
 pub mod transcode;
 pub mod waveform;

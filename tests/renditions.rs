@@ -5,7 +5,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use openshelf::config::Given;
 use openshelf::library::Library;
+use openshelf::store::accounts;
+use openshelf::work::signin;
 use reqwest::{Method, StatusCode, header};
 use tempfile::TempDir;
 
@@ -17,9 +20,11 @@ use crate::strangers::{Answer, Desk, Guest, Owner, Shareable, item};
 /// For what the server does after its answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 const TRACK_S: u32 = 20;
+/// How long a transfer may outlive its share.
+const PROMISED: Duration = Duration::from_secs(5);
 
 /// Runs ffmpeg to make something for a test.
-pub fn ffmpeg(words: &str, to: &Path) {
+fn ffmpeg(words: &str, to: &Path) {
     let made = Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-y"]).args(words.split(' ')).arg(to).status();
     assert!(made.unwrap().success(), "{words}");
 }
@@ -53,11 +58,15 @@ struct Stage {
 
 impl Stage {
     async fn set(backend: &Backend, fill: impl FnOnce(&Path)) -> Stage {
+        Stage::set_with(backend, |_| (), fill).await
+    }
+
+    async fn set_with(backend: &Backend, settings: impl FnOnce(&mut Given), fill: impl FnOnce(&Path)) -> Stage {
         let folder = TempDir::new().unwrap();
         let root = folder.path().join("root");
         std::fs::create_dir_all(root.join("box")).unwrap();
         fill(&root.join("box"));
-        let server = Server::start(backend);
+        let server = Server::start_with(backend, settings);
         let library = server.add_library("Shelf", &root);
         let owner = Owner::sign_in(&server, ADMIN).await;
         let shared = Shareable::of(&server, &library, "box").await;
@@ -76,6 +85,25 @@ impl Stage {
 
     fn guest(&self) -> Guest {
         Guest::new(&self.server, "guest")
+    }
+
+    /// A call of the music apps' protocol about an item.
+    async fn rest(&self, call: &str, item_id: &str, more: &[(&str, &str)]) -> Answer {
+        let own = [("u", ADMIN), ("p", PASSWORD), ("v", "1.16.1"), ("c", "proof"), ("id", item_id)];
+        Answer::of(self.server.client().get(format!("{}/rest/{call}", self.server.url)).query(&own).query(more)).await
+    }
+
+    /// All segments of a playlist, one behind the other.
+    async fn joined(&self, base: &str, playlist: &str) -> Vec<u8> {
+        let mut joined = Vec::new();
+        for line in lines(playlist) {
+            let segment = self.guest().get(&format!("{base}{line}")).await;
+            assert_eq!(segment.status, StatusCode::OK, "{line}");
+            // Of sound, without the tag that tells its time: a bare row of frames is what players make of it.
+            let tag = if segment.body.starts_with(b"ID3") { 73 } else { 0 };
+            joined.extend_from_slice(&segment.body[tag..]);
+        }
+        joined
     }
 
     /// `stream` with these parameters more.
@@ -98,13 +126,13 @@ impl Stage {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.filter(|path| path.is_file()).collect()
 }
 
 /// Waits for what gives no signal of its own.
-async fn until(what: &str, ready: impl Fn() -> bool) {
+pub async fn until(what: &str, ready: impl Fn() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !ready() {
         assert!(Instant::now() < end, "{what}: not in time");
@@ -212,6 +240,341 @@ both_engines! {
         until("kept", || stage.growing().is_empty()).await;
         assert_eq!(stage.cached().len(), 1);
     }
+
+    async fn the_first_bytes_come_before_the_last_are_made_and_who_leaves_ends_the_work(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| long_track(&folder.join("long.wav"))).await;
+        let share = stage.share(&[("downloads", "allowed")]).await;
+        let address = format!("/s/{share}/-/stream/{}", stage.id("long.wav").await);
+        let file = stage.root.join("box/long.wav");
+        let mut running = stage.guest().request(Method::GET, &address).send().await.unwrap();
+        assert_eq!(running.status(), StatusCode::OK);
+        assert_eq!(running.headers()[header::ACCEPT_RANGES], "none");
+        assert!(!running.headers().contains_key(header::CONTENT_LENGTH));
+        assert!(!running.chunk().await.unwrap().unwrap().is_empty());
+        assert_eq!((workers(&file).len(), stage.growing().len()), (1, 1), "it is still being made");
+        let mut second = stage.guest().request(Method::GET, &address).send().await.unwrap();
+        assert!(!second.chunk().await.unwrap().unwrap().is_empty());
+        assert_eq!(workers(&file).len(), 1, "the second guest reads along");
+        drop(running);
+        assert!(!second.chunk().await.unwrap().unwrap().is_empty());
+        assert_eq!(workers(&file).len(), 1, "one still listens");
+        drop(second);
+        until("the work ends", || workers(&file).is_empty() && stage.growing().is_empty()).await;
+        assert!(stage.cached().is_empty(), "no part is taken for the whole");
+    }
+
+    async fn a_killed_ffmpeg_breaks_the_transfer_and_the_next_request_starts_anew(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| long_track(&folder.join("long.wav"))).await;
+        let share = stage.share(&[("downloads", "allowed")]).await;
+        let address = format!("/s/{share}/-/stream/{}", stage.id("long.wav").await);
+        let file = stage.root.join("box/long.wav");
+        let mut running = stage.guest().request(Method::GET, &address).send().await.unwrap();
+        assert!(!running.chunk().await.unwrap().unwrap().is_empty());
+        let [worker] = workers(&file)[..] else { panic!("no worker") };
+        assert!(Command::new("kill").args(["-9", &worker.to_string()]).status().unwrap().success());
+        let broken = loop {
+            match running.chunk().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        assert!(broken, "a part was given out as the whole");
+        until("nothing remains", || stage.growing().is_empty()).await;
+        assert!(stage.cached().is_empty());
+        let mut again = stage.guest().request(Method::GET, &address).send().await.unwrap();
+        assert!(!again.chunk().await.unwrap().unwrap().is_empty());
+        assert_eq!(workers(&file).len(), 1);
+    }
+
+    async fn a_revoke_ends_a_running_rendition(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| long_track(&folder.join("long.wav"))).await;
+        let share = stage.share(&[("downloads", "allowed")]).await;
+        let address = format!("/s/{share}/-/stream/{}", stage.id("long.wav").await);
+        let file = stage.root.join("box/long.wav");
+        let mut running = stage.guest().request(Method::GET, &address).send().await.unwrap();
+        assert!(!running.chunk().await.unwrap().unwrap().is_empty());
+        let revoked = Instant::now();
+        stage.owner.revoke(Desk::Page, &share).await;
+        while let Ok(Some(_)) = running.chunk().await {}
+        assert!(revoked.elapsed() < PROMISED, "it went on for {:?}", revoked.elapsed());
+        assert_eq!(stage.guest().get(&address).await.status, StatusCode::NOT_FOUND);
+        until("the work ends", || workers(&file).is_empty()).await;
+    }
+
+    async fn renditions_spend_no_download_and_a_used_up_share_gives_none(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| {
+            track(&folder.join("song.flac"), TRACK_S);
+            film(&folder.join("film.mkv"), 8);
+        }).await;
+        let share = stage.share(&[("downloads", "allowed"), ("download_limit", "1")]).await;
+        let (song, film) = (stage.id("song.flac").await, stage.id("film.mkv").await);
+        let renditions = [
+            format!("stream/{song}"), format!("waveform/{song}"), format!("thumb/{film}"), format!("cover/{film}"),
+            format!("hls/{film}/index.m3u8"), format!("hls/{film}/v360/index.m3u8"), format!("hls/{film}/v360/0.ts"),
+            format!("hls/{film}/a128/0.aac"),
+        ].map(|rendition| format!("/s/{share}/-/{rendition}"));
+        for address in &renditions {
+            assert_eq!(stage.guest().get(address).await.status, StatusCode::OK, "{address}");
+        }
+        let peaks = stage.guest().get(&renditions[1]).await.json();
+        let peaks = peaks["peaks"].as_array().unwrap();
+        assert_eq!(peaks.len(), TRACK_S as usize * 20);
+        assert!(peaks.iter().all(|peak| (20..256).contains(&peak.as_u64().unwrap())), "{peaks:?}");
+        assert_eq!(stage.owner.downloads(&share).await, 0);
+        let original = stage.guest().get(&format!("/s/{share}/-/file/{song}?download=1")).await;
+        assert_eq!(original.status, StatusCode::OK);
+        for address in &renditions {
+            assert_eq!(stage.guest().get(address).await.status, StatusCode::NOT_FOUND, "{address}");
+        }
+    }
+
+    async fn a_share_for_listening_gives_sound_and_no_film(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| {
+            track(&folder.join("song.flac"), TRACK_S);
+            film(&folder.join("film.mkv"), 8);
+        }).await;
+        let share = stage.share(&[("mode", "listen")]).await;
+        let (song, film) = (stage.id("song.flac").await, stage.id("film.mkv").await);
+        let stream = stage.guest().get(&format!("/s/{share}/-/stream/{song}")).await;
+        assert_eq!((stream.status, stream.header(header::CONTENT_TYPE)), (StatusCode::OK, "audio/mpeg"));
+        assert!((seconds(&stream.body) - f64::from(TRACK_S)).abs() < 0.2);
+        for rendition in ["index.m3u8", "v360/index.m3u8", "v360/0.ts", "a128/0.aac"] {
+            let answer = stage.guest().get(&format!("/s/{share}/-/hls/{film}/{rendition}")).await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{rendition}");
+        }
+    }
+
+    async fn segments_of_sound_join_without_a_gap(backend: Backend) {
+        const SECONDS: u32 = 43;
+        let stage = Stage::set(&backend, |folder| {
+            for name in ["a.flac", "b.mp3", "c.ogg", "d.m4a"] {
+                track(&folder.join(name), SECONDS);
+            }
+        }).await;
+        for name in ["a.flac", "b.mp3", "c.ogg", "d.m4a"] {
+            let id = stage.id(name).await;
+            let playlist = stage.rest("hls.m3u8", &id, &[("bitRate", "200")]).await;
+            assert_eq!(playlist.header(header::CONTENT_TYPE), "application/vnd.apple.mpegurl");
+            let joined = stage.joined(&format!("{}/rest/", stage.server.url), &playlist.text()).await;
+            assert!((lengths(&playlist.text()) - f64::from(SECONDS)).abs() < 0.2, "{name}");
+            let straight = tempfile::Builder::new().suffix(".aac").tempfile().unwrap();
+            let source = stage.root.join("box").join(name);
+            ffmpeg(&format!("-i {} -ar 48000 -ac 2 -c:a aac -aac_coder fast -b:a 192k", source.display()), straight.path());
+            let (joined, straight) = (samples(&joined), samples(&std::fs::read(straight.path()).unwrap()));
+            assert_eq!(joined.len(), straight.len(), "{name}");
+            // Two encoders that began at different places differ by what they rounded, everywhere alike.
+            let worst = joined.iter().zip(&straight).map(|(a, b)| (a - b).abs()).max().unwrap();
+            assert!(worst < 200, "{name}: they are {worst} apart");
+        }
+    }
+
+    async fn a_film_is_cut_into_segments_that_begin_with_a_whole_picture(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| film(&folder.join("film.mkv"), 15)).await;
+        let share = stage.share(&[]).await;
+        let base = format!("{}/s/{share}/-/hls/{}/", stage.server.url, stage.id("film.mkv").await);
+        let master = stage.guest().get(&format!("{base}index.m3u8")).await;
+        let streams: Vec<String> = lines(&master.text());
+        assert_eq!(streams, ["v360/index.m3u8", "v720/index.m3u8"], "{}", master.text());
+        assert!(master.text().contains("URI=\"a128/index.m3u8\""));
+        let playlist = stage.guest().get(&format!("{base}v360/index.m3u8")).await.text();
+        assert_eq!(lines(&playlist), ["0.ts", "1.ts", "2.ts"]);
+        for segment in lines(&playlist) {
+            let segment = stage.guest().get(&format!("{base}v360/{segment}")).await;
+            assert_eq!(segment.header(header::CONTENT_TYPE), "video/mp2t");
+            assert_eq!(probed(&segment.body, "stream=codec_name"), "h264");
+            assert_eq!(probed(&segment.body, "stream=height"), "360");
+            assert_eq!(probed(&segment.body, "packet=flags").chars().next(), Some('K'));
+        }
+        let joined = stage.joined(&format!("{base}v360/"), &playlist).await;
+        assert!((seconds(&joined) - 15.0).abs() < 0.1, "{}", seconds(&joined));
+        for none in ["v360/3.ts", "v1080/../x", "v240/index.m3u8", "v360/0.aac", "a128/-1.aac", "a128/99999999999.aac", "a128/2.aac"] {
+            assert_eq!(stage.guest().get(&format!("{base}{none}")).await.status, StatusCode::NOT_FOUND, "{none}");
+        }
+    }
+
+    async fn playlists_of_music_apps_lead_to_signed_parts_that_die_with_the_password(backend: Backend) {
+        let stage = Stage::set(&backend, |folder| track(&folder.join("song.flac"), TRACK_S)).await;
+        let id = stage.id("song.flac").await;
+        let master = stage.rest("hls.m3u8", &id, &[("bitRate", "128"), ("bitRate", "64@480x360")]).await.text();
+        let variants = lines(&master);
+        assert_eq!(variants.len(), 2, "{master}");
+        let base = format!("{}/rest/", stage.server.url);
+        let variant = format!("{base}{}", variants[0]);
+        let playlist = stage.guest().get(&variant).await;
+        assert_eq!(playlist.status, StatusCode::OK);
+        let part = format!("{}/{}", variant.rsplit_once('/').unwrap().0, lines(&playlist.text())[0]);
+        assert_eq!(stage.guest().get(&part).await.status, StatusCode::OK);
+        let end = part.rfind("/a128").unwrap();
+        let forged = [
+            part.replacen("/a128", "x/a128", 1),
+            format!("{}{}", &part[..end - 1], &part[end..]),
+        ];
+        for forged in forged {
+            assert_eq!(stage.guest().get(&forged).await.status, StatusCode::NOT_FOUND, "{forged}");
+        }
+        let app = std::sync::Arc::clone(&stage.server.app);
+        stage.server.run(async move {
+            let find = |tx: &mut openshelf::store::Tx| accounts::by_login(tx, ADMIN);
+            let user = app.db.read(find).await.unwrap().unwrap();
+            signin::set_password(&app, user.key, "another horse").await.unwrap();
+        });
+        for dead in [&variant, &part] {
+            assert_eq!(stage.guest().get(dead).await.status, StatusCode::NOT_FOUND);
+        }
+    }
+
+    async fn hostile_files_give_nothing_of_others_and_ask_nobody(backend: Backend) {
+        let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        elsewhere.set_nonblocking(true).unwrap();
+        let port = elsewhere.local_addr().unwrap().port();
+        let stage = Stage::set(&backend, |folder| {
+            let secret = folder.parent().unwrap().parent().unwrap().join("secret.wav");
+            track(&secret, 3);
+            let secret = secret.display();
+            let tricks = [
+                format!("ffconcat version 1.0\nfile '{secret}'\n"),
+                format!("ffconcat version 1.0\nfile file:{secret}\n"),
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nfile://{secret}\n#EXT-X-ENDLIST\n"),
+                format!("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nhttp://127.0.0.1:{port}/a.ts\n#EXT-X-ENDLIST\n"),
+                format!("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n#EXTINF:3,\nconcat:file:{secret}|file:{secret}\n"),
+                format!("v=0\nc=IN IP4 127.0.0.1\nm=audio {port} RTP/AVP 0\n"),
+                format!("[playlist]\nFile1={secret}\n"),
+                format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><image href=\"http://127.0.0.1:{port}/a.png\"/></svg>"),
+                "only words, and no film at all\n".repeat(1000),
+            ];
+            for (n, trick) in tricks.iter().enumerate() {
+                for suffix in ["mp3", "mp4", "jpg", "pdf", "heic"] {
+                    std::fs::write(folder.join(format!("trick{n}.{suffix}")), trick).unwrap();
+                }
+            }
+            film(&folder.join("whole.mp4"), 4);
+            let whole = std::fs::read(folder.join("whole.mp4")).unwrap();
+            for (name, part) in [("cut", &whole[..whole.len() / 2]), ("head", &whole[..64]), ("none", &whole[..0])] {
+                std::fs::write(folder.join(format!("{name}.mp4")), part).unwrap();
+                std::fs::write(folder.join(format!("{name}.mp3")), part).unwrap();
+                std::fs::write(folder.join(format!("{name}.png")), part).unwrap();
+            }
+            let noise: Vec<u8> = (0..200_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            for suffix in ["mp3", "mp4", "jpg", "pdf", "flac", "tiff"] {
+                std::fs::write(folder.join(format!("noise.{suffix}")), &noise).unwrap();
+            }
+            std::fs::remove_file(folder.join("whole.mp4")).unwrap();
+        }).await;
+        let share = stage.share(&[("downloads", "allowed")]).await;
+        let mut asked = 0;
+        for file in files(&stage.root.join("box")) {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let id = stage.id(name).await;
+            for rendition in ["stream", "waveform", "thumb", "hls"] {
+                let end = if rendition == "hls" { "/index.m3u8" } else { "" };
+                let answer = stage.guest().get(&format!("/s/{share}/-/{rendition}/{id}{end}")).await;
+                // A sound that is broken may still have a beginning; what was never one has none.
+                let is_refused = answer.status == StatusCode::NOT_FOUND;
+                let may_be_part = !name.starts_with("trick") && answer.status == StatusCode::OK;
+                assert!(is_refused || may_be_part, "{name}: {rendition} answers {}", answer.status);
+                asked += 1;
+            }
+        }
+        assert!(asked > 200);
+        let nobody = elsewhere.accept().map(|_| ()).unwrap_err();
+        assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock);
+        until("all ends", || stage.growing().is_empty()).await;
+    }
+
+    async fn the_cache_keeps_within_its_quota(backend: Backend) {
+        let small = |given: &mut Given| given.cache_size = Some("1M".to_owned());
+        let stage = Stage::set_with(&backend, small, |folder| track(&folder.join("song.flac"), TRACK_S)).await;
+        let id = stage.id("song.flac").await;
+        for kbps in ["64", "96", "128", "192", "256"] {
+            let answer = stage.stream(&id, &[("format", "mp3"), ("maxBitRate", kbps)]).await;
+            assert!((seconds(&answer.body) - f64::from(TRACK_S)).abs() < 0.2, "{kbps}");
+        }
+        until("all is kept", || stage.growing().is_empty()).await;
+        let held: u64 = stage.cached().iter().map(|path| path.metadata().unwrap().len()).sum();
+        assert!(held > 0 && held <= 1 << 20, "{held}");
+        assert!(stage.cached().len() < 5);
+    }
+
+    async fn a_full_disk_is_a_clean_error_and_leaves_nothing(backend: Backend) {
+        let mut mount = None;
+        let on_small_disk = |given: &mut Given| mount = SmallDisk::mount(&given.data.as_ref().unwrap().join("cache"));
+        let stage = Stage::set_with(&backend, on_small_disk, |folder| {
+            track(&folder.join("song.flac"), 120);
+            ffmpeg("-f lavfi -i testsrc2=s=1600x900 -frames:v 1", &folder.join("photo.png"));
+        }).await;
+        let Some(_mount) = mount else {
+            eprintln!("not run: a small disk needs root");
+            return;
+        };
+        let share = stage.share(&[]).await;
+        let address = format!("/s/{share}/-/stream/{}", stage.id("song.flac").await);
+        let mut running = stage.guest().request(Method::GET, &address).send().await.unwrap();
+        let broken = loop {
+            match running.chunk().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break false,
+                Err(_) => break true,
+            }
+        };
+        assert!(broken || running.status() != StatusCode::OK, "a part was given out as the whole");
+        until("nothing remains", || stage.growing().is_empty()).await;
+        assert!(stage.cached().is_empty());
+        let thumb = stage.guest().get(&format!("/s/{share}/-/thumb/{}", stage.id("photo.png").await)).await;
+        assert_eq!(thumb.status, StatusCode::OK, "what fits is made");
+    }
+}
+
+/// A disk of one megabyte in the place of a folder.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Option<SmallDisk> {
+        std::fs::create_dir_all(at).unwrap();
+        let words = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+        let mounted = Command::new("mount").args(words).arg(at).output().ok()?;
+        mounted.status.success().then(|| SmallDisk(at.to_owned()))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Processes that read this file as their input.
+pub fn workers(file: &Path) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| std::fs::read_link(format!("/proc/{pid}/fd/0")).is_ok_and(|input| input == file)).collect()
+}
+
+/// Takes many seconds to transcode, and no time to make.
+pub fn long_track(to: &Path) {
+    ffmpeg("-f lavfi -i sine=f=500:d=7200:r=16000 -ac 1 -c:a pcm_s16le", to);
+}
+
+fn film(to: &Path, seconds: u32) {
+    let picture = format!("-f lavfi -i testsrc2=s=1280x720:r=25:d={seconds}");
+    let sound = format!("-f lavfi -i sine=f=500:d={seconds}");
+    ffmpeg(&format!("{picture} {sound} -c:v libx264 -preset ultrafast -g 250 -c:a aac"), to);
+}
+
+/// The addresses in a playlist.
+fn lines(playlist: &str) -> Vec<String> {
+    playlist.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
+/// All segments' lengths together, in seconds.
+fn lengths(playlist: &str) -> f64 {
+    let lengths = playlist.lines().filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(','));
+    lengths.map(|length| length.parse::<f64>().unwrap()).sum()
+}
+
+fn samples(bytes: &[u8]) -> Vec<i32> {
+    let bytes = decoded(bytes);
+    bytes.chunks_exact(2).map(|two| i32::from(i16::from_le_bytes([two[0], two[1]]))).collect()
 }
 
 /// As 44,100 samples a second of two bytes.

@@ -236,6 +236,8 @@ impl Sink {
 
     /// Gives the entry its name. Blocks. Readers need not wait for the disk.
     pub fn finish(self) -> Result<()> {
+        // Until it has its name, who asks for it still finds it here, though all who waited have it and are gone.
+        let _kept = self.cache.lock().get(&self.key).and_then(Weak::upgrade);
         self.progress.send_replace(Progress::Whole { bytes: self.bytes });
         // A name must not outlive the content after a loss of power.
         self.file.sync_data()?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::http::Method;
 use axum::response::Response;
 
-pub use self::rendition::{cover, transcode, waveform};
+pub use self::rendition::{Hls, cover, hls, transcode, waveform};
 pub use self::zip::zip;
 use super::Call;
 use super::send::{Content, Disposition, Finished, Transfer, mime_of, respond};

@@ -120,7 +120,8 @@ impl Profile {
         let mut arguments = words(match self.codec {
             Codec::Mp3 => "-c:a libmp3lame -ac 2",
             Codec::Opus => "-c:a libopus -vbr on -ac 2",
-            Codec::Aac => "-c:a aac -ac 2",
+            // The other coder takes a second or two to find its rate, which would be heard at each segment of HLS.
+            Codec::Aac => "-c:a aac -aac_coder fast -ac 2",
             Codec::Flac => "-c:a flac",
         });
         if self.kbps > 0 {

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::num::NonZero;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::{Item, Media, tags};
 use crate::media::child::{Child, Failure, Limits, Programs};
 use crate::media::ffmpeg::{self, Probe};
+use crate::media::hls::{Place, Stream};
 use crate::media::image;
 use crate::media::transcode::Profile;
 use crate::media::waveform::{self, Waveform};
@@ -37,6 +39,8 @@ pub enum Rendition {
     Picture { size_px: u32 },
     /// Its sound in another format, from this second on.
     Audio { profile: Profile, start_s: u32 },
+    /// A part of it, for HLS.
+    Segment { stream: Stream, number: u32, place: Place },
     /// How loud it is over its length, as JSON.
     Waveform,
     /// What ffprobe says of it, as JSON.
@@ -49,6 +53,7 @@ impl Rendition {
         match self {
             Rendition::Picture { size_px } => format!("picture-{size_px}"),
             Rendition::Audio { profile, start_s } => format!("audio-{}-{start_s}", profile.name()),
+            Rendition::Segment { stream, number, .. } => format!("hls-{}-{number}", stream.name()),
             Rendition::Waveform => "waveform".to_owned(),
             Rendition::Probe => "probe".to_owned(),
         }
@@ -147,6 +152,18 @@ impl Renditions {
         }
     }
 
+    /// What is in a track or a film.
+    pub async fn probe(self: &Arc<Renditions>, source: Source) -> Result<Probe> {
+        let (file, stat) = self.have(source, Rendition::Probe).await?.whole().await?;
+        let read = spawn_blocking(move || {
+            let mut json = vec![0; usize::try_from(stat.size_bytes).unwrap_or(0)];
+            file.read_exact_at(&mut json, 0)?;
+            Ok::<_, Error>(json)
+        });
+        let json = read.await.map_err(|cause| Error::internal("probe", cause))??;
+        Probe::read(&json).ok_or(Error::NotFound(Thing::File))
+    }
+
     /// Runs on a thread of its own once it is its turn, for all of it waits for disks and pipes.
     async fn fill(self: Arc<Renditions>, source: Source, rendition: Rendition, mut sink: Sink) {
         let turn = tokio::select! {
@@ -188,7 +205,7 @@ impl Renditions {
         let closed = |cause| Error::internal("renditions", cause);
         match rendition {
             Rendition::Picture { .. } | Rendition::Probe => Ok(vec![acquire(&self.drawing).await.map_err(closed)?]),
-            Rendition::Audio { .. } | Rendition::Waveform => {
+            Rendition::Audio { .. } | Rendition::Segment { .. } | Rendition::Waveform => {
                 let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
                 Ok(vec![place, acquire(&self.transcoding).await.map_err(closed)?])
             }
@@ -200,6 +217,19 @@ impl Renditions {
             Rendition::Picture { size_px } => sink.write(&self.picture(source, size_px).await?),
             Rendition::Audio { profile, start_s } => {
                 self.ffmpeg(source, &profile.arguments(start_s), ffmpeg::AUDIO, |block| sink.write(block)).await
+            }
+            Rendition::Segment { stream: stream @ Stream::Film { .. }, number, place } => {
+                let arguments = stream.arguments(number, place);
+                self.ffmpeg(source, &arguments, ffmpeg::SEGMENT, |block| sink.write(block)).await
+            }
+            Rendition::Segment { stream, number, place } => {
+                let mut adts = Vec::new();
+                let take = |block: &[u8]| match adts.len() + block.len() {
+                    too_much if too_much > OUTPUT_BYTES_MAX => Err(Error::NoSpace),
+                    _ => Ok(adts.extend_from_slice(block)),
+                };
+                self.ffmpeg(source, &stream.arguments(number, place), ffmpeg::SEGMENT, take).await?;
+                sink.write(&Stream::cut(&adts, number, place))
             }
             Rendition::Waveform => {
                 let mut waveform = Waveform::default();

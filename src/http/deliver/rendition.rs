@@ -3,15 +3,17 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use axum::http::{HeaderValue, header};
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
 
 use super::{on_disk, root, transfer};
 use crate::blob::Stat;
 use crate::blob::cache::Progress;
 use crate::error::{Error, Result, Thing};
-use crate::http::Call;
 use crate::http::send::{Content, Disposition, respond, respond_growing};
+use crate::http::{Call, put_header};
+use crate::media::hls::{self, Place, Stream};
 use crate::media::image;
 use crate::media::transcode::Profile;
 use crate::share::grant::Grant;
@@ -71,6 +73,54 @@ pub async fn transcode(
             Ok(respond_growing(&parts.method, growing, &seen.name, codec.mime(), promised_bytes, transfer))
         }
     }
+}
+
+/// What of a track's or a film's HLS is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Hls {
+    /// Which streams there are: these of its sound, or all of a film.
+    Master(Vec<Stream>),
+    Playlist(Stream),
+    Segment(Stream, u32),
+}
+
+impl Hls {
+    /// By the last two names of an address: `a192/index.m3u8`, `a192/7.aac`.
+    pub fn of_path(stream: &str, file: &str) -> Option<Hls> {
+        let stream = Stream::of_name(stream)?;
+        if file == "index.m3u8" {
+            return Some(Hls::Playlist(stream));
+        }
+        let number = file.strip_suffix(stream.suffix())?.strip_suffix('.')?.parse().ok()?;
+        Some(Hls::Segment(stream, number))
+    }
+}
+
+/// Playlists and segments; `before` stands before each address in a playlist.
+pub async fn hls(call: &Call, grant: Grant, wanted: Hls, before: &str) -> Result<Response> {
+    let probe = call.app.renditions.probe(source(&grant).await?).await?;
+    let has = |stream: &Stream| match stream {
+        Stream::Sound { .. } => probe.has_audio,
+        Stream::Film { .. } => probe.height_px.is_some(),
+    };
+    let none = Error::NotFound(Thing::File);
+    let text = match wanted {
+        Hls::Master(_) if probe.height_px.is_some() => hls::master(&Stream::films(&probe), &probe, before),
+        Hls::Master(streams) if probe.has_audio => hls::master(&streams, &probe, before),
+        Hls::Playlist(stream) if has(&stream) => stream.playlist(&probe, before),
+        Hls::Segment(stream, number) if has(&stream) && number < stream.segments(&probe) => {
+            let place = if number + 1 == stream.segments(&probe) { Place::Last } else { Place::Within };
+            let made = Whole::of(call, &grant, Rendition::Segment { stream, number, place }).await?;
+            return Ok(made.answer(call, &grant, stream.mime()));
+        }
+        Hls::Master(_) | Hls::Playlist(_) | Hls::Segment(..) => return Err(none),
+    };
+    let mut response = Response::new(if call.parts.method == Method::HEAD { Body::empty() } else { Body::from(text) });
+    put_header(&mut response, header::CONTENT_TYPE, hls::PLAYLIST_MIME);
+    put_header(&mut response, header::CACHE_CONTROL, "private, no-store");
+    put_header(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put_header(&mut response, header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'");
+    Ok(response)
 }
 
 /// A rendition that is answered when it is whole.
