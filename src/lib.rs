@@ -31,6 +31,7 @@ use store::Db;
 use work::renditions::Renditions;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
+use work::tally::Tally;
 use work::transfers::Transfers;
 
 /// What every request may use.
@@ -41,6 +42,7 @@ pub struct App {
     pub scanner: Scanner,
     pub transfers: Transfers,
     pub renditions: Arc<Renditions>,
+    pub tally: Tally,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
     nobody: String,
@@ -78,6 +80,7 @@ impl App {
             scanner,
             transfers: Transfers::default(),
             renditions,
+            tally: Tally::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

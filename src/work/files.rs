@@ -90,7 +90,7 @@ pub(super) fn folder_of(tx: &mut Tx, user: &User, place: &Place, action: Action)
 fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let scope = rights::scope(tx, user)?;
     let mut entries: Vec<Entry> = Vec::new();
-    for library in library::all(tx)? {
+    for library in library::reachable(tx, user.key)? {
         if !scope.libraries().contains(&library.key) || library.kind == LibraryKind::Home {
             continue;
         }

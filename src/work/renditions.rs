@@ -224,16 +224,19 @@ impl Renditions {
             }
             Rendition::Segment { stream, number, place } => {
                 let mut adts = Vec::new();
-                let take = |block: &[u8]| match adts.len() + block.len() {
-                    too_much if too_much > OUTPUT_BYTES_MAX => Err(Error::NoSpace),
-                    _ => Ok(adts.extend_from_slice(block)),
+                let take = |block: &[u8]| {
+                    adts.extend_from_slice(block);
+                    if adts.len() > OUTPUT_BYTES_MAX { Err(Error::NoSpace) } else { Ok(()) }
                 };
                 self.ffmpeg(source, &stream.arguments(number, place), ffmpeg::SEGMENT, take).await?;
                 sink.write(&Stream::cut(&adts, number, place))
             }
             Rendition::Waveform => {
                 let mut waveform = Waveform::default();
-                let listen = |block: &[u8]| Ok(waveform.add(block));
+                let listen = |block: &[u8]| {
+                    waveform.add(block);
+                    Ok(())
+                };
                 self.ffmpeg(source, &waveform::arguments(), ffmpeg::AUDIO, listen).await?;
                 sink.write(waveform.json().as_bytes())
             }

@@ -19,14 +19,15 @@ use crate::library::music::Track;
 use crate::media::hls::Stream;
 use crate::media::transcode::{Codec, Profile};
 use crate::now_ms;
+use crate::share::Shared;
 use crate::share::grant::{Action, Grant};
 use crate::store::{accounts, library, music};
+use crate::work::archives::{self, Part};
+use crate::work::look;
 use crate::work::sharing;
 
 async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
-    let id = asked.params.need("id")?.to_owned();
-    let (user, visitor) = (asked.user.clone(), asked.visitor());
-    asked.read(move |tx, _| sharing::own(tx, &user, &visitor, &id, action)).await
+    look::own(&asked.call.app, &asked.user, &asked.visitor(), asked.params.need("id")?, action).await
 }
 
 /// The original, or another format where one is asked for: what music apps do on a metered line. Without ffmpeg, and of
@@ -103,9 +104,29 @@ impl Wish {
     }
 }
 
+/// What a download gives.
+enum Given {
+    File(Grant),
+    Archive(Part),
+}
+
+/// A file as it is; of folders, albums, artists and playlists an archive, as Navidrome gives it.
 pub async fn download(asked: Asked) -> Result<Response> {
-    let grant = granted(&asked, Action::Download).await?;
-    deliver::file(&asked.call, grant, Disposition::Attachment).await
+    let id = asked.params.need("id")?.to_owned();
+    let (user, visitor) = (asked.user.clone(), asked.visitor());
+    let given = asked.read(move |tx, scope| {
+        let thing = music::named(tx, scope, &id)?;
+        if let Shared::Item(key) = thing
+            && let Some(item) = library::item(tx, key)?.filter(|item| !item.is_folder())
+        {
+            return Ok(Given::File(sharing::own_item(tx, &user, &visitor, item, Action::Download)?));
+        }
+        archives::of_user(tx, &user, &visitor, &[thing]).map(Given::Archive)
+    });
+    match given.await? {
+        Given::File(grant) => deliver::file(&asked.call, grant, Disposition::Attachment).await,
+        Given::Archive(part) => deliver::zip(&asked.call, vec![part]).await,
+    }
 }
 
 /// How long a player may go on by one playlist.

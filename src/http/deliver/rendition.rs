@@ -8,10 +8,9 @@ use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
 
 use super::{on_disk, root, transfer};
-use crate::blob::Stat;
 use crate::blob::cache::Progress;
 use crate::error::{Error, Result, Thing};
-use crate::http::send::{Content, Disposition, respond, respond_growing};
+use crate::http::send::{self, Content, Disposition, respond, respond_growing};
 use crate::http::{Call, put_header};
 use crate::media::hls::{self, Place, Stream};
 use crate::media::image;
@@ -69,7 +68,7 @@ pub async fn transcode(
             Ok(seen.answer(call, &grant, file, bytes, codec.mime()))
         }
         Progress::Growing { .. } => {
-            let transfer = transfer(call, &grant);
+            let transfer = transfer(call, grant.share().into_iter().collect(), Vec::new());
             Ok(respond_growing(&parts.method, growing, &seen.name, codec.mime(), promised_bytes, transfer))
         }
     }
@@ -163,8 +162,21 @@ impl Seen {
     fn answer(self, call: &Call, grant: &Grant, file: File, size_bytes: u64, mime: &str) -> Response {
         let Seen { etag, modified_ms, name } = self;
         let mime = mime.to_owned();
-        let content = Content { file, size_bytes, modified_ms, etag, name, mime, disposition: Disposition::Inline };
-        respond(&call.parts.method, &call.parts.headers, content, transfer(call, grant))
+        let content = Content {
+            source: send::Source::File(file),
+            size_bytes,
+            modified_ms: Some(modified_ms),
+            etag,
+            name,
+            mime,
+            disposition: Disposition::Inline,
+        };
+        respond(
+            &call.parts.method,
+            &call.parts.headers,
+            content,
+            transfer(call, grant.share().into_iter().collect(), Vec::new()),
+        )
     }
 }
 
@@ -179,8 +191,7 @@ fn stem(name: &str) -> &str {
 async fn source(grant: &Grant) -> Result<Source> {
     let grant = grant.clone();
     on_disk(move || {
-        let file = root(grant.library())?.open_file(grant.path())?;
-        let stat = Stat::of(&file)?;
+        let (file, stat) = root(grant.library())?.open_with_stat(grant.path())?;
         Ok(Source { file, stat, item: grant.item().clone() })
     })
     .await

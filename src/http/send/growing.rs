@@ -6,13 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
 use futures_util::stream::unfold;
 use rustix::io::ReadWriteFlags;
 
 use super::body::{BLOCK_BYTES, Finished, Transfer};
-use super::{Disposition, answered, safe_headers};
+use super::{Disposition, safe_headers};
 use crate::blob::cache::{Growing, Progress};
 
 /// Without a length, unless one is promised: then content that is shorter ends in zeros, and what is longer is cut.
@@ -36,7 +36,9 @@ pub fn respond_growing(
         let reading = Reading { growing, at: 0, promised_bytes, transfer };
         Body::from_stream(unfold(Some(reading), next))
     };
-    answered(StatusCode::OK, headers, body)
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
 }
 
 struct Reading {
