@@ -173,6 +173,9 @@ struct GivenTerms {
     /// How many downloads there are in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     downloads: Option<i64>,
+    /// How many bytes leave per second at most, for all visitors together: 500K, 2M
+    #[arg(long, value_name = "RATE", value_parser = crate::work::pace::parse_rate)]
+    rate: Option<i64>,
 }
 
 impl GivenTerms {
@@ -184,6 +187,7 @@ impl GivenTerms {
             password,
             expires_s: self.expires,
             downloads: self.downloads,
+            rate_bytes_s: self.rate,
             clear,
         }
     }

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::store::Database;
+use crate::work::pace;
 
 /// As given: on the command line or in the environment, and by the same names in the file.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Given {
     /// How much covers, thumbnails and transcodes may be kept: 500M, 10G [default: 2G]
     #[arg(long, env = "OPENSHELF_CACHE_SIZE", value_name = "SIZE", global = true)]
     pub cache_size: Option<String>,
+    /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
+    #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
+    pub max_rate: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -69,6 +73,7 @@ pub struct Config {
     pub token_login: Switch,
     pub rescan_minutes: u64,
     pub cache_size_bytes: u64,
+    pub max_rate_bytes_s: Option<i64>,
 }
 
 impl Config {
@@ -124,6 +129,11 @@ impl Given {
                 Some(size) => size_bytes(&size).context("--cache-size takes a size such as 500M or 10G")?,
                 None => CACHE_SIZE_BYTES,
             },
+            max_rate_bytes_s: self
+                .max_rate
+                .or(from_file.max_rate)
+                .map(|text| pace::parse_rate(&text).context("--max-rate"))
+                .transpose()?,
         })
     }
 }

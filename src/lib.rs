@@ -28,6 +28,7 @@ use blob::cache::Cache;
 use config::Config;
 use media::child::Programs;
 use store::Db;
+use work::pace::Pace;
 use work::renditions::Renditions;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
@@ -43,6 +44,7 @@ pub struct App {
     pub transfers: Transfers,
     pub renditions: Arc<Renditions>,
     pub tally: Tally,
+    pub pace: Pace,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
     nobody: String,
@@ -74,6 +76,7 @@ impl App {
         let cache = Cache::open(config.data.join("cache"), config.cache_size_bytes)?;
         let renditions = Renditions::new(cache, Programs::find());
         Ok(Arc::new(App {
+            pace: Pace::new(config.max_rate_bytes_s),
             config,
             db,
             keys,

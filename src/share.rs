@@ -94,6 +94,8 @@ pub struct Terms {
     pub view_limit: Option<i64>,
     pub download_limit: Option<i64>,
     pub downloads_allowed: bool,
+    /// Bytes per second, for all its visitors together.
+    pub rate_bytes_s: Option<i64>,
     pub mode: Mode,
     pub audience: Audience,
     pub permissions: Vec<(Subject, Bits)>,
@@ -113,6 +115,7 @@ impl Default for Terms {
             view_limit: None,
             download_limit: None,
             downloads_allowed: true,
+            rate_bytes_s: None,
             mode: Mode::Read,
             audience: Audience::Anyone,
             permissions: Vec::new(),
@@ -261,6 +264,7 @@ pub struct Wish {
     pub view_limit: Change<i64>,
     pub download_limit: Change<i64>,
     pub downloads_allowed: Option<bool>,
+    pub rate_bytes_s: Change<i64>,
     pub mode: Option<Mode>,
     pub audience: Option<Audience>,
     pub permissions: Option<Vec<(Subject, Bits)>>,
@@ -276,6 +280,8 @@ const RESERVED: [&str; 16] = [
     "share", "shares", "zip",
 ];
 const LONGEST_TEXT_BYTES: usize = 64 * 1024;
+/// A slower share would be one that never ends.
+pub const LEAST_RATE_BYTES_S: i64 = 1000;
 const LONGEST_TITLE_CHARS: usize = 255;
 
 impl Wish {
@@ -311,6 +317,9 @@ impl Wish {
         if matches!(self.download_limit, Change::Set(n) if n < 1) {
             return Err(Error::invalid("downloads", "at least 1"));
         }
+        if matches!(self.rate_bytes_s, Change::Set(n) if n < LEAST_RATE_BYTES_S) {
+            return Err(Error::invalid("rate", format!("at least {LEAST_RATE_BYTES_S} bytes per second")));
+        }
         let beyond_reading = |(_, bits): &(Subject, Bits)| bits.0 & !Bits::READ.0 != 0;
         if self.permissions.as_ref().is_some_and(|rows| rows.iter().any(beyond_reading)) {
             return Err(Error::invalid("permissions", "a share gives no more than reading"));
@@ -337,6 +346,7 @@ impl Wish {
         self.expires_ms.apply(&mut terms.expires_ms);
         self.view_limit.apply(&mut terms.view_limit);
         self.download_limit.apply(&mut terms.download_limit);
+        self.rate_bytes_s.apply(&mut terms.rate_bytes_s);
         self.metadata.apply(&mut terms.metadata);
         terms.downloads_allowed = self.downloads_allowed.unwrap_or(terms.downloads_allowed);
         terms.mode = self.mode.unwrap_or(terms.mode);

@@ -4,6 +4,7 @@ pub mod archives;
 pub mod files;
 pub mod libraries;
 pub mod look;
+pub mod pace;
 pub mod renditions;
 pub mod scan;
 pub mod sharing;

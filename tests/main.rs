@@ -13,6 +13,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod mycloud;
+mod pace;
 mod renditions;
 mod revoke;
 mod rights;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::order::{LibraryLine, Reply, ShareLine, UserLine};
 use crate::now_ms;
+use crate::work::pace::rate_text;
 
 pub fn reply(base: &str, reply: &Reply) {
     match reply {
@@ -69,6 +70,7 @@ fn share(base: &str, share: &ShareLine) {
         ("Expires", share.expires_ms.map_or_else(none, time)),
         ("Views", share.views.to_string()),
         ("Downloads", downloads(share)),
+        ("Rate", share.rate_bytes_s.map_or_else(none, |rate| format!("{}/s", rate_text(rate)))),
     ];
     for (name, value) in rows {
         println!("{name:<10} {value}");

@@ -22,7 +22,7 @@ use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{library, shares};
 use crate::work::files::{self, Place};
-use crate::work::{sharing, signin};
+use crate::work::{pace, sharing, signin};
 
 const GET: &[Method] = &[Method::GET, Method::HEAD];
 const POST: &[Method] = &[Method::POST];
@@ -329,6 +329,7 @@ fn blank() -> ShareFields {
         expires: String::new(),
         view_limit: String::new(),
         download_limit: String::new(),
+        rate: String::new(),
         mode: FormMode::Read,
         downloads_allowed: true,
     }
@@ -350,6 +351,7 @@ fn typed(fields: &Fields) -> ShareFields {
         expires: text("expires"),
         view_limit: text("view_limit"),
         download_limit: text("download_limit"),
+        rate: text("rate"),
         mode: if fields.get("mode") == Some("listen") { FormMode::Listen } else { FormMode::Read },
         downloads_allowed: fields.get("downloads") == Some("allowed"),
     }
@@ -410,6 +412,7 @@ fn wish_of(fields: &Fields) -> Result<Wish> {
         },
         view_limit: number("view_limit")?,
         download_limit: number("download_limit")?,
+        rate_bytes_s: Change::or_clear(fields.get("rate").map(pace::parse_rate).transpose()?),
         mode: Some(if fields.get("mode") == Some("listen") { Mode::Listen } else { Mode::Read }),
         downloads_allowed: Some(fields.get("downloads") == Some("allowed")),
         ..Wish::default()
@@ -518,6 +521,7 @@ fn fields_of(share: &Share) -> ShareFields {
         expires: terms.expires_ms.map(local_time).unwrap_or_default(),
         view_limit: number(terms.view_limit),
         download_limit: number(terms.download_limit),
+        rate: terms.rate_bytes_s.map(pace::rate_text).unwrap_or_default(),
         mode: if terms.mode == Mode::Listen { FormMode::Listen } else { FormMode::Read },
         downloads_allowed: terms.downloads_allowed,
     }

@@ -584,8 +584,8 @@ impl FilesPage {
 /// The form of a new share (posts to `{base}/app/shares`) or of one that is there (`{base}/app/shares/{id}`).
 ///
 /// Fields: `item` (repeated, new only), `title`, `description`, `slug`, `password_is` (`keep`, `set`, `clear`), `password`,
-/// `expires` (`YYYY-MM-DDTHH:MM`, UTC, or empty), `view_limit`, `download_limit` (number or empty), `mode` (`read`, `listen`),
-/// `downloads` (`allowed`, or absent).
+/// `expires` (`YYYY-MM-DDTHH:MM`, UTC, or empty), `view_limit`, `download_limit` (number or empty), `rate` (`2M` or
+/// empty), `mode` (`read`, `listen`), `downloads` (`allowed`, or absent).
 #[derive(Debug, Clone, Template)]
 #[template(path = "share_form.html")]
 pub struct ShareFormPage {
@@ -611,6 +611,8 @@ pub struct ShareFields {
     pub expires: String,
     pub view_limit: String,
     pub download_limit: String,
+    /// Bytes per second.
+    pub rate: String,
     pub mode: FormMode,
     pub downloads_allowed: bool,
 }
@@ -904,6 +906,7 @@ mod tests {
                 expires: local_time(1_796_306_700_000),
                 view_limit: "many".to_owned(),
                 download_limit: "5".to_owned(),
+                rate: "2M".to_owned(),
                 mode: FormMode::Listen,
                 downloads_allowed: false,
             },
@@ -916,7 +919,7 @@ mod tests {
         assert!(page.contains("value=\"2026-12-03T14:05\""));
         assert!(page.contains("id=\"slug-problem\">Taken"));
         assert!(page.contains("value=\"set\" checked") && page.contains("value=\"Secret1\""));
-        assert!(page.contains("value=\"many\"") && page.contains("value=\"5\""));
+        assert!(page.contains("value=\"many\"") && page.contains("value=\"5\"") && page.contains("value=\"2M\""));
         assert!(page.contains("value=\"listen\" checked"));
     }
 

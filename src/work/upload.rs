@@ -35,6 +35,8 @@ use crate::{App, now_ms};
 const LASTS_MS: i64 = 24 * 60 * 60 * 1000;
 /// Held of one body in memory at most, but for the last piece that came.
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// Uploads of one user that are under way at once.
+pub const MOST_OPEN: usize = 1000;
 const MOST_BYTES: u64 = i64::MAX as u64;
 
 /// What is to be uploaded.
@@ -144,6 +146,9 @@ fn session(
         temporary: String::new(),
         expires_ms: now_ms().saturating_add(LASTS_MS),
     };
+    if uploads::count(tx, user.key, now_ms())? >= MOST_OPEN {
+        return Err(Error::Forbidden("too many uploads are under way; finish or cancel some"));
+    }
     check_quota(tx, user, folder.library(), &session, begin.size_bytes.unwrap_or(0), replaces.as_ref())?;
     Ok((session, folder.library().clone()))
 }

@@ -68,7 +68,7 @@ pub async fn transcode(
             Ok(seen.answer(call, &grant, file, bytes, codec.mime()))
         }
         Progress::Growing { .. } => {
-            let transfer = transfer(call, grant.share().into_iter().collect(), Vec::new());
+            let transfer = transfer(call, grant.share().into_iter().collect(), grant.rate(), Vec::new());
             Ok(respond_growing(&parts.method, growing, &seen.name, codec.mime(), promised_bytes, transfer))
         }
     }
@@ -175,7 +175,7 @@ impl Seen {
             &call.parts.method,
             &call.parts.headers,
             content,
-            transfer(call, grant.share().into_iter().collect(), Vec::new()),
+            transfer(call, grant.share().into_iter().collect(), grant.rate(), Vec::new()),
         )
     }
 }

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Method, header};
@@ -33,6 +34,7 @@ pub fn respond_growing(
         transfer.end(Finished::Unsent);
         Body::empty()
     } else {
+        transfer.watch();
         let reading = Reading { growing, at: 0, promised_bytes, transfer };
         Body::from_stream(unfold(Some(reading), next))
     };
@@ -80,12 +82,19 @@ impl Reading {
             Progress::Growing { bytes } | Progress::Whole { bytes } => bytes - self.at,
             Progress::Failed(error) => return Err(io::Error::other(error)),
         };
-        let length = left.min(BLOCK_BYTES as u64);
-        match (there, self.promised_bytes) {
-            (0, Some(_)) => Ok(Some(Bytes::from(vec![0; length as usize]))),
-            (0, None) => Ok(None),
-            _ => self.read(length.min(there) as usize).await.map(Some),
-        }
+        let most = left.min(BLOCK_BYTES as u64);
+        let most = match (there, self.promised_bytes) {
+            (0, None) => return Ok(None),
+            (0, Some(_)) => most,
+            _ => most.min(there),
+        };
+        let turn = poll_fn(|cx| match self.transfer.poll_cancelled(cx) {
+            Poll::Ready(cause) => Poll::Ready(Err(cause)),
+            Poll::Pending => self.transfer.poll_turn(cx, most).map(Ok),
+        });
+        let turn = turn.await?;
+        let length = most.min(turn) as usize;
+        if there == 0 { Ok(Some(Bytes::from(vec![0; length]))) } else { self.read(length).await.map(Some) }
     }
 
     async fn read(&mut self, length: usize) -> io::Result<Bytes> {
