@@ -1,6 +1,8 @@
 // Plays the tracks of a share's page one after the other.
 //
-// The list in the page is the playlist: each [data-track] holds a link to its sound. Two <audio> elements take turns: while
+// The list in the page is the playlist: each [data-track] holds a link to its sound, and may hold data-stream, which is
+// the same in a format that every browser plays. While that is being made it has neither length nor parts: the page's own
+// data-seconds stand in for the one, and whoever seeks in it loads it again, whole by then. Two <audio> elements take turns: while
 // one plays, the other loads the track that follows and is started a moment before the end, since starting it at `ended`
 // leaves a gap that can be heard. A list without data-preload spends a download on every track that is loaded: there each
 // track is loaded when its turn comes, gap or not.
@@ -19,7 +21,12 @@ const tracks = rows.map((row) => ({
   album: list.dataset.album,
   cover: row.dataset.cover || list.dataset.cover,
   seconds: Number(row.dataset.seconds) || 0,
+  waveform: row.dataset.waveform,
+  stream: row.dataset.stream,
+  isPlayable: !row.dataset.stream || new Audio().canPlayType(row.dataset.type) !== "",
 }));
+
+const soundOf = (track) => (track.isPlayable ? track.link.href : track.stream);
 
 let bar = null;
 let current = -1;
@@ -29,6 +36,7 @@ let waitingFor = -1;
 let handover = 0;
 let failures = 0;
 let isSeeking = false;
+let peaks = [];
 
 const clock = (seconds) => {
   const whole = Math.max(0, Math.floor(seconds || 0));
@@ -94,16 +102,17 @@ function play(index) {
   clearTimeout(handover);
   handover = 0;
   const before = playing;
+  const lengthBefore = length();
   if (waitingFor === index) {
     [playing, waiting] = [waiting, playing];
   } else {
     playing.pause();
-    playing.src = tracks[index].link.href;
+    playing.src = soundOf(tracks[index]);
   }
   waitingFor = -1;
   current = index;
   // A track that was handed over runs out by itself: pausing it would cut off its last milliseconds.
-  const isRunningOut = before.duration - before.currentTime < 0.2;
+  const isRunningOut = lengthBefore - before.currentTime < 0.2;
   if (before !== playing && !isRunningOut) before.pause();
   start();
   showTrack();
@@ -134,8 +143,16 @@ function seekTo(seconds) {
   if (current < 0) return;
   clearTimeout(handover);
   handover = 0;
-  playing.currentTime = Math.min(Math.max(0, seconds), Math.max(0, length() - 0.2));
-  showTime(playing.currentTime);
+  const to = Math.min(Math.max(0, seconds), Math.max(0, length() - 0.2));
+  const { seekable } = playing;
+  const isThere = seekable.length > 0 && seekable.end(seekable.length - 1) >= to;
+  if (!isThere && !Number.isFinite(playing.duration)) {
+    const isPaused = playing.paused;
+    playing.src = soundOf(tracks[current]);
+    if (!isPaused) start();
+  }
+  playing.currentTime = to;
+  showTime(to);
 }
 
 function prepareNext() {
@@ -145,14 +162,14 @@ function prepareNext() {
   // The element that was handed over may still be playing its end.
   if (!waiting.paused && !waiting.ended) return;
   waiting.preload = "auto";
-  waiting.src = tracks[index].link.href;
+  waiting.src = soundOf(tracks[index]);
   waitingFor = index;
 }
 
 function onTime() {
   if (!isSeeking) showTime(playing.currentTime);
-  const left = playing.duration - playing.currentTime;
-  if (playing.paused || !Number.isFinite(left)) return;
+  const left = length() - playing.currentTime;
+  if (playing.paused || !length()) return;
   if (left < 30 || playing.currentTime > 5) prepareNext();
   if (left < 1 && !handover && waitingFor === current + 1) {
     handover = setTimeout(next, Math.max(0, left - LEAD_S) * 1000);
@@ -169,6 +186,14 @@ function onEnded() {
 
 function onError() {
   if (!playing.getAttribute("src")) return;
+  const track = tracks[current];
+  if (track.isPlayable && track.stream) {
+    // A name does not tell what is in a file.
+    track.isPlayable = false;
+    playing.src = track.stream;
+    start();
+    return;
+  }
   failures += 1;
   say(`“${tracks[current].title}” cannot be played.`);
   showState();
@@ -216,6 +241,7 @@ function showTrack() {
   if (track.cover) art.src = track.cover;
   find("[data-do=next]").disabled = current + 1 >= tracks.length;
   document.title = `${track.title} · ${track.artist || track.album || "Openshelf"}`;
+  showWaveform(track);
   showTime(0);
   if ("mediaSession" in navigator) {
     navigator.mediaSession.metadata = new MediaMetadata({
@@ -224,6 +250,37 @@ function showTrack() {
       album: track.album,
       artwork: track.cover ? [{ src: new URL(track.cover, location.href).href }] : [],
     });
+  }
+}
+
+async function showWaveform(track) {
+  peaks = [];
+  find(".wave").hidden = true;
+  if (!track.waveform) return;
+  try {
+    const answer = await fetch(track.waveform);
+    if (!answer.ok) return;
+    const waveform = await answer.json();
+    if (track !== tracks[current]) return;
+    peaks = waveform.peaks;
+    find(".wave").hidden = peaks.length === 0;
+    showTime(playing.currentTime);
+  } catch {
+    // the slider does without
+  }
+}
+
+function drawWaveform(done) {
+  const wave = find(".wave");
+  const { width, height } = wave;
+  const ink = wave.getContext("2d");
+  const { color, borderColor } = getComputedStyle(wave);
+  ink.clearRect(0, 0, width, height);
+  const loudest = Math.max(1, ...peaks);
+  for (const [n, peak] of peaks.entries()) {
+    const tall = Math.max(2, (peak / loudest) * height);
+    ink.fillStyle = n / peaks.length < done ? color : borderColor;
+    ink.fillRect((n * width) / peaks.length, (height - tall) / 2, Math.max(1, width / peaks.length), tall);
   }
 }
 
@@ -243,6 +300,7 @@ function showTime(seconds) {
   if (!isSeeking) seek.value = Math.floor(seconds);
   seek.setAttribute("aria-valuetext", `${clock(seconds)} of ${clock(whole)}`);
   seek.style.setProperty("--done", `${(100 * seek.value) / seek.max}%`);
+  if (peaks.length) drawWaveform(seek.value / seek.max);
   find(".at").textContent = clock(seconds);
   find(".of").textContent = clock(whole);
   if (whole && "mediaSession" in navigator && navigator.mediaSession.setPositionState) {

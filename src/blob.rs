@@ -2,6 +2,7 @@
 //!
 //! Every call blocks on the disk; async code calls it on a blocking thread.
 
+pub mod cache;
 pub mod disk;
 
 pub use disk::{Root, Temporary};

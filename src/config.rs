@@ -42,6 +42,9 @@ pub struct Given {
     /// Minutes between rescans [default: 60]
     #[arg(long, env = "OPENSHELF_RESCAN_MINUTES", value_name = "N", global = true)]
     pub rescan_minutes: Option<u64>,
+    /// How much covers, thumbnails and transcodes may be kept: 500M, 10G [default: 2G]
+    #[arg(long, env = "OPENSHELF_CACHE_SIZE", value_name = "SIZE", global = true)]
+    pub cache_size: Option<String>,
     /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
     #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
     pub max_rate: Option<String>,
@@ -53,6 +56,8 @@ pub enum Switch {
     On,
     Off,
 }
+
+const CACHE_SIZE_BYTES: u64 = 2 << 30;
 
 /// The settings in force.
 #[derive(Debug, Clone)]
@@ -67,6 +72,7 @@ pub struct Config {
     pub trusted_hosts: Vec<String>,
     pub token_login: Switch,
     pub rescan_minutes: u64,
+    pub cache_size_bytes: u64,
     pub max_rate_bytes_s: Option<i64>,
 }
 
@@ -119,6 +125,10 @@ impl Given {
                 .collect(),
             token_login: self.token_login.or(from_file.token_login).unwrap_or(Switch::On),
             rescan_minutes: self.rescan_minutes.or(from_file.rescan_minutes).unwrap_or(60).max(1),
+            cache_size_bytes: match self.cache_size.or(from_file.cache_size) {
+                Some(size) => size_bytes(&size).context("--cache-size takes a size such as 500M or 10G")?,
+                None => CACHE_SIZE_BYTES,
+            },
             max_rate_bytes_s: self
                 .max_rate
                 .or(from_file.max_rate)
@@ -126,6 +136,19 @@ impl Given {
                 .transpose()?,
         })
     }
+}
+
+/// A whole number of bytes, or with K, M, G or T of 1024 times as many each.
+fn size_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (digits, power) = match text.chars().last()?.to_ascii_uppercase() {
+        'K' => (&text[..text.len() - 1], 1),
+        'M' => (&text[..text.len() - 1], 2),
+        'G' => (&text[..text.len() - 1], 3),
+        'T' => (&text[..text.len() - 1], 4),
+        _ => (text, 0),
+    };
+    digits.trim_end().parse::<u64>().ok()?.checked_mul(1024_u64.pow(power))
 }
 
 fn check_public_url(url: &str) -> anyhow::Result<String> {
@@ -143,4 +166,19 @@ fn default_data_dir() -> anyhow::Result<PathBuf> {
         .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
         .map(|base| base.join("openshelf"))
         .context("neither XDG_DATA_HOME nor HOME is set; say where the data goes with --data DIR")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_a_unit() {
+        for (text, bytes) in [("0", 0), ("500M", 500 << 20), ("2g", 2 << 30), (" 10 K ", 10 << 10), ("123", 123)] {
+            assert_eq!(size_bytes(text), Some(bytes), "{text}");
+        }
+        for text in ["", "M", "-1", "1.5G", "12x", "99999999999T", "é"] {
+            assert_eq!(size_bytes(text), None, "{text}");
+        }
+    }
 }

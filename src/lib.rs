@@ -24,9 +24,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 
 use account::token::{Keys, random_base62};
+use blob::cache::Cache;
 use config::Config;
+use media::child::Programs;
 use store::Db;
 use work::pace::Pace;
+use work::renditions::Renditions;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
 use work::tally::Tally;
@@ -39,6 +42,7 @@ pub struct App {
     pub keys: Keys,
     pub scanner: Scanner,
     pub transfers: Transfers,
+    pub renditions: Arc<Renditions>,
     pub tally: Tally,
     pub pace: Pace,
     pub hot: HotCredentials,
@@ -69,6 +73,8 @@ impl App {
             );
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
+        let cache = Cache::open(config.data.join("cache"), config.cache_size_bytes)?;
+        let renditions = Renditions::new(cache, Programs::find());
         Ok(Arc::new(App {
             pace: Pace::new(config.max_rate_bytes_s),
             config,
@@ -76,6 +82,7 @@ impl App {
             keys,
             scanner,
             transfers: Transfers::default(),
+            renditions,
             tally: Tally::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),

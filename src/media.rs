@@ -1,4 +1,9 @@
 //! Media: what is made from bytes on their way out.
 
+pub mod child;
+pub mod ffmpeg;
+pub mod hls;
 pub mod image;
+pub mod transcode;
+pub mod waveform;
 pub mod zip;

@@ -5,6 +5,7 @@ pub mod files;
 pub mod libraries;
 pub mod look;
 pub mod pace;
+pub mod renditions;
 pub mod scan;
 pub mod sharing;
 pub mod signin;

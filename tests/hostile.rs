@@ -207,6 +207,8 @@ fn outcome(face: &Face, route: &Route, answer: &Answer) -> Result<Outcome, Strin
         || answer.header("accept-ranges").is_some()
         || answer.header("etag").is_some();
     match face.name {
+        // Parts of a playlist are for players, which know statuses alone.
+        "subsonic" if route.access == Access::Signed && answer.status == 404 => Ok(Outcome::Refused),
         "subsonic" => open_subsonic(answer, &text, bytes),
         "cloudreve" => cloudreve(answer, &text, bytes, route),
         "mycloud" => my_cloud_home(answer, &text),
@@ -231,7 +233,8 @@ fn open_subsonic(answer: &Answer, text: &str, bytes: bool) -> Result<Outcome, St
     }
     let kind = answer.header("content-type").unwrap_or_default();
     if answer.status == 200
-        && (kind.starts_with("image/") || kind.starts_with("audio/") || kind == "application/octet-stream")
+        && (["image/", "audio/", "application/octet-stream", "application/vnd.apple.mpegurl"].iter())
+            .any(|binary| kind.starts_with(binary))
     {
         return Ok(Outcome::Done);
     }

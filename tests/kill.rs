@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::Fixture;
+use crate::renditions::{files, long_track, until, workers};
 use crate::server::{ADMIN, PASSWORD};
 use crate::strangers::text;
 
@@ -54,7 +55,10 @@ impl<'a> Installation<'a> {
     }
 
     pub fn start(&self) -> Running {
-        let mut program = self.program();
+        self.start_as(self.program())
+    }
+
+    fn start_as(&self, mut program: Command) -> Running {
         program.args(["serve", "--listen", "127.0.0.1:0"]).arg(&self.fixture.root);
         let mut process = program.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
         let said =
@@ -266,6 +270,51 @@ both_engines! {
         let shown = installation.command(&["shares", "show", &share], None);
         let shown = String::from_utf8(shown.stdout).unwrap();
         assert!(shown.contains(&format!("{DOWNLOAD_LIMIT} of {DOWNLOAD_LIMIT}")), "{shown}");
+    }
+
+    async fn a_kill_among_renditions_leaves_no_program_running_and_no_part_for_the_whole(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let long = installation.fixture.path("Music/long.wav");
+        long_track(&long);
+        let mut running = installation.start();
+        installation.command(&["scan"], None);
+        let long_id = running.remote().song_called("long").await;
+        let address = format!("{}/rest/stream?u={ADMIN}&p={PASSWORD}&v=1.16.1&c=x&format=mp3&id={long_id}", running.url);
+        let mut stream = running.client.get(address).send().await.unwrap();
+        assert!(!stream.chunk().await.unwrap().unwrap().is_empty());
+        let [worker] = workers(&long)[..] else { panic!("nobody works") };
+        running.kill();
+        until("the program ends", || !workers(&long).contains(&worker)).await;
+        let cache = installation.data().join("cache");
+        assert_eq!(files(&cache.join("growing")).len(), 1, "the part lies where parts lie");
+        let _running = installation.start();
+        until("the part is swept", || files(&cache.join("growing")).is_empty()).await;
+        assert!(files(&cache).is_empty());
+    }
+
+    async fn without_ffmpeg_music_apps_get_the_original_and_pages_offer_nothing_else(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let mut program = installation.program();
+        program.env("PATH", "/nowhere");
+        let running = installation.start_as(program);
+        installation.command(&["scan"], None);
+        let path = installation.fixture.path("Music/The Band/First Album");
+        let content = std::fs::read(path.join("01 Opening.flac")).unwrap();
+        let song = running.remote().song().await;
+        let own = format!("u={ADMIN}&p={PASSWORD}&v=1.16.1&c=x&f=json&id={song}");
+        let stream = running.remote().get(&format!("/rest/stream?{own}&format=mp3&maxBitRate=64")).await;
+        assert!(stream == Some((StatusCode::OK, content)));
+        let failed = running.remote().subsonic("hls.m3u8", &[("id", &song)]).await.unwrap();
+        assert_eq!(failed["error"]["code"], 70, "{failed}");
+        let made = installation.command(&["share", "--json"], Some(&path));
+        let share = text(&serde_json::from_slice::<Value>(&made.stdout).unwrap()["id"]);
+        let (_, page) = running.remote().get(&format!("/s/{share}")).await.unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.contains("/-/play/") && !page.contains("/-/stream/") && !page.contains("/-/waveform/"));
+        for rendition in ["stream", "waveform"] {
+            let (status, _) = running.remote().get(&format!("/s/{share}/-/{rendition}/{song}")).await.unwrap();
+            assert_eq!(status, StatusCode::NOT_FOUND, "{rendition}");
+        }
     }
 
     async fn a_kill_in_the_middle_of_downloads_neither_loses_nor_doubles_one(backend: Backend) {

@@ -14,6 +14,7 @@ mod kill;
 mod limits;
 mod mycloud;
 mod pace;
+mod renditions;
 mod revoke;
 mod rights;
 mod scan;

@@ -160,7 +160,8 @@ both_engines! {
 
     async fn strangers_learn_of_extensions_and_of_nothing_else(backend: Backend) {
         let shelf = Shelf::new(&backend);
-        for route in FACE.routes {
+        // Signed addresses are for players, which know statuses alone.
+        for route in FACE.routes.iter().filter(|route| route.access != Access::Signed) {
             let call = route.path.strip_prefix("/rest/").unwrap().replace("{*rest}", "getNothing");
             let url = format!("{}/rest/{call}?f=json&id=1", shelf.server.url);
             let response = match route.methods.contains(&reqwest::Method::GET) {
@@ -178,7 +179,7 @@ both_engines! {
         let extensions = shelf.envelope("getOpenSubsonicExtensions", &[]).await;
         assert_eq!(
             all(&extensions["openSubsonicExtensions"], "name"),
-            ["apiKeyAuthentication", "formPost", "songLyrics"]
+            ["apiKeyAuthentication", "formPost", "songLyrics", "transcodeOffset"]
         );
         assert_eq!(shelf.code("getPodcasts", &[]).await, 0);
         assert_eq!(shelf.code("getNothing", &[]).await, 0);
@@ -487,7 +488,7 @@ both_engines! {
         let id = text(&song["id"]);
         let original = std::fs::read(shelf.fixture.path("Music/The Band/Double Album/CD1/01 One.flac")).unwrap();
         assert_eq!(song["size"], original.len());
-        let streamed = shelf.bytes("stream", &[("id", &id), ("format", "mp3"), ("maxBitRate", "64")]).await;
+        let streamed = shelf.bytes("stream", &[("id", &id), ("format", "raw"), ("maxBitRate", "64")]).await;
         assert_eq!(streamed.headers()["content-type"], "audio/flac");
         assert_eq!(streamed.bytes().await.unwrap(), original);
         let saved = shelf.bytes("download", &[("id", &id)]).await;

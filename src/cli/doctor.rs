@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::net::ToSocketAddrs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -15,6 +14,7 @@ use super::order::Order;
 use crate::account::token::Keys;
 use crate::blob::Root;
 use crate::config::Config;
+use crate::media::child::Programs;
 use crate::store::{Database, Db, backup, library, settings};
 use crate::{http, now_ms};
 
@@ -34,7 +34,7 @@ pub fn examine(config: &Config, runtime: &tokio::runtime::Runtime) -> anyhow::Re
     let is_there = checks.iter().all(|check| check.state.is_ok());
     checks.push(clock());
     checks.push(public_url(config));
-    checks.push(ffmpeg());
+    checks.push(programs());
     if is_there {
         checks.extend(database(config));
         checks.push(server(config, runtime));
@@ -93,12 +93,13 @@ fn public_url(config: &Config) -> Check {
     check("public URL", state)
 }
 
-/// Music and files need none of it: without it there are only fewer formats.
-fn ffmpeg() -> Check {
-    let found =
-        std::process::Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let said = if found.is_ok_and(|status| status.success()) { "found" } else { "not found; nothing needs it yet" };
-    check("ffmpeg", Ok::<_, String>(said))
+/// Files and most music need none of them.
+fn programs() -> Check {
+    let Programs { ffmpeg, ffprobe, pdftoppm } = Programs::find();
+    let state = |found: bool, missing: &str| if found { "found".to_owned() } else { format!("not found; {missing}") };
+    let films = state(ffmpeg.is_some() && ffprobe.is_some(), "no other formats, stills of films or waveforms");
+    let pages = state(pdftoppm.is_some(), "no pictures of PDFs");
+    check("ffmpeg, pdftoppm", Ok::<_, String>(format!("{films}; {pages}")))
 }
 
 fn database(config: &Config) -> Vec<Check> {

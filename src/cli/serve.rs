@@ -25,7 +25,16 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output 
     if let Err(cause) = upload::sweep_at_start(&app).await {
         tracing::warn!(%cause, "what uploads left behind is not swept");
     }
+    if let Err(cause) = app.renditions.cache().sweep() {
+        tracing::warn!(%cause, "what renditions left behind is not swept");
+    }
     let mut behind = JoinSet::new();
+    let renditions = Arc::clone(&app.renditions);
+    behind.spawn_blocking(move || {
+        if let Err(cause) = renditions.cache().keep_quota() {
+            tracing::warn!(%cause, "the cache may be beyond its quota");
+        }
+    });
     behind.spawn(transfers::watch_revocations(Arc::clone(&app)));
     behind.spawn(transfers::tend_leases(Arc::clone(&app)));
     behind.spawn(tally::keep(Arc::clone(&app)));

@@ -3,13 +3,15 @@
 //! Reference: <https://opensubsonic.netlify.app/docs/>; the XML of the older protocol follows the schema of version
 //! 1.16.1 at <http://www.subsonic.org/pages/api.jsp>.
 //!
-//! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: transcoding
-//! and HLS, podcasts, jukebox, internet radio, chat, bookmarks and play queues, similar and top songs, artist and album
-//! notes, videos, avatars and captions, and the management of users. `stream` always sends the original file.
+//! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: podcasts,
+//! jukebox, internet radio, chat, bookmarks and play queues, similar and top songs, artist and album notes, videos,
+//! avatars and captions, decisions on transcoding, and the management of users. `stream` sends the original unless
+//! `format`, `maxBitRate` or `timeOffset` ask for something else; of a film, and without ffmpeg, always.
 //!
 //! Where this server differs on purpose: an `expires` of 0 takes a share's time limit away, which no parameter could
 //! otherwise; a share lists at most 2,000 tracks; a form post of `stream` is a GET and obeys Range, as py-opensonic has
-//! it; parameters that are not UTF-8 are refused.
+//! it; parameters that are not UTF-8 are refused; a transcode that is whole has a length and obeys Range. Playlists of
+//! `hls.m3u8` lead to addresses of ours, signed and good for some hours, since players repeat no parameters.
 
 pub mod answers;
 pub mod auth;
@@ -231,6 +233,13 @@ macro_rules! routes {
                 },
             )+
             Route {
+                name: "hlsPart",
+                methods: BINARY,
+                path: "/rest/hls/{pass}/{stream}/{file}",
+                access: Access::Signed,
+                handler: crate::handle!(play::hls_part),
+            },
+            Route {
                 name: "unknown",
                 methods: PLAIN,
                 path: "/rest/{*rest}",
@@ -293,7 +302,7 @@ static ROUTES: &[Route] = routes! {
     "getCoverArt" BINARY User play::get_cover_art;
     "getLyrics" PLAIN User play::get_lyrics;
     "getLyricsBySongId" PLAIN User play::get_lyrics_by_song_id;
-    "hls.m3u8" BINARY User not_offered;
+    "hls.m3u8" BINARY User play::hls;
     "stream" BINARY User play::stream;
 
     "getTranscodeDecision" POSTED User not_offered;
@@ -351,14 +360,17 @@ static ROUTES: &[Route] = routes! {
 mod tests {
     use super::*;
 
+    /// What is no call of the protocol.
+    const OWN: [&str; 2] = ["unknown", "hlsPart"];
+
     #[test]
     fn every_call_of_the_protocol_has_its_two_addresses() {
-        let mut names: Vec<_> = ROUTES.iter().map(|route| route.name).filter(|name| *name != "unknown").collect();
+        let mut names: Vec<_> = ROUTES.iter().map(|route| route.name).filter(|name| !OWN.contains(name)).collect();
         assert_eq!(names.len(), 2 * 87);
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), 87);
-        for route in ROUTES.iter().filter(|route| route.name != "unknown") {
+        for route in ROUTES.iter().filter(|route| !OWN.contains(&route.name)) {
             let method = route.path.strip_prefix("/rest/").unwrap();
             assert_eq!(method.strip_suffix(".view").unwrap_or(method), route.name);
         }

@@ -1,6 +1,6 @@
 //! From a grant to bytes on their way: the only place where an answer opens a file, and it takes a [`Grant`] to do so.
 
-mod picture;
+mod rendition;
 mod zip;
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::Method;
 use axum::response::Response;
 
-pub use self::picture::cover;
+pub use self::rendition::{Hls, cover, hls, transcode, waveform};
 pub use self::zip::zip;
 use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};

@@ -3,10 +3,12 @@
 
 mod body;
 pub mod conditions;
+mod growing;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Finished, HangUp, Transfer};
+pub use growing::respond_growing;
 
 use std::collections::VecDeque;
 use std::fs::File;

@@ -1,66 +1,62 @@
 //! Covers and thumbnails: pictures made smaller, from a fixed set of sizes.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::{Cursor, Read};
 
 use fast_image_resize::images::Image;
 use fast_image_resize::{PixelType, Resizer};
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
-use crate::error::{Error, Result, Thing};
-use crate::library::{Item, Media, tags};
+use crate::error::Result;
 
 /// Sizes that are made; a wish is rounded up to one, so that guests cannot fill a cache or a core with odd ones.
-const SIZES: [u32; 7] = [64, 128, 256, 384, 512, 768, 1024];
+const SIZES: [u32; 7] = [64, 128, 256, 384, 512, 768, LARGEST_PX];
+pub const LARGEST_PX: u32 = 1024;
 /// Pictures of more pixels, or files of more bytes, are not decoded.
 const PIXELS_MAX: u64 = 64_000_000;
 const SOURCE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const DECODED_BYTES_MAX: u64 = 300 * 1024 * 1024;
 const JPEG_QUALITY: u8 = 85;
 
-/// A picture that is ready to be sent.
-pub struct Picture {
-    pub mime: &'static str,
-    pub bytes: Vec<u8>,
-}
-
 /// The size that is made for a wish; 0 stands for the original.
 pub fn size_class(size_px: Option<u32>) -> u32 {
     match size_px {
         None | Some(0) => 0,
-        Some(wanted) => SIZES.into_iter().find(|size| *size >= wanted).unwrap_or(1024),
+        Some(wanted) => SIZES.into_iter().find(|size| *size >= wanted).unwrap_or(LARGEST_PX),
     }
 }
 
-/// The picture in a track's tags, or an image file itself. `NotFound(Cover)` when there is none that can be read.
-pub fn of_item(file: File, item: &Item, size_px: Option<u32>) -> Result<Picture> {
-    let none = || Error::NotFound(Thing::Cover);
-    let bytes = match item.media {
-        Media::Audio => tags::cover(BufReader::new(file), &item.name).ok_or_else(none)?.1,
-        Media::Image if item.size_bytes <= SOURCE_BYTES_MAX => {
-            let mut bytes = Vec::new();
-            file.take(SOURCE_BYTES_MAX).read_to_end(&mut bytes)?;
-            bytes
-        }
-        Media::Image | Media::Video | Media::None => return Err(none()),
-    };
-    // A decoder that panics on a hostile picture must not take its thread along.
-    std::panic::catch_unwind(|| made(&bytes, size_class(size_px))).ok().flatten().ok_or_else(none)
+/// A file that may be drawn from; none if it is too large for that.
+pub fn read(file: &File) -> Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.take(SOURCE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes).filter(|bytes| bytes.len() as u64 <= SOURCE_BYTES_MAX))
 }
 
-fn made(bytes: &[u8], size_px: u32) -> Option<Picture> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
+/// A picture at most so wide and high as a size class says; itself where it is not larger. None when it cannot be read.
+pub fn drawn(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
+    // A decoder that panics on a hostile picture must not take its thread along.
+    std::panic::catch_unwind(|| made(bytes, size_px)).ok().flatten()
+}
+
+/// What a picture's first bytes say it is.
+pub fn mime_of(bytes: &[u8]) -> Option<&'static str> {
+    match image::guess_format(bytes).ok()? {
+        ImageFormat::Jpeg => Some("image/jpeg"),
+        ImageFormat::Png => Some("image/png"),
+        ImageFormat::Gif => Some("image/gif"),
+        ImageFormat::WebP => Some("image/webp"),
+        _ => None,
+    }
+}
+
+fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
+    mime_of(&bytes)?;
+    let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(DECODED_BYTES_MAX);
     reader.limits(limits);
-    let mime = match reader.format()? {
-        image::ImageFormat::Jpeg => "image/jpeg",
-        image::ImageFormat::Png => "image/png",
-        image::ImageFormat::Gif => "image/gif",
-        image::ImageFormat::WebP => "image/webp",
-        _ => return None,
-    };
     let mut decoder = reader.into_decoder().ok()?;
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > PIXELS_MAX {
@@ -68,7 +64,8 @@ fn made(bytes: &[u8], size_px: u32) -> Option<Picture> {
     }
     let longest = width.max(height);
     if size_px == 0 || longest <= size_px {
-        return Some(Picture { mime, bytes: bytes.to_vec() });
+        drop(decoder);
+        return Some(bytes);
     }
     let orientation = decoder.orientation().ok()?;
     let whole = DynamicImage::from_decoder(decoder).ok()?.to_rgb8();
@@ -82,5 +79,5 @@ fn made(bytes: &[u8], size_px: u32) -> Option<Picture> {
     picture.apply_orientation(orientation);
     let mut out = Vec::new();
     picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)).ok()?;
-    Some(Picture { mime: "image/jpeg", bytes: out })
+    Some(out)
 }

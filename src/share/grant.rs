@@ -16,6 +16,8 @@ pub enum Action {
     List,
     /// A cover, a thumbnail, a rendered text: something made from the content. Spends nothing.
     Preview,
+    /// Sound or film from beginning to end, made from the content. Spends nothing.
+    Stream,
     /// The original bytes, to be shown or played in place.
     Play,
     /// The original bytes, to be kept.
@@ -30,7 +32,9 @@ pub enum Action {
 impl Action {
     fn needs(self) -> Bits {
         match self {
-            Action::See | Action::List | Action::Preview | Action::Play | Action::Download => Bits::READ,
+            Action::See | Action::List | Action::Preview | Action::Stream | Action::Play | Action::Download => {
+                Bits::READ
+            }
             Action::Create => Bits::CREATE,
             Action::Update => Bits::UPDATE,
             Action::Delete => Bits::DELETE,
@@ -304,9 +308,12 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             let terms = &facts.share.terms;
             match action {
                 Action::See | Action::List | Action::Preview => {}
-                Action::Play if terms.mode == Mode::Listen && placed.item.media != crate::library::Media::Audio => {
+                Action::Stream | Action::Play
+                    if terms.mode == Mode::Listen && placed.item.media != crate::library::Media::Audio =>
+                {
                     return Err(Error::Forbidden("this share is for listening only"));
                 }
+                Action::Stream => {}
                 Action::Download if terms.mode == Mode::Listen || !terms.downloads_allowed => {
                     return Err(Error::Forbidden("this share offers no downloads"));
                 }

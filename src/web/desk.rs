@@ -638,8 +638,16 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
         if entry.item.is_folder() {
             folders.push(FolderRow { item_id, name: entry.shown, modified_ms: None, entries: None });
         } else {
-            let kind = Kind::of_mime(mime_of(&entry.shown));
-            rows.push(FileRow { item_id, name: entry.shown, size_bytes: entry.item.size_bytes, modified_ms, kind });
+            let mime = mime_of(&entry.shown).to_owned();
+            let kind = Kind::of_mime(&mime);
+            rows.push(FileRow {
+                item_id,
+                name: entry.shown,
+                size_bytes: entry.item.size_bytes,
+                modified_ms,
+                mime,
+                kind,
+            });
         }
     }
     let view = FilesPage {

@@ -77,7 +77,8 @@ mod filters {
 /// A folder of a share, or its top.
 ///
 /// Addresses that it links to, beneath `{base}/s/{id}`: `?in=ITEM` a folder, `&after=CURSOR` the next page of a long one;
-/// `/-/file/ITEM` the bytes to look at, `/-/file/ITEM?download=1` to keep; `/-/play/ITEM` a track as sound;
+/// `/-/file/ITEM` the bytes to look at, `/-/file/ITEM?download=1` to keep; `/-/play/ITEM` a track or film as it is;
+/// `/-/stream/ITEM` a track and `/-/hls/ITEM/index.m3u8` a film as browsers can play them; `/-/waveform/ITEM` its peaks;
 /// `/-/thumb/ITEM` a picture of at most some hundred pixels; `/-/cover/ITEM` the cover of a track, album or folder;
 /// `/-/zip` and `/-/zip?in=ITEM` everything and everything beneath a folder.
 #[derive(Debug, Clone, Template)]
@@ -107,8 +108,27 @@ pub struct SharePage {
     pub tracks: Vec<TrackRow>,
     pub files: Vec<FileRow>,
     pub downloads: Downloads,
+    pub renders: Renders,
     /// Cursor of the next page of this folder.
     pub after: Option<String>,
+}
+
+/// Whether sound and films can be had in formats that every browser plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renders {
+    Yes,
+    No,
+}
+
+/// What a player gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Played {
+    /// There is nothing else.
+    Originals,
+    /// The original where the browser plays it.
+    Either,
+    /// Nothing that spends a download, or that may not be kept.
+    Renditions,
 }
 
 /// Of a folder or a share.
@@ -164,9 +184,21 @@ pub struct TrackRow {
     /// The file's name if it has no title.
     pub title: String,
     pub artist: Option<String>,
-    pub duration_s: Option<u64>,
+    pub duration_ms: Option<u64>,
     pub size_bytes: u64,
+    /// Of the original.
+    pub mime: String,
     pub has_cover: bool,
+}
+
+impl TrackRow {
+    fn duration_s(&self) -> Option<u64> {
+        self.duration_ms.map(|ms| ms / 1000).filter(|seconds| *seconds > 0)
+    }
+
+    fn exact_duration_s(&self) -> Option<f64> {
+        self.duration_ms.map(|ms| ms as f64 / 1000.0)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -175,6 +207,8 @@ pub struct FileRow {
     pub name: String,
     pub size_bytes: u64,
     pub modified_ms: Option<i64>,
+    /// Of the original.
+    pub mime: String,
     pub kind: Kind,
 }
 
@@ -231,6 +265,9 @@ impl Kind {
         }
     }
 }
+
+/// Of one page of a folder.
+const FILMS_MAX: usize = 20;
 
 impl SharePage {
     fn address(&self) -> String {
@@ -303,7 +340,30 @@ impl SharePage {
 
     /// Whether a player may load a track before its turn: not where every track that is loaded spends a download.
     fn may_preload(&self) -> bool {
-        self.downloads_left.is_none()
+        self.downloads_left.is_none() || self.played() == Played::Renditions
+    }
+
+    fn played(&self) -> Played {
+        match (self.renders, self.downloads, self.downloads_left) {
+            (Renders::No, _, _) => Played::Originals,
+            (Renders::Yes, Downloads::Allowed { .. }, None) => Played::Either,
+            (Renders::Yes, _, _) => Played::Renditions,
+        }
+    }
+
+    fn plays_originals(&self) -> bool {
+        self.played() != Played::Renditions
+    }
+
+    fn plays_renditions(&self) -> bool {
+        self.played() != Played::Originals
+    }
+
+    /// Films that are shown in the page: few enough that a picture of each may be made.
+    fn films(&self) -> impl Iterator<Item = &FileRow> {
+        let films = || self.files.iter().filter(|file| file.kind == Kind::Video);
+        let shown = self.may_open() && films().count() <= FILMS_MAX;
+        films().filter(move |_| shown)
     }
 
     fn may_keep(&self) -> bool {
@@ -708,6 +768,7 @@ mod tests {
             files: vec![file("notes.txt", Kind::Text)],
             downloads: Downloads::Allowed { zip_size_bytes: Some(2_600_000) },
             is_one_file: false,
+            renders: Renders::No,
             after: None,
         }
     }
@@ -719,7 +780,8 @@ mod tests {
             disc: None,
             title: title.to_owned(),
             artist: Some("The Low Tide".to_owned()),
-            duration_s: Some(61),
+            duration_ms: Some(61_250),
+            mime: "audio/flac".to_owned(),
             size_bytes: 1_000_000,
             has_cover: true,
         }
@@ -731,6 +793,7 @@ mod tests {
             name: name.to_owned(),
             size_bytes: 1_500_000,
             modified_ms: Some(0),
+            mime: "text/plain".to_owned(),
             kind,
         }
     }
@@ -931,6 +994,30 @@ mod tests {
     fn a_player_loads_nothing_ahead_where_that_spends_downloads() {
         assert!(!share().render().unwrap().contains("data-preload"));
         assert!(SharePage { downloads_left: None, ..share() }.render().unwrap().contains("data-preload"));
+    }
+
+    #[test]
+    fn a_player_gets_what_spends_nothing_where_there_is_a_limit_and_the_original_where_there_is_none() {
+        let with = SharePage {
+            renders: Renders::Yes,
+            files: vec![FileRow { mime: "video/mp4".to_owned(), ..file("film.mp4", Kind::Video) }],
+            ..share()
+        };
+        let limited = with.clone().render().unwrap();
+        assert!(
+            !limited.contains("/-/play/") && limited.contains("/-/stream/fTrack") && limited.contains("data-preload")
+        );
+        assert!(limited.contains("/-/hls/fFile/index.m3u8"));
+        let refused =
+            SharePage { downloads: Downloads::Refused, downloads_left: None, ..with.clone() }.render().unwrap();
+        assert!(!refused.contains("/-/play/") && refused.contains("/-/stream/fTrack"));
+        let free = SharePage { downloads_left: None, ..with.clone() }.render().unwrap();
+        assert!(free.contains("/-/play/fTrack") && free.contains("/-/stream/fTrack") && free.contains("/-/play/fFile"));
+        let listen = SharePage { downloads: Downloads::ListenOnly, ..with }.render().unwrap();
+        assert!(!listen.contains("/-/play/") && listen.contains("/-/stream/fTrack"));
+        assert!(!listen.contains("/-/hls/") && listen.contains("film.mp4"));
+        let without = SharePage { downloads_left: None, ..share() }.render().unwrap();
+        assert!(without.contains("/-/play/fTrack") && !without.contains("/-/stream/") && !without.contains("waveform"));
     }
 
     #[test]

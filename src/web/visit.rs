@@ -11,19 +11,22 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pages::{
-    Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, SharePage, TrackRow,
+    Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Renders, SharePage, TrackRow,
 };
 use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
+use crate::http::deliver::Hls;
 use crate::http::fields::Fields;
 use crate::http::send::{Disposition, mime_of};
 use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
+use crate::media::hls::Stream;
+use crate::media::transcode::{Codec, Profile};
 use crate::now_ms;
-use crate::share::grant::{Action, Scope, ShareFacts, Through, admit, authorize};
+use crate::share::grant::{Action, Grant, Scope, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
@@ -43,6 +46,34 @@ pub const ROUTES: &[Route] = &[
     Route { name: "unlock", methods: POST, path: "/s/{id}/-/unlock", access: Access::Share, handler: handle!(unlock) },
     Route { name: "file", methods: GET, path: "/s/{id}/-/file/{item}", access: Access::Share, handler: handle!(file) },
     Route { name: "play", methods: GET, path: "/s/{id}/-/play/{item}", access: Access::Share, handler: handle!(play) },
+    Route {
+        name: "stream",
+        methods: GET,
+        path: "/s/{id}/-/stream/{item}",
+        access: Access::Share,
+        handler: handle!(stream),
+    },
+    Route {
+        name: "waveform",
+        methods: GET,
+        path: "/s/{id}/-/waveform/{item}",
+        access: Access::Share,
+        handler: handle!(waveform),
+    },
+    Route {
+        name: "hls",
+        methods: GET,
+        path: "/s/{id}/-/hls/{item}/index.m3u8",
+        access: Access::Share,
+        handler: handle!(film),
+    },
+    Route {
+        name: "hlsPart",
+        methods: GET,
+        path: "/s/{id}/-/hls/{item}/{stream}/{file}",
+        access: Access::Share,
+        handler: handle!(film_part),
+    },
     Route {
         name: "thumb",
         methods: GET,
@@ -350,6 +381,10 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
             (Mode::Read, false) => Downloads::Refused,
             (Mode::Read, true) => Downloads::Allowed { zip_size_bytes: Some(shown.size_here_bytes) },
         },
+        renders: match call.app.renditions.transcodes() {
+            true => Renders::Yes,
+            false => Renders::No,
+        },
         after: shown.after.map(|after| after.to_string()),
     };
     for (place, track) in (shown.offset + 1..).zip(&shown.tracks) {
@@ -374,6 +409,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
                 name: item.shown.clone(),
                 size_bytes: item.size_bytes,
                 modified_ms: Some(item.modified_ms),
+                mime: mime_of(&item.shown).to_owned(),
                 kind: Kind::of_mime(mime_of(&item.shown)),
             });
         }
@@ -393,7 +429,8 @@ fn track_row(track: &Track) -> TrackRow {
         disc: track.disc,
         title: if track.title.is_empty() { track.item.shown.clone() } else { track.title.clone() },
         artist: shown_artist(&track.artist_name),
-        duration_s: Some(track.duration_ms / 1000).filter(|s| *s > 0),
+        duration_ms: Some(track.duration_ms).filter(|ms| *ms > 0),
+        mime: mime_of(&track.item.shown).to_owned(),
         size_bytes: track.item.size_bytes,
         has_cover: track.has_cover,
     }
@@ -485,11 +522,43 @@ async fn play(call: Call) -> Response {
     answer.unwrap_or_else(|error| error_page("play", call.origin.prefix(), &error))
 }
 
-async fn picture(call: &Call, size_px: u32) -> Result<Response> {
+/// For what is made of the item that the address names, and spends nothing.
+async fn reached(call: &Call, action: Action) -> Result<Grant> {
     let visitor = visitor(call).await?;
     let (id, item) = (call.path("id").to_owned(), call.path("item").to_owned());
-    let grant = call.app.db.read(move |tx| sharing::reach(tx, &id, &visitor, &item, Action::Preview)).await?;
-    deliver::cover(call, grant, Some(size_px)).await
+    call.app.db.read(move |tx| sharing::reach(tx, &id, &visitor, &item, action)).await
+}
+
+/// The sound of a track in a format that every browser plays.
+async fn stream(call: Call) -> Response {
+    let answer = async {
+        let grant = reached(&call, Action::Stream).await?;
+        deliver::transcode(&call, grant, Profile::new(Codec::Mp3, None), 0, None).await
+    };
+    answer.await.unwrap_or_else(|error| error_page("stream", call.origin.prefix(), &error))
+}
+
+async fn waveform(call: Call) -> Response {
+    let answer = async { deliver::waveform(&call, reached(&call, Action::Preview).await?).await };
+    answer.await.unwrap_or_else(|error| error_page("waveform", call.origin.prefix(), &error))
+}
+
+async fn film(call: Call) -> Response {
+    let all = Hls::Master(vec![Stream::sound(None)]);
+    let answer = async { deliver::hls(&call, reached(&call, Action::Stream).await?, all, "").await };
+    answer.await.unwrap_or_else(|error| error_page("hls", call.origin.prefix(), &error))
+}
+
+async fn film_part(call: Call) -> Response {
+    let answer = async {
+        let wanted = Hls::of_path(call.path("stream"), call.path("file")).ok_or(Error::NotFound(Thing::File))?;
+        deliver::hls(&call, reached(&call, Action::Stream).await?, wanted, "").await
+    };
+    answer.await.unwrap_or_else(|error| error_page("hlsPart", call.origin.prefix(), &error))
+}
+
+async fn picture(call: &Call, size_px: u32) -> Result<Response> {
+    deliver::cover(call, reached(call, Action::Preview).await?, Some(size_px)).await
 }
 
 async fn thumb(call: Call) -> Response {

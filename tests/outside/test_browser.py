@@ -1,6 +1,7 @@
 """The share page in Debian's Chromium, as guests see it."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
-from music import Music
+from music import Music, ffmpeg
 from openshelf import ADMIN, Server, until
 from openshelf import PASSWORD as SERVER_PASSWORD
 from page import REMEMBER_PLAYERS, SharePage
@@ -203,23 +204,53 @@ def test_a_revoked_share_shows_a_page_and_no_name(open_page: Callable[..., Page]
 def asked_for(page: Page) -> set[str]:
     """The tracks that the page asks for from now on."""
     asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url) if "/-/play/" in request.url else None)
+    page.on("request", lambda request: asked.add(request.url) if re.search("/-/(play|stream)/", request.url) else None)
     return asked
 
 
 @pytest.mark.parametrize(
-    ("limits", "at_first"), [((), 2), (("--downloads", "9"), 1)], ids=["unlimited", "with a download limit"]
+    ("limits", "kind"), [((), "play"), (("--downloads", "9"), "stream")], ids=["unlimited", "with a download limit"]
 )
-def test_an_album_plays_on_and_loads_ahead_only_what_costs_nothing(
-    open_page: Callable[..., Page], server: Server, music: Music, limits: tuple[str, ...], at_first: int
+def test_an_album_plays_on_by_what_costs_nothing(
+    open_page: Callable[..., Page], server: Server, music: Music, limits: tuple[str, ...], kind: str
 ) -> None:
-    page = open_page(share(server, music.tagged, *limits))
+    link = share(server, music.tagged, *limits)
+    page = open_page(link)
     seen, asked = SharePage(page), asked_for(page)
     page.get_by_role("button", name="Play all").click()
     until(lambda: seen.playing_at_s() > 1, "a second of sound")
-    assert len(asked) == at_first
+    until(lambda: len(asked) == 2, "the next track is loaded ahead")
+    assert all(f"/-/{kind}/" in address for address in asked)
     expect(seen.track("Second Bubble")).to_have_attribute("aria-current", "true")
     until(lambda: seen.playing_at_s() > 0, "sound of the next track")
+    if limits:
+        shown = server.command("shares", "show", link.rsplit("/", 1)[1]).stdout
+        assert "0 of 9" in shown, shown
+
+
+def test_a_limited_track_is_sought_in_and_shows_its_waveform(
+    open_page: Callable[..., Page], server: Server, music: Music
+) -> None:
+    page = open_page(share(server, music.drascula / "audio", "--downloads", "9"))
+    seen = SharePage(page)
+    seen.track("track1").click()
+    until(lambda: seen.playing_at_s() > 0.2, "the first sound")
+    expect(page.locator("canvas.wave")).to_be_visible()
+    slider = page.get_by_label("Position in the track")
+    slider.evaluate("slider => { slider.value = 100; slider.dispatchEvent(new Event('change')) }")
+    until(lambda: seen.playing_at_s() > 100.5, "half a second of sound after a hundred")
+
+
+def test_a_film_that_no_browser_knows_plays_on_the_page(
+    open_page: Callable[..., Page], server: Server, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mkv"
+    picture, sound = "testsrc2=s=640x360:r=25:d=20", "sine=f=500:d=20"
+    ffmpeg("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, "-c:v", "mpeg4", "-c:a", "flac", film)
+    page = open_page(share(server, film, "--downloads", "1"))
+    page.locator("video").evaluate("video => { video.muted = true; return video.play() }")
+    until(lambda: page.locator("video").evaluate("video => video.currentTime") > 7, "a film beyond its first segment")
+    assert page.locator("video").evaluate("video => video.videoWidth") == 640
 
 
 def test_the_space_bar_pauses_what_play_all_began(open_page: Callable[..., Page], album: str) -> None:

@@ -104,6 +104,8 @@ fn page(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "unlock" => ask.form(&[("password", "wrongWord1"), ("in", &things.folder)]),
         "file" => ask.part("item", &things.file).q("download", "1"),
         "play" => ask.part("item", &things.song),
+        "stream" | "waveform" | "hls" => ask.part("item", &things.song),
+        "hlsPart" => ask.part("item", &things.song).part("stream", "a192").part("file", "0.aac"),
         "thumb" => ask.part("item", &things.image),
         "cover" => ask.part("item", &things.image),
         "zip" => ask.q("in", &things.folder),
@@ -163,7 +165,8 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getShares"
         | "getScanStatus"
         | "startScan" => get,
-        "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" => id,
+        "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" | "hls.m3u8" => id,
+        "hlsPart" => get.part("pass", "no.such.pass").part("stream", "a192").part("file", "0.aac"),
         "getRandomSongs" => get.q("size", "10"),
         "getAlbum" => get.q("id", &things.album),
         "getArtist" => get.q("id", &things.artist),
@@ -197,7 +200,6 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "search"
         | "getAvatar"
         | "getCaptions"
-        | "hls.m3u8"
         | "getTranscodeDecision"
         | "getTranscodeStream"
         | "reportPlayback"

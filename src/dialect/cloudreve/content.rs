@@ -1,5 +1,7 @@
 //! Bytes: addresses that this server signs, what they give, and direct links.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use crate::account::token::{Keys, Purpose, random_base62};
 use crate::error::{Error, Result, Thing};
 use crate::http::send::Disposition;
 use crate::http::{Call, deliver};
-use crate::library::{Item, Media};
+use crate::library::Item;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::{self, Visitor};
 use crate::store::links::{self, DirectLink};
@@ -279,7 +281,7 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, terms: &Terms) -> Result<(Item, Pass)> 
     }
 }
 
-/// The address of a picture, where one can be made: of images, and of music that holds its cover.
+/// The address of a picture, where one can be made: of images, films, documents, and of music that holds its cover.
 pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
     let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
@@ -287,11 +289,13 @@ pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
     let terms = Terms::new(Gives::Cover);
     let expires = answers::time(terms.expires_ms);
     let (keys, base) = (call.app.keys.clone(), call.origin.base.clone());
+    let renditions = Arc::clone(&call.app.renditions);
     let url = call.app.db.write(move |tx| {
         let (item, pass) = pass_for(tx, Wanted { uri, visitor }, &terms)?;
-        match item.media {
-            Media::Image | Media::Audio => Ok(pass.url(&keys, &base, &item.shown)),
-            Media::None | Media::Video => Err(Error::NotFound(Thing::Cover)),
+        if renditions.draws(&item) {
+            Ok(pass.url(&keys, &base, &item.shown))
+        } else {
+            Err(Error::NotFound(Thing::Cover))
         }
     });
     data(&Thumb { url: url.await?, expires })

@@ -21,7 +21,7 @@ use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::fields::Fields;
 use crate::http::{Call, deliver, send::Disposition};
-use crate::library::{Item, Media};
+use crate::library::Item;
 use crate::share::grant::Action;
 use crate::store::{Tx, library, upload_names};
 use crate::work::files::{self, Place};
@@ -109,7 +109,7 @@ async fn named_item(call: &Call, caller: &Caller) -> Result<String> {
     }
 }
 
-/// The bytes, or of an image a smaller picture where a size is asked for.
+/// The bytes, or a picture of them where a size is asked for.
 pub async fn get_content(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
     let query = Fields::of_query(&call)?;
@@ -117,7 +117,7 @@ pub async fn get_content(call: Call) -> Result<Response> {
     if let Some(size_px) = query.number::<u64>("minWidth")?.max(query.number("minHeight")?) {
         let (of, caller) = (id.clone(), caller.clone());
         let grant = call.app.db.read(move |tx| caller.reach(tx, &of, Action::Preview)).await?;
-        if grant.item().media != Media::None {
+        if call.app.renditions.draws(grant.item()) {
             return deliver::cover(&call, grant, Some(u32::try_from(size_px).unwrap_or(u32::MAX))).await;
         }
     }

@@ -1,19 +1,27 @@
 //! Bytes: music, covers; and lyrics.
 
-use axum::http::Method;
-use axum::response::Response;
+use axum::http::{HeaderName, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 
 use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
 use super::of::plain_lyrics;
+use super::params::Params;
+use crate::account::token::Purpose;
 use crate::error::{Error, Result, Thing};
-use crate::http::deliver;
+use crate::http::deliver::Hls;
 use crate::http::send::Disposition;
+use crate::http::{Call, deliver, log_internal, put_header};
 use crate::library::Media;
+use crate::library::music::Track;
+use crate::media::hls::Stream;
+use crate::media::transcode::{Codec, Profile};
+use crate::now_ms;
 use crate::share::Shared;
 use crate::share::grant::{Action, Grant};
-use crate::store::{library, music};
+use crate::store::{accounts, library, music};
 use crate::work::archives::{self, Part};
 use crate::work::look;
 use crate::work::sharing;
@@ -22,17 +30,78 @@ async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
     look::own(&asked.call.app, &asked.user, &asked.visitor(), asked.params.need("id")?, action).await
 }
 
-/// The original file, whatever format and bit rate are wished for: it is at most what a client asks for to save bytes.
+/// The original, or another format where one is asked for: what music apps do on a metered line. Without ffmpeg, and of
+/// a film, it is always the original.
 pub async fn stream(mut asked: Asked) -> Result<Response> {
     // In this protocol a form post is another spelling of GET: py-opensonic posts, and asks for ranges.
     if asked.call.parts.method == Method::POST {
         asked.call.parts.method = Method::GET;
     }
+    let wish = Wish::of(&asked.params)?;
     let grant = granted(&asked, Action::Play).await?;
-    if !matches!(grant.item().media, Media::Audio | Media::Video) {
-        return Err(Error::NotFound(Thing::Track));
+    match grant.item().media {
+        Media::Audio if wish.is_of_another_format() && asked.call.app.renditions.transcodes() => {}
+        Media::Audio | Media::Video => return deliver::file(&asked.call, grant, Disposition::Inline).await,
+        Media::Image | Media::None => return Err(Error::NotFound(Thing::Track)),
     }
-    deliver::file(&asked.call, grant, Disposition::Inline).await
+    let key = grant.item().key;
+    let track = asked.read(move |tx, scope| Ok(music::tracks(tx, scope, &[key])?.pop())).await?;
+    let track = track.ok_or(Error::NotFound(Thing::Track))?;
+    let Some(profile) = wish.profile(&track) else {
+        return deliver::file(&asked.call, grant, Disposition::Inline).await;
+    };
+    let duration_s = (track.duration_ms / 1000).saturating_sub(u64::from(wish.start_s));
+    let promised_bytes = if wish.estimate { profile.bytes_at_most(duration_s) } else { None };
+    let grant = granted(&asked, Action::Stream).await?;
+    let mut response = deliver::transcode(&asked.call, grant, profile, wish.start_s, promised_bytes).await?;
+    put_header(&mut response, CONTENT_DURATION, &duration_s.to_string());
+    Ok(response)
+}
+
+/// In seconds; players that are told no length go by it.
+const CONTENT_DURATION: HeaderName = HeaderName::from_static("x-content-duration");
+
+/// What `stream` was asked for.
+struct Wish {
+    /// `raw` is the original. One that is not known here is as if it were not named.
+    codec: Option<Codec>,
+    is_raw: bool,
+    max_kbps: Option<u32>,
+    start_s: u32,
+    estimate: bool,
+}
+
+impl Wish {
+    fn of(params: &Params) -> Result<Wish> {
+        let format = params.get("format").unwrap_or_default();
+        let number = |name| Ok::<_, Error>(params.ms(name)?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)));
+        Ok(Wish {
+            codec: Codec::of_format(format),
+            is_raw: format == "raw",
+            max_kbps: number("maxBitRate")?.filter(|kbps| *kbps > 0),
+            start_s: number("timeOffset")?.unwrap_or(0),
+            estimate: params.bool_of("estimateContentLength") == Some(true),
+        })
+    }
+
+    fn is_of_another_format(&self) -> bool {
+        !self.is_raw && (self.codec.is_some() || self.max_kbps.is_some() || self.start_s > 0)
+    }
+
+    /// None where the original is what is asked for: of that format already, and within the bit rate.
+    fn profile(&self, track: &Track) -> Option<Profile> {
+        let suffix = track.item.suffix();
+        let is_within = self.max_kbps.is_none_or(|most| track.bit_rate_kbps <= most);
+        let is_same = self.codec.is_none_or(|codec| codec.suffix() == suffix);
+        if is_within && is_same && self.start_s == 0 {
+            return None;
+        }
+        let codec = self.codec.unwrap_or(Codec::Mp3);
+        // More than the original has would be wasted.
+        let has_kbps = Some(track.bit_rate_kbps).filter(|kbps| *kbps > 0);
+        let most_kbps = self.max_kbps.into_iter().chain(has_kbps.filter(|_| self.codec.is_none())).min();
+        Some(Profile::new(codec, most_kbps))
+    }
 }
 
 /// What a download gives.
@@ -58,6 +127,85 @@ pub async fn download(asked: Asked) -> Result<Response> {
         Given::File(grant) => deliver::file(&asked.call, grant, Disposition::Attachment).await,
         Given::Archive(part) => deliver::zip(&asked.call, vec![part]).await,
     }
+}
+
+/// How long a player may go on by one playlist.
+const PLAYLIST_LASTS_MS: i64 = 12 * 60 * 60 * 1000;
+
+/// What stands in the addresses of a playlist: players ask for its parts with nothing else.
+#[derive(Serialize, Deserialize)]
+struct Pass {
+    item: String,
+    user: String,
+    epoch: i64,
+    exp: i64,
+}
+
+/// One bit rate is a playlist of segments, several are a playlist of playlists; so is a film, at all of its sizes.
+pub async fn hls(asked: Asked) -> Result<Response> {
+    let grant = granted(&asked, Action::Stream).await?;
+    let pass = Pass {
+        item: grant.item().id.clone(),
+        user: asked.user.id.clone(),
+        epoch: asked.user.epoch,
+        exp: (now_ms() + PLAYLIST_LASTS_MS) / 1000,
+    };
+    let before = format!("hls/{}/", asked.call.app.keys.jwt(Purpose::Playlist, &pass));
+    // `1000@480x360` tells a size as well, which only a film would have.
+    let kbps = |wish: &str| {
+        let kbps = wish.split('@').next().unwrap_or_default();
+        kbps.parse::<u32>().map_err(|_| Error::invalid("bitRate", "it is not a number"))
+    };
+    let mut streams = Vec::new();
+    for wish in asked.params.all("bitRate") {
+        let stream = Stream::sound(Some(kbps(wish)?).filter(|kbps| *kbps > 0));
+        if !streams.contains(&stream) {
+            streams.push(stream);
+        }
+    }
+    match (grant.item().media, streams.as_slice()) {
+        (Media::Audio, [] | [_]) => {
+            let stream = streams.pop().unwrap_or(Stream::sound(None));
+            let before = format!("{before}{}/", stream.name());
+            deliver::hls(&asked.call, grant, Hls::Playlist(stream), &before).await
+        }
+        (Media::Audio | Media::Video, _) => deliver::hls(&asked.call, grant, Hls::Master(streams), &before).await,
+        (Media::Image | Media::None, _) => Err(Error::NotFound(Thing::Track)),
+    }
+}
+
+/// What playlists lead to. Players know no envelope: an error is a status.
+pub async fn hls_part(call: Call) -> Response {
+    let error = match part(&call).await {
+        Ok(response) => return response,
+        Err(error) => error,
+    };
+    log_internal("hls", &error);
+    let status = match error {
+        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::NOT_FOUND,
+    };
+    let mut response = status.into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        put_header(&mut response, header::RETRY_AFTER, "1");
+    }
+    response
+}
+
+async fn part(call: &Call) -> Result<Response> {
+    let gone = || Error::NotFound(Thing::Link);
+    let pass: Option<Pass> = call.app.keys.claims(Purpose::Playlist, call.path("pass"));
+    let pass = pass.filter(|pass| pass.exp * 1000 > now_ms()).ok_or_else(gone)?;
+    let wanted = Hls::of_path(call.path("stream"), call.path("file")).ok_or_else(gone)?;
+    let guest = call.guest();
+    let grant = call.app.db.read(move |tx| {
+        let user = accounts::by_id(tx, &pass.user)?.filter(|user| user.is_active() && user.epoch == pass.epoch);
+        let user = user.ok_or_else(gone)?;
+        sharing::own(tx, &user, &guest.with_user(user.clone()), &pass.item, Action::Stream)
+    });
+    deliver::hls(call, grant.await?, wanted, "").await
 }
 
 /// Takes the ids of covers as answers name them, and those of whatever has a cover, as clients of old send them.

@@ -20,7 +20,9 @@ pub async fn get_license(_: Asked) -> Result<Payload> {
 /// What of OpenSubsonic's additions works here.
 pub fn extensions() -> Payload {
     let extension = |name: &str| OpenSubsonicExtension { name: name.to_owned(), versions: vec![1] };
-    Payload::OpenSubsonicExtensions(["apiKeyAuthentication", "formPost", "songLyrics"].map(extension).into())
+    Payload::OpenSubsonicExtensions(
+        ["apiKeyAuthentication", "formPost", "songLyrics", "transcodeOffset"].map(extension).into(),
+    )
 }
 
 /// Whose key it is. One who came without a key did not send what is asked about.

@@ -67,7 +67,7 @@ pub struct Transfer {
     /// How often the connection asked for more.
     asked: Arc<AtomicU64>,
     turns: Option<Turns>,
-    sent_bytes: u64,
+    pub(super) sent_bytes: u64,
     on_end: Option<Box<dyn FnOnce(u64, Finished) + Send>>,
 }
 
@@ -96,7 +96,7 @@ impl Transfer {
     }
 
     /// Begins to look after the connection. A body of one block needs no such look: it is handed over in one go.
-    fn watch(&mut self) {
+    pub(super) fn watch(&mut self) {
         let Some((connection, patience)) = self.connection.take() else { return };
         let revoked = turned_true(self.revoked.clone());
         let stalled = no_longer_counts(Arc::clone(&self.asked), patience);
@@ -117,14 +117,14 @@ impl Transfer {
     }
 
     /// How many of these bytes may be read and sent now.
-    fn poll_turn(&mut self, cx: &mut Context<'_>, left_bytes: u64) -> Poll<u64> {
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>, left_bytes: u64) -> Poll<u64> {
         match &mut self.turns {
             None => Poll::Ready(left_bytes),
             Some(turns) => turns.poll(cx, self.sent_bytes, left_bytes),
         }
     }
 
-    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    pub(super) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         ready!(self.cancelled.as_mut().poll(cx));
         self.end(Finished::Cancelled);

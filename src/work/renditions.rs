@@ -1,0 +1,310 @@
+//! Renditions: what is made of a file's content for those who cannot or should not have the original. Each is made once,
+//! for all who ask, and kept while there is room.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::num::NonZero;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+use crate::blob::Stat;
+use crate::blob::cache::{Cache, Growing, Joined, Key, Sink};
+use crate::error::{Error, Result, Thing};
+use crate::library::{Item, Media, tags};
+use crate::media::child::{Child, Failure, Limits, Programs};
+use crate::media::ffmpeg::{self, Probe};
+use crate::media::hls::{Place, Stream};
+use crate::media::image;
+use crate::media::transcode::Profile;
+use crate::media::waveform::{self, Waveform};
+
+/// Raised when the same wish is made into other bytes, so that what was kept from before is forgotten.
+const VERSION: u32 = 1;
+/// How many transcodes may wait for a core. More are told to come again.
+const WAITING_MAX: usize = 64;
+/// Each takes a core, and of a large picture hundreds of MiB.
+const DRAWING_MAX: usize = 2;
+/// A picture or a probe; nothing of this kind comes near it.
+const OUTPUT_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What a file is made into.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rendition {
+    /// Its picture, at most so wide and high: one of the sizes that [`image::size_class`] gives.
+    Picture { size_px: u32 },
+    /// Its sound in another format, from this second on.
+    Audio { profile: Profile, start_s: u32 },
+    /// A part of it, for HLS.
+    Segment { stream: Stream, number: u32, place: Place },
+    /// How loud it is over its length, as JSON.
+    Waveform,
+    /// What ffprobe says of it, as JSON.
+    Probe,
+}
+
+impl Rendition {
+    /// Tells it from all others of the same file.
+    pub fn name(&self) -> String {
+        match self {
+            Rendition::Picture { size_px } => format!("picture-{size_px}"),
+            Rendition::Audio { profile, start_s } => format!("audio-{}-{start_s}", profile.name()),
+            Rendition::Segment { stream, number, .. } => format!("hls-{}-{number}", stream.name()),
+            Rendition::Waveform => "waveform".to_owned(),
+            Rendition::Probe => "probe".to_owned(),
+        }
+    }
+}
+
+/// An opened file, and whose it is.
+pub struct Source {
+    pub file: File,
+    pub stat: Stat,
+    pub item: Item,
+}
+
+impl Source {
+    /// Another one whenever a byte may differ.
+    pub fn identity(&self) -> String {
+        let Stat { device, inode, size_bytes, modified_ns, .. } = self.stat;
+        format!("{}-{device:x}-{inode:x}-{size_bytes:x}-{modified_ns:x}", self.item.etag())
+    }
+}
+
+/// A rendition as it is had.
+pub enum Made {
+    Whole(File, Stat),
+    Growing(Arc<Growing>),
+}
+
+impl Made {
+    /// Waits until it is whole.
+    pub async fn whole(self) -> Result<(File, Stat)> {
+        match self {
+            Made::Whole(file, stat) => Ok((file, stat)),
+            Made::Growing(growing) => {
+                growing.whole().await?;
+                let file = growing.file().try_clone()?;
+                let stat = Stat::of(&file)?;
+                Ok((file, stat))
+            }
+        }
+    }
+}
+
+/// Makes and keeps them.
+pub struct Renditions {
+    cache: Arc<Cache>,
+    programs: Programs,
+    drawing: Arc<Semaphore>,
+    transcoding: Arc<Semaphore>,
+    /// Places for those that run and those that wait for it.
+    places: Arc<Semaphore>,
+}
+
+impl Renditions {
+    pub fn new(cache: Arc<Cache>, programs: Programs) -> Arc<Renditions> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Arc::new(Renditions {
+            cache,
+            programs,
+            drawing: Arc::new(Semaphore::new(DRAWING_MAX)),
+            transcoding: Arc::new(Semaphore::new(cores)),
+            places: Arc::new(Semaphore::new(cores + WAITING_MAX)),
+        })
+    }
+
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Whether sound and films can be made into other formats here.
+    pub fn transcodes(&self) -> bool {
+        self.programs.ffmpeg.is_some()
+    }
+
+    /// Whether there may be a picture of an item.
+    pub fn draws(&self, item: &Item) -> bool {
+        match item.media {
+            Media::Audio | Media::Image => true,
+            Media::Video => self.programs.ffmpeg.is_some(),
+            Media::None => item.suffix() == "pdf" && self.programs.pdftoppm.is_some(),
+        }
+    }
+
+    /// Has it from the cache, reads along while somebody makes it, or begins to make it. Whoever drops the last
+    /// [`Growing`] of one ends the work.
+    pub async fn have(self: &Arc<Renditions>, source: Source, rendition: Rendition) -> Result<Made> {
+        let key = Key::of(&source.identity(), &format!("{VERSION} {}", rendition.name()));
+        let cache = Arc::clone(&self.cache);
+        let looked = spawn_blocking(move || cache.find_or_join(&key));
+        match looked.await.map_err(|cause| Error::internal("rendition", cause))?? {
+            Joined::Whole(file, stat) => Ok(Made::Whole(file, stat)),
+            Joined::Reader(growing) => Ok(Made::Growing(growing)),
+            Joined::Maker(growing, sink) => {
+                tokio::spawn(Arc::clone(self).fill(source, rendition, sink));
+                Ok(Made::Growing(growing))
+            }
+        }
+    }
+
+    /// What is in a track or a film.
+    pub async fn probe(self: &Arc<Renditions>, source: Source) -> Result<Probe> {
+        let (file, stat) = self.have(source, Rendition::Probe).await?.whole().await?;
+        let read = spawn_blocking(move || {
+            let mut json = vec![0; usize::try_from(stat.size_bytes).unwrap_or(0)];
+            file.read_exact_at(&mut json, 0)?;
+            Ok::<_, Error>(json)
+        });
+        let json = read.await.map_err(|cause| Error::internal("probe", cause))??;
+        Probe::read(&json).ok_or(Error::NotFound(Thing::File))
+    }
+
+    /// Runs on a thread of its own once it is its turn, for all of it waits for disks and pipes.
+    async fn fill(self: Arc<Renditions>, source: Source, rendition: Rendition, mut sink: Sink) {
+        let turn = tokio::select! {
+            turn = self.turn(rendition) => turn,
+            () = sink.abandoned() => return,
+        };
+        let turn = match turn {
+            Ok(turn) => turn,
+            Err(error) => return sink.fail(error),
+        };
+        let runtime = Handle::current();
+        let work = spawn_blocking(move || {
+            // Goes with the work: who hangs up does not always stop it.
+            let _turn = turn;
+            let abandoned = sink.abandoned();
+            let made = runtime.block_on(async {
+                tokio::select! {
+                    made = self.make(&source, rendition, &mut sink) => Some(made),
+                    () = abandoned => None,
+                }
+            });
+            match made {
+                Some(Ok(())) => {
+                    if let Err(error) = sink.finish() {
+                        tracing::warn!(%error, "a rendition could not be kept");
+                    }
+                }
+                Some(Err(error)) => sink.fail(error),
+                None => {}
+            }
+        });
+        if let Err(cause) = work.await {
+            tracing::error!(%cause, "a rendition ended without a word");
+        }
+    }
+
+    async fn turn(&self, rendition: Rendition) -> Result<Vec<OwnedSemaphorePermit>> {
+        let acquire = |semaphore: &Arc<Semaphore>| Arc::clone(semaphore).acquire_owned();
+        let closed = |cause| Error::internal("renditions", cause);
+        match rendition {
+            Rendition::Picture { .. } | Rendition::Probe => Ok(vec![acquire(&self.drawing).await.map_err(closed)?]),
+            Rendition::Audio { .. } | Rendition::Segment { .. } | Rendition::Waveform => {
+                let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
+                Ok(vec![place, acquire(&self.transcoding).await.map_err(closed)?])
+            }
+        }
+    }
+
+    async fn make(&self, source: &Source, rendition: Rendition, sink: &mut Sink) -> Result<()> {
+        match rendition {
+            Rendition::Picture { size_px } => sink.write(&self.picture(source, size_px).await?),
+            Rendition::Audio { profile, start_s } => {
+                self.ffmpeg(source, &profile.arguments(start_s), ffmpeg::AUDIO, |block| sink.write(block)).await
+            }
+            Rendition::Segment { stream: stream @ Stream::Film { .. }, number, place } => {
+                let arguments = stream.arguments(number, place);
+                self.ffmpeg(source, &arguments, ffmpeg::SEGMENT, |block| sink.write(block)).await
+            }
+            Rendition::Segment { stream, number, place } => {
+                let mut adts = Vec::new();
+                let take = |block: &[u8]| {
+                    adts.extend_from_slice(block);
+                    if adts.len() > OUTPUT_BYTES_MAX { Err(Error::NoSpace) } else { Ok(()) }
+                };
+                self.ffmpeg(source, &stream.arguments(number, place), ffmpeg::SEGMENT, take).await?;
+                sink.write(&Stream::cut(&adts, number, place))
+            }
+            Rendition::Waveform => {
+                let mut waveform = Waveform::default();
+                let listen = |block: &[u8]| {
+                    waveform.add(block);
+                    Ok(())
+                };
+                self.ffmpeg(source, &waveform::arguments(), ffmpeg::AUDIO, listen).await?;
+                sink.write(waveform.json().as_bytes())
+            }
+            Rendition::Probe => {
+                let said = self.said(&self.programs.ffprobe, &ffmpeg::probe(), source, ffmpeg::STILL).await;
+                sink.write(&said.ok_or(Error::NotFound(Thing::File))?)
+            }
+        }
+    }
+
+    /// `NotFound(Cover)` when there is none that can be read.
+    async fn picture(&self, source: &Source, size_px: u32) -> Result<Vec<u8>> {
+        let still_px = if size_px == 0 { image::LARGEST_PX } else { size_px };
+        let ffmpeg = &self.programs.ffmpeg;
+        let picture = match source.item.media {
+            Media::Audio => tags::cover(BufReader::new(&source.file), &source.item.name)
+                .and_then(|(_, bytes)| image::drawn(bytes, size_px)),
+            Media::Image => match image::read(&source.file)?.and_then(|bytes| image::drawn(bytes, size_px)) {
+                Some(picture) => Some(picture),
+                None => self.said(ffmpeg, &ffmpeg::still(None, still_px), source, ffmpeg::STILL).await,
+            },
+            Media::Video => {
+                let probed = self.said(&self.programs.ffprobe, &ffmpeg::probe(), source, ffmpeg::STILL).await;
+                // Films begin black.
+                let start_s = probed.and_then(|json| Probe::read(&json)).map(|probe| probe.duration_s / 10.0);
+                self.said(ffmpeg, &ffmpeg::still(start_s, still_px), source, ffmpeg::STILL).await
+            }
+            Media::None if source.item.suffix() == "pdf" => {
+                self.said(&self.programs.pdftoppm, &ffmpeg::page(still_px), source, ffmpeg::STILL).await
+            }
+            Media::None => None,
+        };
+        picture.filter(|picture| !picture.is_empty()).ok_or(Error::NotFound(Thing::Cover))
+    }
+
+    /// Hands over what ffmpeg makes of a file, as it comes. `NotFound` where it is missing or cannot read the file.
+    async fn ffmpeg(
+        &self,
+        source: &Source,
+        arguments: &[String],
+        limits: Limits,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let program = self.programs.ffmpeg.as_deref().ok_or(Error::NotFound(Thing::File))?;
+        let unmade = |failure: Failure| {
+            tracing::info!(%failure, item = source.item.id, "no rendition");
+            Error::NotFound(Thing::File)
+        };
+        let mut child = Child::start(program, arguments, source.file.try_clone()?, limits).map_err(unmade)?;
+        while let Some(block) = child.read().await.map_err(unmade)? {
+            take(&block)?;
+        }
+        child.end().await.map_err(unmade)
+    }
+
+    /// All that a program makes of a file; none where it is missing or fails.
+    async fn said(
+        &self,
+        program: &Option<PathBuf>,
+        arguments: &[String],
+        source: &Source,
+        limits: Limits,
+    ) -> Option<Vec<u8>> {
+        let child = Child::start(program.as_deref()?, arguments, source.file.try_clone().ok()?, limits);
+        let said = match child {
+            Ok(child) => child.read_all(OUTPUT_BYTES_MAX).await,
+            Err(failure) => Err(failure),
+        };
+        said.inspect_err(|failure| tracing::info!(%failure, item = source.item.id, "no rendition")).ok()
+    }
+}
