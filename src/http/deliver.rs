@@ -73,18 +73,11 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 's
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("disk work", e))?
 }
 
-/// What a transfer came to, for each download that it was paid by.
+/// What a transfer came to, for each download of a row that it was paid by.
 async fn settle(app: &Arc<App>, leases: impl IntoIterator<Item = Lease>, end: LeaseEnd) {
     for lease in leases {
-        let settled = match (lease, end) {
-            (Lease::Row(lease), _) => app.db.write(move |tx| shares::end_transfer(tx, lease, end, now_ms())).await,
-            (Lease::Tally(share), LeaseEnd::NothingSent | LeaseEnd::NotThere) => {
-                app.tally.take_back(share);
-                Ok(())
-            }
-            (Lease::Tally(_) | Lease::GoesOn, _) => Ok(()),
-        };
-        if let Err(error) = settled {
+        let Lease::Row(lease) = lease else { continue };
+        if let Err(error) = app.db.write(move |tx| shares::end_transfer(tx, lease, end, now_ms())).await {
             tracing::warn!(%error, "a download could not be settled");
         }
     }
@@ -109,7 +102,12 @@ fn transfer(
             _ if sent_bytes == 0 => LeaseEnd::NothingSent,
             Finished::Broken | Finished::Cancelled | Finished::Unsent => LeaseEnd::BrokenOff,
         };
-        if leases.iter().any(|lease| *lease != Lease::GoesOn) {
+        for lease in &leases {
+            if let (Lease::Tally(share), LeaseEnd::NothingSent) = (lease, end) {
+                app.tally.take_back(*share);
+            }
+        }
+        if leases.iter().any(|lease| matches!(lease, Lease::Row(_))) {
             runtime.spawn(async move { settle(&app, leases, end).await });
         }
     });

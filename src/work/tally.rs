@@ -1,7 +1,7 @@
 //! Downloads of shares that no limit binds: counted in memory, and added to the rows a moment later, many at once.
 //!
 //! Nothing depends on such a count but what its owner reads, so no byte waits for a disk. What was not yet added when the
-//! server is killed is lost: milliseconds' worth. Where a limit could run out, a lease is a row (`store/shares.rs: lease`).
+//! server is killed is lost: a quarter of a second's worth. Where a limit could run out, a lease is a row (`store/shares.rs: lease`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,8 @@ use crate::store::shares;
 
 /// Visitors whose resumes are told from new downloads.
 const REMEMBERED: usize = 20_000;
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How long counts are gathered: each time they are added, all that is kept in memory of the rows is read anew.
+const GATHER: Duration = Duration::from_millis(250);
 
 pub struct Tally {
     /// To be added; negative where more was taken back than counted since the last time.
@@ -71,13 +72,13 @@ impl Tally {
     }
 }
 
-/// Adds what was counted, for as long as the server runs. What comes while one commit runs goes with the next.
+/// Adds what was counted, a few times a second, for as long as the server runs.
 pub async fn keep(app: Arc<App>) {
     loop {
         app.tally.counted.notified().await;
+        tokio::time::sleep(GATHER).await;
         if let Err(error) = settle(&app).await {
             tracing::debug!(%error, "downloads will be counted a little later");
-            tokio::time::sleep(TRY_AGAIN).await;
             app.tally.counted.notify_one();
         }
     }
