@@ -1,5 +1,6 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
+pub mod drop_box;
 pub mod files;
 pub mod libraries;
 pub mod scan;

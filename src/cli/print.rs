@@ -40,6 +40,9 @@ pub fn link(base: &str, share: &ShareLine) -> anyhow::Result<()> {
     if let Some(password) = &share.password {
         println!("Password: {password}");
     }
+    if let Some(takes) = &share.takes {
+        println!("Takes {takes}");
+    }
     if let Some(at) = share.expires_ms {
         println!("Until {}", time(at));
     }
@@ -69,6 +72,7 @@ fn share(base: &str, share: &ShareLine) {
         ("Expires", share.expires_ms.map_or_else(none, time)),
         ("Views", share.views.to_string()),
         ("Downloads", downloads(share)),
+        ("Takes", share.takes.clone().unwrap_or_else(none)),
     ];
     for (name, value) in rows {
         println!("{name:<10} {value}");

@@ -86,6 +86,11 @@ pub(super) fn folder_of(tx: &mut Tx, user: &User, place: &Place, action: Action)
     Ok(grant)
 }
 
+/// Whether the user may put files there.
+pub fn may_create_in(tx: &mut Tx, user: &User, place: &Place) -> bool {
+    folder_of(tx, user, place, Action::Create).is_ok()
+}
+
 /// The libraries in the user's root, by the names that they have there.
 fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let scope = rights::scope(tx, user)?;
@@ -346,6 +351,35 @@ pub(super) fn refuse_taken(tx: &mut Tx, folder: ItemKey, name: &str, except: Opt
 /// `Exists`, `Invalid`, `NotFound`, `Forbidden`.
 pub async fn create_folder(app: &Arc<App>, user: &User, into: &Place, name: &str) -> Result<Item> {
     create(app, user, into, name, |root, path| root.create_folder(path)).await
+}
+
+/// The folder at a path of names below a place; what is missing of it is made. Errors as of [`create_folder`].
+pub async fn make_path(app: &Arc<App>, user: &User, into: Place, names: &[String]) -> Result<Place> {
+    let mut at = into;
+    for name in names {
+        check_name(name)?;
+        at = match folder_named(app, user, &at, name).await? {
+            Some(folder) => Place::Item(folder),
+            None => match create_folder(app, user, &at, name).await {
+                // Files of one folder come several at once.
+                Err(Error::Exists(_)) => {
+                    let made = folder_named(app, user, &at, name).await?;
+                    Place::Item(made.ok_or_else(|| Error::Exists(name.clone()))?)
+                }
+                made => Place::Item(made?),
+            },
+        };
+    }
+    Ok(at)
+}
+
+async fn folder_named(app: &App, user: &User, at: &Place, name: &str) -> Result<Option<Item>> {
+    let (user, at, name) = (user.clone(), at.clone(), name.to_owned());
+    let find = move |tx: &mut Tx| {
+        let folder = folder_of(tx, &user, &at, Action::Create)?;
+        Ok(library::child_shown(tx, folder.item().key, &name)?.filter(Item::is_folder))
+    };
+    app.db.read(find).await
 }
 
 /// An empty file. Errors as of [`create_folder`].
