@@ -80,6 +80,8 @@ pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
 pub fn error_json(call_name: &str, error: &Error) -> Response {
     crate::http::log_internal(call_name, error);
     let (status, _, advice) = explain(error);
+    // Words for people, who know no parameters.
+    let advice = if let Error::Invalid { why, .. } = error { why.clone() } else { advice };
     let mut response = json(status, &serde_json::json!({ "error": advice }));
     retry_later(&mut response, error);
     response

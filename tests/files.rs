@@ -328,6 +328,20 @@ both_engines! {
         is_missing(upload::finish(&house.app, &house.user, &open.id).await, Thing::Upload);
     }
 
+    async fn a_stop_between_the_name_and_the_rows_loses_nothing(backend: Backend) {
+        let house = House::new(&backend).await;
+        let open = upload::begin(&house.app, &house.user, unsized_begin()).await.unwrap();
+        upload::write_at(&house.app, &house.user, &open.id, 0, Body::from("whole")).await.unwrap();
+        let hidden = fs::read_dir(house.path("user/.openshelf")).unwrap().map(|entry| entry.unwrap().path());
+        let temporary = hidden.into_iter().find(|path| path.is_file()).unwrap();
+        fs::rename(temporary, house.path("user/file (2).bin")).unwrap();
+        let item = upload::finish(&house.app, &house.user, &open.id).await.unwrap();
+        assert_eq!(item.shown, "file (2).bin", "as it was called before the machine stopped");
+        assert_eq!(fs::read(house.path("user/file (2).bin")).unwrap(), b"whole");
+        house.assert_rows_are_the_disk().await;
+        is_missing(upload::finish(&house.app, &house.user, &open.id).await, Thing::Upload);
+    }
+
     async fn what_a_broken_body_left_is_cut_off(backend: Backend) {
         let house = House::new(&backend).await;
         let open = upload::begin(&house.app, &house.user, unsized_begin()).await.unwrap();

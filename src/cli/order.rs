@@ -402,7 +402,10 @@ async fn share(
         names.push(item.shown.clone());
         items.push(Shared::Item(item.key));
     }
+    // What a blind box's folder is called is nobody's business.
+    let is_blind = terms.drop.mode(&[]) == Some(Mode::Drop);
     terms.title = terms.title.or_else(|| match names.as_slice() {
+        _ if is_blind => None,
         [] => None,
         [only] => Some(only.clone()),
         [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),

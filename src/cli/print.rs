@@ -31,7 +31,9 @@ pub fn link(base: &str, share: &ShareLine) -> anyhow::Result<()> {
     // The id, and not the slug: a link that is passed on shall not be guessed.
     let url = format!("{base}/s/{}", share.id);
     let code = QRBuilder::new(url.as_bytes()).build().map_err(|cause| anyhow!("no QR code: {cause:?}"))?;
-    println!("{}", visible(&share.title));
+    if !share.title.is_empty() {
+        println!("{}", visible(&share.title));
+    }
     println!("{url}");
     if let Some(slug) = &share.slug {
         println!("{base}/s/{slug}");

@@ -29,7 +29,7 @@ impl DropBox {
     pub fn check_file(&self, name: &str, size_bytes: u64) -> Result<()> {
         let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
         if !self.types.is_empty() && ending.is_none_or(|ending| !self.types.contains(&ending)) {
-            return Err(Error::invalid("type", format!("this box takes {} only", self.types.join(", "))));
+            return Err(Error::invalid("type", format!("only {} can be sent here", self.types.join(", "))));
         }
         match self.most_file_bytes {
             Some(limit_bytes) if size_bytes > limit_bytes => Err(Error::TooLarge { size_bytes, limit_bytes }),

@@ -69,6 +69,12 @@ pub fn received(tx: &mut Tx, share: ShareKey, except: &str) -> Result<Received> 
     )
 }
 
+/// How many uploads to a box are under way.
+pub fn open_uploads(tx: &mut Tx, share: ShareKey) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM upload WHERE share_id = $1 AND expires_ms > $2";
+    tx.one(sql, args![share.0, now_ms()], |row| row.get(0))
+}
+
 /// Counts a file that came.
 pub fn count(tx: &mut Tx, share: ShareKey, size_bytes: u64) -> Result<()> {
     tx.run(

@@ -149,6 +149,12 @@ pub fn reserved_bytes(tx: &mut Tx, library: LibraryKey, except: &str, now_ms: i6
     )
 }
 
+/// For an upload that told its size only at its end.
+pub fn set_size(tx: &mut Tx, id: &str, size_bytes: u64) -> Result<()> {
+    tx.run("UPDATE upload SET size_bytes = $2 WHERE id = $1", args![id, size_bytes])?;
+    Ok(())
+}
+
 /// It ends now; the next sweep removes what came of it.
 pub fn expire(tx: &mut Tx, id: &str) -> Result<()> {
     tx.run("UPDATE upload SET expires_ms = 0 WHERE id = $1", args![id])?;

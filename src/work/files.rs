@@ -362,15 +362,25 @@ pub async fn make_path(app: &Arc<App>, user: &User, into: Place, names: &[String
             Some(folder) => Place::Item(folder),
             None => match create_folder(app, user, &at, name).await {
                 // Files of one folder come several at once.
-                Err(Error::Exists(_)) => {
-                    let made = folder_named(app, user, &at, name).await?;
-                    Place::Item(made.ok_or_else(|| Error::Exists(name.clone()))?)
-                }
+                Err(Error::Exists(_)) => Place::Item(adopt_folder(app, user, &at, name).await?),
                 made => Place::Item(made?),
             },
         };
     }
     Ok(at)
+}
+
+/// A folder that somebody just made, whose row may not be there yet. `Exists` where it is a file.
+async fn adopt_folder(app: &App, user: &User, at: &Place, name: &str) -> Result<Item> {
+    let (user, at) = (user.clone(), at.clone());
+    let parent = app.db.read(move |tx| folder_of(tx, &user, &at, Action::Create)).await?;
+    let (library, key, path) = (parent.library().clone(), parent.item().key, below(&parent, name.as_bytes()));
+    let library_key = library.key;
+    let found = on_disk(move || look(&open(&library)?, &path)).await?;
+    if found.stamp.kind != ItemKind::Folder {
+        return Err(Error::Exists(name.to_owned()));
+    }
+    store_rows(app, library_key, move |tx| found.store(tx, library_key, key)).await
 }
 
 async fn folder_named(app: &App, user: &User, at: &Place, name: &str) -> Result<Option<Item>> {

@@ -49,6 +49,8 @@ const LASTS_MS: i64 = 24 * 60 * 60 * 1000;
 /// Held of one body in memory at most, but for the last piece that came.
 const BUFFER_BYTES: usize = 1024 * 1024;
 const MOST_BYTES: u64 = i64::MAX as u64;
+/// Uploads to one drop box that are under way at once, whoever sends them.
+const MOST_OPEN_OF_BOX: u64 = 1000;
 /// How often it is looked whether a guest may still send; what comes by a revoked share ends within five seconds.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -249,6 +251,9 @@ fn draft_of_guest(tx: &mut Tx, sender: &Sender, begin: &Begin) -> Result<(Sessio
     let folder = library::item(tx, folder.key)?.ok_or(Error::NotFound(Thing::Folder))?;
     let grant = opened.grant(tx, &sender.visitor, folder)?;
     let (share, owner) = (&opened.facts.share, &opened.facts.owner);
+    if drop_boxes::open_uploads(tx, share.key)? >= MOST_OPEN_OF_BOX {
+        return Err(Error::Forbidden("too many files are on their way to this box"));
+    }
     let blank = blank(owner, &grant, begin, None);
     let session = Session {
         on_conflict: OnConflict::Rename,
@@ -1060,19 +1065,7 @@ async fn stream_in(
     let landed = async {
         let live = live(&id);
         let (judge, judged) = (who.clone(), session.clone());
-        let (library, most_bytes) = app
-            .db
-            .read(move |tx| {
-                let library = files::library_of(tx, judged.folder)?;
-                let library = library::by_key(tx, library)?;
-                let payer = match judge {
-                    Uploader::User(user) => user,
-                    Uploader::Sender(sender) => drop_box::open(tx, &sender)?.facts.owner,
-                };
-                let most_bytes = most_bytes(tx, &payer, &library, &judged)?;
-                Ok((library, most_bytes))
-            })
-            .await?;
+        let (library, most_bytes) = app.db.read(move |tx| room_for(tx, &judge, &judged)).await?;
         let name = session.temporary.clone();
         let file = Arc::new(on_disk(move || temporary_file(&library, &name)).await?);
         let extent = match session.size_bytes {
@@ -1083,6 +1076,9 @@ async fn stream_in(
             received = receive(&live, &file, extent, most_bytes, content) => received?,
             why = ended(app, who, &id) => return Err(why),
         };
+        if session.size_bytes.is_none() && most_bytes < MOST_BYTES {
+            reserve(app, who, &session, total).await?;
+        }
         land(app, who, &live, session, total, Landing { revision, sha256 }).await
     };
     let landed = landed.await;
@@ -1091,6 +1087,32 @@ async fn stream_in(
         give_up(app, &id).await;
     }
     landed
+}
+
+/// Where a session's file lies, and the end that it may not pass.
+fn room_for(tx: &mut Tx, who: &Uploader, session: &Session) -> Result<(Library, u64)> {
+    let library = files::library_of(tx, session.folder)?;
+    let library = library::by_key(tx, library)?;
+    let payer = match who {
+        Uploader::User(user) => user.clone(),
+        Uploader::Sender(sender) => drop_box::open(tx, sender)?.facts.owner,
+    };
+    let most_bytes = most_bytes(tx, &payer, &library, session)?;
+    Ok((library, most_bytes))
+}
+
+/// Notes how long a stream became, which others now count with: of several that end at once, those have room that come
+/// first.
+async fn reserve(app: &App, who: &Uploader, session: &Session, total: u64) -> Result<()> {
+    let (who, session) = (who.clone(), session.clone());
+    app.db
+        .write(move |tx| {
+            if total > room_for(tx, &who, &session)?.1 {
+                return Err(Error::NoSpace);
+            }
+            uploads::set_size(tx, &session.id, total)
+        })
+        .await
 }
 
 // Sweeping -----------------------------------------------------------------------------------------------------------
