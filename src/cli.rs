@@ -90,7 +90,7 @@ enum SharesCommand {
     Edit {
         id: String,
         #[command(flatten)]
-        terms: GivenTerms,
+        terms: Box<GivenTerms>,
         /// Take terms away, by comma
         #[arg(long, value_name = "TERMS", value_delimiter = ',')]
         clear: Vec<Clear>,

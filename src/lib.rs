@@ -28,6 +28,7 @@ use config::Config;
 use store::Db;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
+use work::tally::Tally;
 use work::transfers::Transfers;
 
 /// What every request may use.
@@ -37,6 +38,7 @@ pub struct App {
     pub keys: Keys,
     pub scanner: Scanner,
     pub transfers: Transfers,
+    pub tally: Tally,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
     nobody: String,
@@ -71,6 +73,7 @@ impl App {
             keys,
             scanner,
             transfers: Transfers::default(),
+            tally: Tally::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

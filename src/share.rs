@@ -230,6 +230,11 @@ impl Share {
         is_in_profile && is_for_anyone && shows_something && !self.two_step && self.state(now_ms) == State::Active
     }
 
+    /// Whether views or downloads can run out, so that it matters who came before.
+    pub fn is_limited(&self) -> bool {
+        self.terms.view_limit.is_some() || self.terms.download_limit.is_some()
+    }
+
     pub fn downloads_left(&self) -> Option<i64> {
         self.terms.download_limit.map(|n| (n - self.downloads).max(0))
     }

@@ -22,6 +22,7 @@ use crate::error::Error;
 
 pub mod accounts;
 pub mod backup;
+pub mod checksums;
 pub mod contents;
 pub mod drop_boxes;
 pub mod files;
@@ -32,6 +33,7 @@ mod migration;
 pub mod music;
 pub mod playlists;
 mod postgres;
+mod recall;
 pub mod rights;
 pub mod scan;
 pub mod search;
@@ -43,6 +45,7 @@ pub mod uploads;
 mod value;
 
 pub use crate::args;
+pub use recall::Weighed;
 pub use value::{Cell, FromValue, Value};
 
 /// Units of work that may wait in each of the two queues; one more is answered `Error::Busy`.
@@ -85,6 +88,7 @@ pub struct Db {
 
 struct Inner {
     engine: Engine,
+    recall: recall::Recall,
     queues: RwLock<Option<Queues>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -124,8 +128,13 @@ impl Db {
             let queue = Arc::clone(&read_queue);
             threads.push(spawn("db-reader", move || read_all(connection, &queue))?);
         }
+        let watch = match engine {
+            Engine::Sqlite => Some(Connection::new(database, Access::Read)?),
+            Engine::Postgres => None,
+        };
         let queues = RwLock::new(Some(Queues { reads, writes }));
-        Ok(Db { inner: Arc::new(Inner { engine, queues, threads: Mutex::new(threads) }) })
+        let recall = recall::Recall::new(watch);
+        Ok(Db { inner: Arc::new(Inner { engine, recall, queues, threads: Mutex::new(threads) }) })
     }
 
     pub fn engine(&self) -> Engine {
@@ -169,6 +178,7 @@ impl Db {
     /// to be called from inside a `read` or `write`.
     pub fn close(&self) {
         self.inner.queues.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.inner.recall.close();
         for thread in lock(&self.inner.threads).drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a database thread panicked");
@@ -364,6 +374,14 @@ impl Connection {
         match self {
             Connection::Sqlite(session) => session.begin(access),
             Connection::Postgres(session) => session.begin(access),
+        }
+    }
+
+    /// A number that is another one after any commit of any connection; none where the engine has no such number.
+    fn version(&mut self) -> Option<i64> {
+        match self {
+            Connection::Sqlite(session) => session.version(),
+            Connection::Postgres(_) => None,
         }
     }
 

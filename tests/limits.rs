@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use openshelf::library::Library;
@@ -19,8 +18,6 @@ use openshelf::work::transfers;
 
 const LIMIT: usize = 7;
 const GUESTS: usize = 100;
-/// For what the server does after its answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const HUGE_BYTES: u64 = 8 << 30;
 
@@ -69,17 +66,6 @@ impl Stage {
         Guest::new(&self.server, agent)
     }
 
-    /// What is settled once the last answer was sent.
-    async fn downloads_settle_at(&self, share: &str, expected: i64) {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.owner.downloads(share).await {
-                counted if counted == expected => return,
-                counted => assert!(Instant::now() < until, "{counted} downloads, not {expected}"),
-            }
-        }
-    }
-
     /// A hundred guests at once, each their own, by these doors in turn; how many had the whole file.
     async fn served(&self, share: &str, doors: &[Door]) -> usize {
         let tries = (0..GUESTS).map(|number| {
@@ -115,7 +101,7 @@ both_engines! {
         for (name, doors) in rounds {
             let share = stage.share(&[("download_limit", &LIMIT.to_string())]).await;
             assert_eq!(stage.served(&share, doors).await, LIMIT, "{name}");
-            stage.downloads_settle_at(&share, LIMIT as i64).await;
+            stage.owner.downloads_settle_at(&share, LIMIT as i64).await;
             for door in DOORS {
                 let late = stage.guest("late").download(door, &share, &stage.large).await;
                 assert!(late.is_none(), "{name}: {door:?} serves one more");
@@ -168,27 +154,29 @@ both_engines! {
             let head = Answer::of(stage.guest("head").request(Method::HEAD, &address)).await;
             assert_eq!(head.status, StatusCode::OK);
             assert_eq!(head.header(header::CONTENT_LENGTH), stage.large.content.len().to_string());
-            stage.downloads_settle_at(&share, 0).await;
+            stage.owner.downloads_settle_at(&share, 0).await;
         }
         let etag = stage.guest("first").get(&address).await.header(header::ETAG).to_owned();
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         for _ in 0..3 {
             let same = stage.guest("again").request(Method::GET, &address).header(header::IF_NONE_MATCH, &etag);
             assert_eq!(Answer::of(same).await.status, StatusCode::NOT_MODIFIED);
-            stage.downloads_settle_at(&share, 1).await;
+            stage.owner.downloads_settle_at(&share, 1).await;
         }
         let beyond = stage.guest("beyond").range(&address, "bytes=99999999-").await;
         assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         let token = stage.guest("cloud").mycloud_token(&share).await.unwrap();
         let head = Answer::of(stage.guest("cloud").request(Method::HEAD, &mycloud_content(&token, &stage.large.item_id))).await;
         assert!(head.body.is_empty());
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
     }
 
     async fn a_file_that_vanished_gives_its_download_back(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let share = stage.share(&[("download_limit", "1")]).await;
+        let alone = Shareable::of(&stage.server, &stage.library, "box/large.bin").await;
+        let share_alone = stage.share_of(&alone, &[("download_limit", "1")]).await;
         let path = stage.root.join("box/large.bin");
         let aside = stage.folder.path().join("aside");
         std::fs::rename(&path, &aside).unwrap();
@@ -196,9 +184,10 @@ both_engines! {
             let got = stage.guest("unlucky").download(door, &share, &stage.large).await;
             assert!(got.is_none(), "{door:?}");
         }
-        let zip = stage.guest("unlucky").get(&format!("/s/{share}/-/zip")).await;
-        assert_ne!(zip.status, StatusCode::OK);
-        stage.downloads_settle_at(&share, 0).await;
+        let zip = stage.guest("unlucky").get(&format!("/s/{share_alone}/-/zip")).await;
+        assert_eq!(zip.status, StatusCode::NOT_FOUND, "an archive of nothing that is there");
+        stage.owner.downloads_settle_at(&share_alone, 0).await;
+        stage.owner.downloads_settle_at(&share, 0).await;
         std::fs::rename(&aside, &path).unwrap();
         stage.server.scan(&stage.library);
         let lucky = Wanted::of(&stage.server, &stage.library, &stage.root, "box/large.bin").await;
@@ -216,9 +205,9 @@ both_engines! {
         let later = openshelf::now_ms() + LEASE_MS + 1000;
         let app = std::sync::Arc::clone(&stage.server.app);
         transfers::tend_once(&app, soon).await.unwrap();
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         transfers::tend_once(&app, later).await.unwrap();
-        stage.downloads_settle_at(&share, 0).await;
+        stage.owner.downloads_settle_at(&share, 0).await;
         assert!(stage.guest("late").download(Door::Page, &share, &stage.large).await.is_some());
     }
 
@@ -282,7 +271,7 @@ both_engines! {
         let urls = owner.cloudreve(Method::POST, "/api/v4/file/url", Some(json!({"uris": [uri]}))).await;
         let url = text(&urls["urls"][0]["url"]);
         assert!(stage.guest("owner's browser").get(&url).await.whole().is_some());
-        stage.downloads_settle_at(&share, 0).await;
+        stage.owner.downloads_settle_at(&share, 0).await;
         assert_eq!(owner.views(&share).await, 0);
 
         assert!(stage.guest("somebody").download(Door::Page, &share, &stage.large).await.is_some());
@@ -312,13 +301,13 @@ both_engines! {
         let zip = stage.guest("first").get(&address).await;
         assert_eq!((zip.status, zip.header(header::CONTENT_TYPE)), (StatusCode::OK, "application/zip"));
         assert!(contains(&zip.body, &stage.large.content) && contains(&zip.body, b"a small one"));
-        stage.downloads_settle_at(&share, 1).await;
+        stage.owner.downloads_settle_at(&share, 1).await;
         let token = stage.guest("second").mycloud_token(&share).await.unwrap();
         let zip = format!("/sdk/v1/filesZip?ids={}&access_token={token}", stage.shared.item.id);
         let zip = stage.guest("second").get(&zip).await;
         assert_eq!(zip.status, StatusCode::OK, "{}", zip.text());
         assert!(contains(&zip.body, &stage.large.content));
-        stage.downloads_settle_at(&share, 2).await;
+        stage.owner.downloads_settle_at(&share, 2).await;
         assert_eq!(stage.guest("third").get(&address).await.status, StatusCode::NOT_FOUND);
         assert!(stage.guest("third").download(Door::Bare, &share, &stage.large).await.is_none());
     }

@@ -1,6 +1,7 @@
 //! The one test binary.
 
 mod architecture;
+mod archives;
 mod attacks;
 mod cli;
 mod cloudreve;

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 use openshelf::args;
 use openshelf::error::Error;
-use openshelf::store::{Database, Db, Engine, QUEUE_LENGTH, Tx, in_list};
+use openshelf::store::{Database, Db, Engine, QUEUE_LENGTH, Tx, Weighed, in_list};
 
 use crate::both_engines;
 use crate::engines::Backend;
@@ -484,4 +484,47 @@ async fn postgres_connection_that_was_lost_is_opened_again() {
         .unwrap();
     db.write(|tx| insert(tx, 4)).await.unwrap();
     assert_eq!(db.read(ids).await.unwrap(), [1, 3, 4]);
+}
+
+struct Total(i64);
+
+impl Weighed for Total {}
+
+async fn recalled(db: &Db) -> i64 {
+    db.recall("total", "1", |tx| Ok(Total(total(tx)?))).await.unwrap().0
+}
+
+both_engines! {
+async fn what_is_recalled_is_never_older_than_the_last_commit(backend: Backend) {
+    let db = with_counter(&backend).await;
+    // Another process, as far as the first can tell.
+    let stranger = backend.open();
+    for round in 0..50 {
+        assert_eq!(recalled(&db).await, 2 * round);
+        let raise = |tx: &mut Tx| tx.run("UPDATE counter SET total = total + 1 WHERE id = 1", args![]);
+        db.write(raise).await.unwrap();
+        assert_eq!(recalled(&db).await, 2 * round + 1, "after a write of its own");
+        stranger.write(raise).await.unwrap();
+        assert_eq!(recalled(&db).await, 2 * round + 2, "after a write by another");
+    }
+    db.close();
+    let closed = db.recall("total", "1", |tx| Ok(Total(total(tx)?))).await;
+    assert!(matches!(closed, Err(Error::Busy)), "nothing is answered from memory once it is closed");
+}
+}
+
+#[tokio::test]
+async fn what_is_recalled_is_read_once_while_nothing_is_committed() {
+    let backend = Backend::sqlite();
+    let db = with_counter(&backend).await;
+    assert_eq!(recalled(&db).await, 0);
+    let again = db.recall("total", "1", |_| -> Result<Total, Error> { panic!("it is read anew") }).await;
+    assert_eq!(again.unwrap().0, 0);
+    db.write(insert_second).await.unwrap();
+    let fresh = db.recall("total", "1", |_| Ok(Total(-1))).await;
+    assert_eq!(fresh.unwrap().0, -1, "any commit makes it be read anew");
+}
+
+fn insert_second(tx: &mut Tx) -> Result<(), Error> {
+    insert(tx, 2)
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use openshelf::App;
 use openshelf::cli::order::{self, DiskPath, Order, Reply, ShareLine};
@@ -318,6 +319,17 @@ impl Owner {
         match self.order(Order::Shares).await {
             Reply::Shares(all) => all.into_iter().find(|one| one.id == share),
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Waits until the share has so many: what a transfer came to is known only after its last byte.
+    pub async fn downloads_settle_at(&self, share: &str, expected: i64) {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.downloads(share).await {
+                counted if counted == expected => return,
+                counted => assert!(Instant::now() < until, "{counted} downloads, not {expected}"),
+            }
         }
     }
 

@@ -17,7 +17,10 @@ use rustix::io::{Errno, retry_on_intr};
 use crate::blob::{Existing, Kind, Stat};
 use crate::error::{Error, Result, Thing};
 
+mod at_once;
 mod trash;
+
+pub use at_once::open_at_once;
 
 /// Holds files that are being written, at the top of a root. No operation but those on temporaries sees it.
 const HIDDEN: &[u8] = b".openshelf";

@@ -10,6 +10,7 @@
 //! "not enabled" by name.
 
 pub mod answers;
+mod archive;
 pub mod boolset;
 mod content;
 mod files;
@@ -371,6 +372,7 @@ static ROUTES: &[Route] = routes! {
     "getFileThumb" GET "/api/v4/file/thumb" Share content::get_thumb;
     "getFileContent" GET "/api/v4/file/content/{id}/{speed}/{name}" Signed content::get_content;
     "headFileContent" HEAD "/api/v4/file/content/{id}/{speed}/{name}" Signed content::get_content;
+    "getFileArchiveZip" GET "/api/v4/file/archive/{session}/archive.zip" Signed archive::get_archive;
     "putFileSource" PUT "/api/v4/file/source" User content::put_source;
     "deleteFileSource" DELETE "/api/v4/file/source/{id}" User content::delete_source;
     "getDirectLink" GET "/f/{id}/{name}" Signed content::get_direct_link;
@@ -420,7 +422,6 @@ static ROUTES: &[Route] = routes! {
     "getGroupList" GET "/api/v4/group/list" User not_enabled_for_user;
     "deleteFileLock" DELETE "/api/v4/file/lock" User not_enabled_for_user;
     "getFileArchive" GET "/api/v4/file/archive" Open not_enabled;
-    "getFileArchiveZip" GET "/api/v4/file/archive/{session}/archive.zip" Open not_enabled;
     "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
     "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
     "putFilePin" PUT "/api/v4/file/pin" User not_enabled_for_user;

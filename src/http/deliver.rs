@@ -11,13 +11,15 @@ use axum::response::Response;
 pub use self::picture::cover;
 pub use self::zip::zip;
 use super::Call;
-use super::send::{Content, Disposition, Finished, Transfer, mime_of, respond};
+use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;
-use crate::blob::disk::Root;
+use crate::blob::disk::{Root, open_at_once};
 use crate::error::{Error, Result, Thing};
 use crate::library::Library;
 use crate::now_ms;
+use crate::share::ShareKey;
 use crate::share::grant::Grant;
+use crate::share::visit::Lease;
 use crate::store::shares::{self, LeaseEnd};
 
 /// The file of a grant: Range, conditions, HEAD and safe headers; ends within seconds when its share is revoked, and
@@ -27,35 +29,34 @@ pub async fn file(call: &Call, grant: Grant, disposition: Disposition) -> Result
         return Err(Error::NotFound(Thing::File));
     }
     let item = grant.item().clone();
-    let opened = opened(grant.clone()).await;
-    let (file, size_bytes, modified_ms) = match opened {
+    let leases: Vec<Lease> = grant.lease().filter(|_| grant.action().hands_out_originals()).into_iter().collect();
+    let transfer = transfer(call, grant.share().into_iter().collect(), leases.clone());
+    let (file, size_bytes, modified_ms) = match opened(grant).await {
         Ok(opened) => opened,
         Err(error) => {
-            give_back(&call.app, &grant).await;
+            settle(&call.app, leases, LeaseEnd::NotThere).await;
             return Err(error);
         }
     };
     let content = Content {
-        file,
+        source: Source::File(file),
         size_bytes,
-        modified_ms,
+        modified_ms: Some(modified_ms),
         // A file may have changed since the last scan: what is on disk tells, so that no resume mixes two versions.
         etag: format!("{}-{modified_ms:x}-{size_bytes:x}", item.etag()),
         mime: mime_of(&item.shown).to_owned(),
         name: item.shown,
         disposition,
     };
-    let transfer = transfer(call, &grant);
     Ok(respond(&call.parts.method, &call.parts.headers, content, transfer))
 }
 
 async fn opened(grant: Grant) -> Result<(std::fs::File, u64, i64)> {
-    on_disk(move || {
-        let file = root(grant.library())?.open_file(grant.path())?;
-        let stat = crate::blob::Stat::of(&file)?;
-        Ok((file, stat.size_bytes, stat.modified_ms))
-    })
-    .await
+    let (file, stat) = match open_at_once(&grant.library().root, grant.path()) {
+        Some(opened) => opened,
+        None => on_disk(move || root(grant.library())?.open_with_stat(grant.path())).await?,
+    };
+    Ok((file, stat.size_bytes, stat.modified_ms))
 }
 
 fn root(library: &Library) -> Result<Root> {
@@ -67,21 +68,29 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 's
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("disk work", e))?
 }
 
-async fn give_back(app: &Arc<App>, grant: &Grant) {
-    settle(app, grant, LeaseEnd::NotThere).await;
-}
-
-async fn settle(app: &Arc<App>, grant: &Grant, end: LeaseEnd) {
-    let Some(lease) = grant.lease() else { return };
-    if let Err(error) = app.db.write(move |tx| shares::end_transfer(tx, lease, end, now_ms())).await {
-        tracing::warn!(%error, "a download could not be settled");
+/// What a transfer came to, for each download that it was paid by.
+async fn settle(app: &Arc<App>, leases: impl IntoIterator<Item = Lease>, end: LeaseEnd) {
+    for lease in leases {
+        let settled = match (lease, end) {
+            (Lease::Row(lease), _) => app.db.write(move |tx| shares::end_transfer(tx, lease, end, now_ms())).await,
+            (Lease::Tally(share), LeaseEnd::NothingSent | LeaseEnd::NotThere) => {
+                app.tally.take_back(share);
+                Ok(())
+            }
+            (Lease::Tally(_) | Lease::GoesOn, _) => Ok(()),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(%error, "a download could not be settled");
+        }
     }
 }
 
-/// Registers the transfer and settles its lease when it ends.
-fn transfer(call: &Call, grant: &Grant) -> Transfer {
-    let (id, cancelled) = call.app.transfers.begin(grant);
-    let (app, grant) = (Arc::clone(&call.app), grant.clone());
+/// Registers a transfer and settles its leases when it ends. Made before anything is looked for on a disk: whoever hangs
+/// up meanwhile drops it, and what was leased is given back.
+fn transfer(call: &Call, shares: Vec<(ShareKey, i64)>, leases: Vec<Lease>) -> Transfer {
+    let rows = leases.iter().filter_map(|lease| if let Lease::Row(key) = lease { Some(*key) } else { None });
+    let (id, cancelled) = call.app.transfers.begin(shares, rows.collect());
+    let app = Arc::clone(&call.app);
     let runtime = tokio::runtime::Handle::current();
     let transfer = Transfer::new(cancelled, move |sent_bytes, finished| {
         app.transfers.end(id);
@@ -90,8 +99,8 @@ fn transfer(call: &Call, grant: &Grant) -> Transfer {
             _ if sent_bytes == 0 => LeaseEnd::NothingSent,
             Finished::Broken | Finished::Cancelled | Finished::Unsent => LeaseEnd::BrokenOff,
         };
-        if grant.action().hands_out_originals() {
-            runtime.spawn(async move { settle(&app, &grant, end).await });
+        if leases.iter().any(|lease| *lease != Lease::GoesOn) {
+            runtime.spawn(async move { settle(&app, leases, end).await });
         }
     });
     match call.parts.extensions.get::<super::send::HangUp>() {

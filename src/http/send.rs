@@ -2,7 +2,7 @@
 //! (conditions, ranges), 6266 and 8187 (names).
 
 mod body;
-mod conditions;
+pub mod conditions;
 #[cfg(test)]
 mod tests;
 
@@ -18,9 +18,8 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use crate::error::Result;
-use crate::media::zip::{ZipPlan, is_deceptive};
-use body::{Piece, pieces_body, zip_body};
+use crate::media::zip::{Reader, is_deceptive};
+use body::{Piece, pieces_body};
 use conditions::{Conditions, Decision, decide, modified_time};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +30,18 @@ pub enum Disposition {
     Inline,
 }
 
-/// A file that is ready to be sent.
-#[derive(Debug)]
+/// Where the bytes are read.
+pub enum Source {
+    File(File),
+    Zip(Box<Reader>),
+}
+
+/// A file or an archive that is ready to be sent.
 pub struct Content {
-    pub file: File,
+    pub source: Source,
     pub size_bytes: u64,
-    pub modified_ms: i64,
+    /// None for what changes without one, such as an archive that a file was taken from.
+    pub modified_ms: Option<i64>,
     /// Strong, without quotes: another one whenever a byte may differ.
     pub etag: String,
     /// As the reader shall store it; any text.
@@ -45,10 +50,10 @@ pub struct Content {
     pub disposition: Disposition,
 }
 
-/// The answer to a request for a file. Conditions hold for GET and HEAD, ranges for GET alone; to any other method, as in
+/// The answer to a request for it. Conditions hold for GET and HEAD, ranges for GET alone; to any other method, as in
 /// form posts of music apps, the whole is sent.
 pub fn respond(method: &Method, headers: &HeaderMap, content: Content, mut transfer: Transfer) -> Response {
-    let Content { file, size_bytes, modified_ms, etag, name, mime, disposition } = content;
+    let Content { source, size_bytes, modified_ms, etag, name, mime, disposition } = content;
     let decision = match *method {
         Method::GET => decide(&Conditions::of(headers), &etag, modified_ms, size_bytes),
         Method::HEAD => decide(&Conditions::of(headers).without_range(), &etag, modified_ms, size_bytes),
@@ -57,14 +62,14 @@ pub fn respond(method: &Method, headers: &HeaderMap, content: Content, mut trans
     let mut answer = safe_headers(&name, &mime, disposition);
     answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     insert(&mut answer, header::ETAG, &format!("\"{etag}\""));
-    if let Some(modified) = modified_time(modified_ms) {
+    if let Some(modified) = modified_ms.and_then(modified_time) {
         insert(&mut answer, header::LAST_MODIFIED, &httpdate::fmt_http_date(modified));
     }
     let (status, pieces) = match decision {
-        Decision::Full => (StatusCode::OK, VecDeque::from([Piece::File(0..size_bytes)])),
+        Decision::Full => (StatusCode::OK, VecDeque::from([Piece::Part(0..size_bytes)])),
         Decision::Partial(range) => {
             insert(&mut answer, header::CONTENT_RANGE, &content_range(&range, size_bytes));
-            (StatusCode::PARTIAL_CONTENT, VecDeque::from([Piece::File(range)]))
+            (StatusCode::PARTIAL_CONTENT, VecDeque::from([Piece::Part(range)]))
         }
         Decision::Multi(ranges) => {
             let boundary = boundary(&etag, &ranges);
@@ -86,39 +91,14 @@ pub fn respond(method: &Method, headers: &HeaderMap, content: Content, mut trans
         answer.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     let body = if status.is_success() && method != Method::HEAD {
-        pieces_body(file, pieces, transfer)
+        pieces_body(source, pieces, transfer)
     } else {
         transfer.end(Finished::Unsent);
         Body::empty()
     };
-    answered(status, answer, body)
-}
-
-/// The answer to a request for an archive; `name` is that of the archive.
-pub fn respond_zip(
-    method: &Method,
-    plan: ZipPlan,
-    name: &str,
-    opener: impl FnMut(usize) -> Result<File> + Send + 'static,
-    mut transfer: Transfer,
-) -> Response {
-    let mut answer = safe_headers(name, "application/zip", Disposition::Attachment);
-    answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
-    answer.insert(header::CONTENT_LENGTH, HeaderValue::from(plan.total_bytes()));
-    let body = if method == Method::HEAD {
-        transfer.end(Finished::Unsent);
-        Body::empty()
-    } else {
-        zip_body(plan, opener, transfer)
-    };
-    answered(StatusCode::OK, answer, body)
-}
-
-fn answered(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    *response.headers_mut() = headers;
+    *response.headers_mut() = answer;
     response
 }
 
@@ -139,7 +119,7 @@ fn parts(ranges: &[Range<u64>], size_bytes: u64, boundary: &str, mime: &str) -> 
         let place = content_range(range, size_bytes);
         let head = format!("{line_end}--{boundary}\r\nContent-Type: {mime}\r\nContent-Range: {place}\r\n\r\n");
         pieces.push_back(Piece::Text(Bytes::from(head)));
-        pieces.push_back(Piece::File(range.clone()));
+        pieces.push_back(Piece::Part(range.clone()));
         line_end = "\r\n";
     }
     pieces.push_back(Piece::Text(Bytes::from(format!("\r\n--{boundary}--\r\n"))));

@@ -1,7 +1,9 @@
 //! The one door to bytes: `authorize` decides, and what it decided is a [`Grant`]. A grant can be made nowhere else, and
 //! nothing opens a file, zip or cover without one. Listings, searches and writes pass here as well.
 
-use super::visit::{LeaseKey, Visitor};
+use std::sync::Arc;
+
+use super::visit::{Lease, Visitor};
 use super::{Audience, Bits, Mode, Share, ShareKey, Shared, State, Subject};
 use crate::account::{GroupKey, User, UserKey};
 use crate::error::{Error, Result, Thing};
@@ -46,7 +48,7 @@ impl Action {
 #[derive(Debug, Clone)]
 pub struct Placed {
     pub item: Item,
-    pub library: Library,
+    pub library: Arc<Library>,
     /// Names from the library's root to the item, as on disk. Empty for the root itself.
     pub path: Vec<Vec<u8>>,
     /// The item, its folder, and so on up to the library's root.
@@ -67,7 +69,7 @@ pub struct ShareFacts {
     /// Items on which `auth_id` was given rights.
     pub granted: Vec<ItemKey>,
     /// A download of this visitor that is paid for.
-    pub lease: Option<LeaseKey>,
+    pub lease: Option<Lease>,
     /// This visitor's view is counted already.
     pub admitted: bool,
 }
@@ -97,7 +99,7 @@ pub struct Grant {
     placed: Placed,
     action: Action,
     share: Option<(ShareKey, i64)>,
-    lease: Option<LeaseKey>,
+    lease: Option<Lease>,
     user: Option<(UserKey, i64)>,
 }
 
@@ -128,7 +130,7 @@ impl Grant {
         self.user
     }
 
-    pub fn lease(&self) -> Option<LeaseKey> {
+    pub fn lease(&self) -> Option<Lease> {
         self.lease
     }
 }

@@ -12,6 +12,17 @@ pub const LEASE_MS: i64 = 15 * 60 * 1000;
 /// How long one address and agent without a cookie count as one visitor.
 pub const VISIT_MS: i64 = 30 * 60 * 1000;
 
+/// A download that is paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lease {
+    /// Of a share whose downloads or views can run out: a row, on disk before the first byte goes.
+    Row(LeaseKey),
+    /// Of any other share: a number that is raised soon.
+    Tally(ShareKey),
+    /// Of such a share, and counted when it began.
+    GoesOn,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseKey(pub i64);
 

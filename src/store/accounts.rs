@@ -1,6 +1,6 @@
 //! SQL of people, groups, sessions, keys and the limiter.
 
-use super::{Row, Tx, in_list};
+use super::{Row, Tx, Weighed, in_list};
 use crate::account::password::{FORGET_MS, wait_ms};
 use crate::account::{GroupKey, Profile, Role, User, UserKey, UserState, name_key};
 use crate::args;
@@ -216,10 +216,10 @@ pub fn insert_session(tx: &mut Tx, session: &Session, agent: &str, now_ms: i64) 
 }
 
 /// A session that has neither ended nor been outlived by its user's password.
-pub fn session(tx: &mut Tx, id: &str, now_ms: i64) -> Result<Option<(Session, User)>> {
+pub fn session(tx: &mut Tx, id: &str) -> Result<Option<(Session, User)>> {
     let session = tx.maybe(
-        "SELECT id, account_id, door, secret_hash, generation, epoch, expires_ms FROM session WHERE id = $1 AND expires_ms > $2",
-        args![id, now_ms],
+        "SELECT id, account_id, door, secret_hash, generation, epoch, expires_ms FROM session WHERE id = $1",
+        args![id],
         |row| {
             Ok(Session {
                 id: row.get(0)?,
@@ -302,18 +302,33 @@ pub fn remove_api_key(tx: &mut Tx, owner: UserKey, id: &str) -> Result<()> {
 
 /// `Throttled` when one of the subjects has to wait before the next try.
 pub fn must_wait(tx: &mut Tx, subjects: &[String], now_ms: i64) -> Result<()> {
-    for subject in subjects {
-        let known = tx.maybe("SELECT failures, last_ms FROM throttle WHERE subject = $1", args![subject], |row| {
-            Ok((row.get::<i64>(0)?, row.get::<i64>(1)?))
-        })?;
-        if let Some((failures, last_ms)) = known {
-            let wait_ms = wait_ms(failures, last_ms, now_ms);
-            if wait_ms > 0 {
-                return Err(Error::Throttled { retry_after_s: wait_ms.unsigned_abs().div_ceil(1000) });
-            }
+    subjects.iter().try_for_each(|subject| tries(tx, subject)?.must_wait(now_ms))
+}
+
+/// Wrong tries that stand against a subject.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tries {
+    failures: i64,
+    last_ms: i64,
+}
+
+impl Weighed for Tries {}
+
+impl Tries {
+    /// `Throttled` for as long as the next try has to wait.
+    pub fn must_wait(self, now_ms: i64) -> Result<()> {
+        match wait_ms(self.failures, self.last_ms, now_ms) {
+            wait_ms if wait_ms > 0 => Err(Error::Throttled { retry_after_s: wait_ms.unsigned_abs().div_ceil(1000) }),
+            _ => Ok(()),
         }
     }
-    Ok(())
+}
+
+pub fn tries(tx: &mut Tx, subject: &str) -> Result<Tries> {
+    let known = tx.maybe("SELECT failures, last_ms FROM throttle WHERE subject = $1", args![subject], |row| {
+        Ok(Tries { failures: row.get(0)?, last_ms: row.get(1)? })
+    })?;
+    Ok(known.unwrap_or_default())
 }
 
 /// Counts a try against each subject before it is made, so that a hundred at once are a hundred. `Throttled` when one of

@@ -20,6 +20,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("rights", "object_kind, object_id, subject_kind, subject_id"),
     ("library", "id"),
     (ITEM, "id"),
+    ("checksum", "item_id"),
     ("artist", "id"),
     ("album", "id"),
     ("album_credit", "album_id, position"),

@@ -11,9 +11,11 @@ use crate::library::{
 };
 use crate::share::grant::Placed;
 use crate::share::{Bits, Subject};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A library to be.
 #[derive(Debug, Clone)]
@@ -124,8 +126,20 @@ pub fn all(tx: &mut Tx) -> Result<Vec<Library>> {
     tx.all(&format!("{LIBRARY} ORDER BY name_key, id"), args![], library_of)
 }
 
+/// Folders, which anyone may have rights in, and what is the user's own.
+pub fn reachable(tx: &mut Tx, user: UserKey) -> Result<Vec<Library>> {
+    let mut all = tx.all(&format!("{LIBRARY} WHERE kind = 'folder' ORDER BY name_key, id"), args![], library_of)?;
+    let own = format!("{LIBRARY} WHERE owner_id = $1 AND kind <> 'folder' ORDER BY name_key, id");
+    all.extend(tx.all(&own, args![user.0], library_of)?);
+    Ok(all)
+}
+
+pub fn find(tx: &mut Tx, key: LibraryKey) -> Result<Option<Library>> {
+    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library_of)
+}
+
 pub fn by_key(tx: &mut Tx, key: LibraryKey) -> Result<Library> {
-    tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library_of)?.ok_or(Error::NotFound(Thing::Library))
+    find(tx, key)?.ok_or(Error::NotFound(Thing::Library))
 }
 
 pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Library>> {
@@ -254,7 +268,7 @@ pub fn place(tx: &mut Tx, item: Item, playlists: &[PlaylistKey]) -> Result<Place
     if above.is_empty() || above.iter().any(|(_, _, _, hidden)| hidden.is_some()) {
         return Err(Error::NotFound(if item.is_folder() { Thing::Folder } else { Thing::File }));
     }
-    let library = by_key(tx, item.library)?;
+    let library = Arc::new(by_key(tx, item.library)?);
     let chain = above.iter().map(|(key, ..)| *key).collect();
     let mut path: Vec<Vec<u8>> =
         above.into_iter().filter(|(_, parent, ..)| parent.is_some()).map(|(_, _, name, _)| name).collect();
@@ -279,6 +293,44 @@ pub fn place(tx: &mut Tx, item: Item, playlists: &[PlaylistKey]) -> Result<Place
         tx.all(&sql, &values, |row| Ok(PlaylistKey(row.get(0)?)))?
     };
     Ok(Placed { item, library, path, chain, album: album.flatten().map(AlbumKey), artists, playlists })
+}
+
+/// The files below a folder in the order of its listings, each with its shown path from the folder on and all that decides
+/// who may have it, but for its music: whoever may have the folder has what is below it by that.
+pub fn files_below(tx: &mut Tx, top: &Placed) -> Result<Vec<(String, Placed)>> {
+    let there = "missing_ms IS NULL AND trashed_ms IS NULL";
+    let sql = format!(
+        "WITH RECURSIVE below (id) AS (
+             SELECT id FROM item WHERE parent_id = $1 AND {there}
+             UNION ALL
+             SELECT c.id FROM item c JOIN below b ON c.parent_id = b.id WHERE c.missing_ms IS NULL AND c.trashed_ms IS NULL
+         )
+         {ITEM} WHERE id IN (SELECT id FROM below) ORDER BY parent_id, kind, sort, id"
+    );
+    let mut children: HashMap<Option<ItemKey>, Vec<Item>> = HashMap::new();
+    for item in tx.all(&sql, args![top.item.key.0], item_of)? {
+        children.entry(item.parent).or_default().push(item);
+    }
+    let mut below = |folder: &Item| children.remove(&Some(folder.key)).unwrap_or_default().into_iter();
+    let mut files = Vec::new();
+    let mut open = vec![(String::new(), top.path.clone(), top.chain.clone(), below(&top.item))];
+    while let Some((shown, path, chain, rest)) = open.last_mut() {
+        let Some(item) = rest.next() else {
+            open.pop();
+            continue;
+        };
+        let shown = format!("{shown}{}", item.shown);
+        let path = [path.as_slice(), std::slice::from_ref(&item.name)].concat();
+        let chain = [&[item.key], chain.as_slice()].concat();
+        if item.is_folder() {
+            open.push((shown + "/", path, chain, below(&item)));
+        } else {
+            let library = Arc::clone(&top.library);
+            let (artists, playlists) = (Vec::new(), Vec::new());
+            files.push((shown, Placed { item, library, path, chain, album: None, artists, playlists }));
+        }
+    }
+    Ok(files)
 }
 
 /// Sums over an item and all below it.

@@ -20,7 +20,9 @@ struct Migration {
 /// In order. A text that was released never changes; the next step is a new file.
 const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, text: include_str!("../../migrations/001_start.sql"), sqlite: "", postgres: "" },
+    Migration { number: 2, text: include_str!("../../migrations/002_checksums.sql"), sqlite: "", postgres: "" },
     Migration { number: 4, text: include_str!("../../migrations/004_drop.sql"), sqlite: "", postgres: "" },
+    Migration { number: 6, text: include_str!("../../migrations/006_lookup.sql"), sqlite: "", postgres: "" },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -1,13 +1,13 @@
 //! SQL of shares: what they are, who visited, what was downloaded.
 
-use super::{Row, Tx, Value, accounts, drop_boxes, in_list, uploads};
+use super::{Row, Tx, Value, Weighed, accounts, drop_boxes, in_list, uploads};
 use crate::account::{GroupKey, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
 use crate::share::drop_box::DropBox;
 use crate::share::grant::ShareFacts;
-use crate::share::visit::{LEASE_MS, LeaseKey, VISIT_MS, Visitor};
+use crate::share::visit::{LEASE_MS, Lease, LeaseKey, VISIT_MS, Visitor};
 use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject, Terms};
 
 const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
@@ -482,31 +482,66 @@ pub fn facts(tx: &mut Tx, id: &str, visitor: &Visitor, now_ms: i64) -> Result<Sh
 }
 
 pub fn facts_of(tx: &mut Tx, share: Share, visitor: &Visitor, now_ms: i64) -> Result<ShareFacts> {
+    let mut facts = for_nobody(tx, share)?;
+    add_visitor(tx, &mut facts, visitor, now_ms)?;
+    Ok(facts)
+}
+
+/// What is so of a share whoever asks: a visitor who never came and holds nothing.
+pub fn facts_for_nobody(tx: &mut Tx, id: &str) -> Result<ShareFacts> {
+    let share = by_id(tx, id)?.ok_or(Error::NotFound(Thing::Share))?;
+    for_nobody(tx, share)
+}
+
+fn for_nobody(tx: &mut Tx, share: Share) -> Result<ShareFacts> {
     let owner = accounts::by_key(tx, share.owner)?.ok_or(Error::NotFound(Thing::Share))?;
     let granted = if share.two_step { granted(tx, &share.auth_id)? } else { Vec::new() };
-    let limited = share.terms.view_limit.is_some() || share.terms.download_limit.is_some();
-    let admitted = limited && has_visited(tx, share.key, visitor, now_ms)?;
-    let lease = match visitor.known_as() {
-        Some(known_as) if limited => tx.maybe(
+    let owner_rights = super::rights::of_share(tx, &owner, &share.items)?;
+    Ok(ShareFacts { share, owner, owner_rights, granted, lease: None, admitted: false })
+}
+
+/// What the visitor did and holds, which matters only where something is limited.
+fn add_visitor(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<()> {
+    if !facts.share.is_limited() {
+        return Ok(());
+    }
+    facts.admitted = has_visited(tx, facts.share.key, visitor, now_ms)?;
+    if let Some(known_as) = visitor.known_as() {
+        facts.lease = tx.maybe(
             "SELECT id FROM lease WHERE share_id = $1 AND visitor = $2 AND expires_ms > $3 ORDER BY id LIMIT 1",
-            args![share.key.0, known_as, now_ms],
-            |row| Ok(LeaseKey(row.get(0)?)),
-        )?,
-        _ => None,
-    };
-    let owner_rights = super::rights::of_user(tx, &owner)?;
-    Ok(ShareFacts { share, owner, owner_rights, granted, lease, admitted })
+            args![facts.share.key.0, known_as, now_ms],
+            |row| Ok(Lease::Row(LeaseKey(row.get(0)?))),
+        )?;
+    }
+    Ok(())
+}
+
+impl Weighed for ShareFacts {
+    fn bytes(&self) -> usize {
+        let share = &self.share;
+        let text = share.title.len() + share.description.len() + share.terms.metadata.as_ref().map_or(0, String::len);
+        text + 16 * share.items.len()
+            + 64 * share.terms.permissions.len()
+            + 8 * self.granted.len()
+            + 16 * self.owner_rights.len()
+    }
 }
 
 /// Whether this visitor's view is counted already: for good by cookie or account, for half an hour by address and agent.
 pub fn has_visited(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<bool> {
-    let since_ms = if visitor.known_as().is_some() { 0 } else { now_ms - VISIT_MS };
-    let seen = tx.maybe(
-        "SELECT seen_ms FROM visit WHERE share_id = $1 AND visitor = $2 AND seen_ms > $3",
-        args![share.0, visitor.counted_as(), since_ms],
-        |row| row.get::<i64>(0),
-    )?;
-    Ok(seen.is_some())
+    Ok(is_counted(seen_ms(tx, share, &visitor.counted_as())?, visitor, now_ms))
+}
+
+/// When the visitor of that name was last counted.
+pub fn seen_ms(tx: &mut Tx, share: ShareKey, counted_as: &str) -> Result<Option<i64>> {
+    tx.maybe("SELECT seen_ms FROM visit WHERE share_id = $1 AND visitor = $2", args![share.0, counted_as], |row| {
+        row.get(0)
+    })
+}
+
+/// Whether a view that was counted then still is this visitor's.
+pub fn is_counted(seen_ms: Option<i64>, visitor: &Visitor, now_ms: i64) -> bool {
+    seen_ms.is_some_and(|seen| visitor.known_as().is_some() || seen > now_ms - VISIT_MS)
 }
 
 /// Counts a visitor's first visit; a later one changes nothing. `NotFound` when the last view is spent.
@@ -598,8 +633,10 @@ pub fn lease(
 
 /// Marks a download that was leased for an address which somebody may open later: a look at its head does not give it
 /// back, a file that is not there does.
-pub fn reserve(tx: &mut Tx, lease: LeaseKey) -> Result<()> {
-    tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![lease.0])?;
+pub fn reserve(tx: &mut Tx, lease: Lease) -> Result<()> {
+    if let Lease::Row(key) = lease {
+        tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![key.0])?;
+    }
     Ok(())
 }
 
@@ -628,6 +665,17 @@ pub fn give_back_reserved(tx: &mut Tx, now_ms: i64) -> Result<()> {
         })?;
     for share in unused {
         tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
+    }
+    Ok(())
+}
+
+/// Raises the counters of shares without limits by what was counted in memory.
+pub fn add_downloads(tx: &mut Tx, counts: &[(ShareKey, i64)]) -> Result<()> {
+    for (share, count) in counts {
+        tx.run(
+            "UPDATE share SET downloads = CASE WHEN downloads + $2 > 0 THEN downloads + $2 ELSE 0 END WHERE id = $1",
+            args![share.0, *count],
+        )?;
     }
     Ok(())
 }

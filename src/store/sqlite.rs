@@ -37,6 +37,15 @@ impl Session {
         })
     }
 
+    /// Of the database as this connection sees it now; none if it cannot be told.
+    pub(super) fn version(&mut self) -> Option<i64> {
+        if self.connection.is_none() {
+            self.connection = Some(self.open().ok()?);
+        }
+        let connection = self.connection.as_ref()?;
+        connection.prepare_cached("PRAGMA data_version").ok()?.query_row([], |row| row.get(0)).ok()
+    }
+
     pub(super) fn script(&mut self, sql: &str) -> Result<(), Error> {
         self.connection()?.execute_batch(sql).map_err(error)
     }

@@ -941,7 +941,7 @@ mod tests {
             upload: Some(UploadForm {
                 action: "/app/files".to_owned(),
                 uploads: "/app/uploads".to_owned(),
-                of: UploadOf::Own { folder_item_id: Some(hostile()) },
+                of: UploadOf::Own { folder_item_id: Some("d".to_owned()) },
             }),
             uploaded: Some(1),
         };

@@ -3,6 +3,8 @@
 //! A visitor carries one cookie per share: a random ticket that names them in visits and leases, and the proof of the
 //! password, both signed. A password in an address is exchanged for it and led away at once.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -22,13 +24,14 @@ use crate::http::{Access, Call, Route, deliver, put_header};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
-use crate::share::grant::Scope;
-use crate::share::grant::{Action, Admitted, ShareFacts, Through, admit, admit_sender, authorize};
+use crate::share::grant::{Action, Admitted, Scope, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
-use crate::store::{Tx, library, music, rights, shares};
+use crate::store::{Tx, Weighed, library, music, rights, shares};
+use crate::work::archives;
 use crate::work::drop_box::{self, Notice};
+use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 
@@ -150,34 +153,26 @@ async fn share_page(call: &Call) -> Result<Response> {
     let query = Fields::of_query(call)?;
     let folder = query.get("in").map(str::to_owned);
     let offset = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let (id, seen_by, wanted) = (call.path("id").to_owned(), visitor.clone(), folder.clone());
-    let opened = call
-        .app
-        .db
-        .read(move |tx| {
-            let facts = shares::facts(tx, &id, &seen_by, now_ms())?;
-            let is_owner = match enter(&facts, &seen_by) {
-                Ok(admitted) => admitted.is_owner(),
-                Err(Error::ShareLocked) => return Ok(Err(facts.owner.display_name)),
-                Err(error) => return Err(error),
-            };
-            let mode = facts.share.terms.mode;
-            let takes = if mode.takes_files() { Some(drop_box::notice(tx, &facts, &seen_by)?) } else { None };
-            let shown = match mode {
-                Mode::Drop if !is_owner => None,
-                _ => Some(shown(tx, &facts, &seen_by, wanted.as_deref(), offset)?),
-            };
-            Ok(Ok((facts, shown, takes)))
-        })
-        .await?;
-    let (facts, shown, takes) = match opened {
-        Ok(opened) => opened,
-        Err(owner) => return Ok(locked(call, owner, folder, None)),
+    let look = look::at(&call.app, call.path("id"), &visitor).await?;
+    let is_owner = match enter(&look.facts, &visitor) {
+        Ok(admitted) => admitted.is_owner(),
+        Err(Error::ShareLocked) => {
+            let owner = look.facts.owner.display_name.clone();
+            return Ok(locked(call, owner, folder, None));
+        }
+        Err(error) => return Err(error),
+    };
+    let facts = &look.facts;
+    let mode = facts.share.terms.mode;
+    let takes = if mode.takes_files() { Some(noticed(call, &look, &visitor).await?) } else { None };
+    let shown = match mode {
+        Mode::Drop if !is_owner => None,
+        _ => Some(shown_now(call, &look, &visitor, folder, offset).await?),
     };
     let visits = call.parts.method == Method::GET && !is_preview_crawler(&visitor.agent);
     let is_new = visits && visitor.ticket.is_none() && visitor.user.is_none();
     if visits {
-        sharing::count_view(&call.app, &facts, &visitor).await?;
+        sharing::count_view(&call.app, facts, &visitor).await?;
     }
     if is_new {
         visitor.ticket = Some(random_base62(22));
@@ -186,7 +181,7 @@ async fn share_page(call: &Call) -> Result<Response> {
     }
     let form = takes.as_ref().map(|notice| upload_form(call, notice));
     let mut response = match (shown, takes, form) {
-        (Some(shown), _, form) => page(StatusCode::OK, &SharePage { upload: form, ..view(call, &facts, shown) }),
+        (Some(shown), _, form) => page(StatusCode::OK, &SharePage { upload: form, ..view(call, facts, &shown) }),
         (None, Some(notice), Some(form)) => page(StatusCode::OK, &drop_page(call, notice, form)),
         (None, ..) => return Err(Error::NotFound(Thing::Share)),
     };
@@ -202,6 +197,11 @@ fn enter(facts: &ShareFacts, visitor: &Visitor) -> Result<Admitted> {
         true => admit_sender(facts, visitor, now_ms()),
         false => admit(facts, visitor, now_ms()),
     }
+}
+
+async fn noticed(call: &Call, look: &Arc<Look>, visitor: &Visitor) -> Result<Notice> {
+    let (look, visitor) = (look.clone(), visitor.clone());
+    call.app.db.read(move |tx| drop_box::notice(tx, &look.facts, &visitor)).await
 }
 
 fn drop_page(call: &Call, notice: Notice, upload: UploadForm) -> DropPage {
@@ -264,6 +264,30 @@ struct Shown {
     after: Option<u64>,
     heading: String,
     is_one_file: bool,
+}
+
+impl Weighed for Shown {
+    fn bytes(&self) -> usize {
+        self.items.len() * size_of::<Item>() * 2 + self.tracks.len() * size_of::<Track>() * 2
+    }
+}
+
+/// From memory, if nothing was committed since and no limit or single right tells visitors apart.
+async fn shown_now(
+    call: &Call,
+    look: &Arc<Look>,
+    visitor: &Visitor,
+    folder: Option<String>,
+    offset: u64,
+) -> Result<Arc<Shown>> {
+    let differs = look.facts.share.is_limited() || look.facts.share.two_step;
+    let key = format!("{} {} {offset}", look.facts.share.key.0, folder.as_deref().unwrap_or_default());
+    let (look, visitor) = (look.clone(), visitor.clone());
+    let read = move |tx: &mut Tx| shown(tx, &look.facts, &visitor, folder.as_deref(), offset);
+    match differs {
+        true => call.app.db.read(read).await.map(Arc::new),
+        false => call.app.db.recall("page", &key, read).await,
+    }
 }
 
 fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
@@ -352,7 +376,7 @@ fn album_of(tx: &mut Tx, scope: &Scope, tracks: &[Track]) -> Result<Option<Music
     Ok(music::albums(tx, scope, &[album])?.pop())
 }
 
-fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
+fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
     let share = &facts.share;
     let terms = &share.terms;
     let album = shown.album.as_ref().map(|album| Album {
@@ -365,7 +389,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: Shown) -> SharePage {
         base: call.origin.prefix().to_owned(),
         id: call.path("id").to_owned(),
         public_url: Some(call.origin.base.clone()),
-        title: if share.title.is_empty() { shown.heading } else { share.title.clone() },
+        title: if share.title.is_empty() { shown.heading.clone() } else { share.title.clone() },
         owner: facts.owner.display_name.clone(),
         description: Some(share.description.clone()).filter(|text| !text.is_empty()),
         holds: shown.holds,
@@ -502,8 +526,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
 
 async fn bytes(call: &Call, action: Action, disposition: Disposition) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, item, start) = (call.path("id").to_owned(), call.path("item").to_owned(), call.wanted());
-    let grant = call.app.db.write(move |tx| sharing::fetch(tx, &id, &visitor, &item, action, start)).await?;
+    let grant = look::fetch(&call.app, call.path("id"), &visitor, call.path("item"), action, call.wanted()).await?;
     deliver::file(call, grant, disposition).await
 }
 
@@ -560,26 +583,11 @@ async fn zip(call: Call) -> Response {
 
 async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let id = call.path("id").to_owned();
-    let (name, files) = call
-        .app
-        .db
-        .write(move |tx| {
-            // Its name first: when the archive takes the last download, the share is closed to those without a ticket.
-            let (facts, _) = sharing::open(tx, &id, &visitor)?;
-            let named = match folder.as_deref() {
-                Some(folder) => library::item_by_id(tx, folder)?.map(|item| item.shown),
-                None => match sharing::contents_for(tx, &facts, &visitor)? {
-                    Contents::Folder(item) | Contents::File(item) => Some(item.shown),
-                    Contents::Set(_) => Some(sharing::name_of_set(tx, &facts)?),
-                },
-            };
-            let files = sharing::fetch_all(tx, &id, &visitor, folder.as_deref())?;
-            let title = Some(facts.share.title).filter(|title| !title.is_empty() && folder.is_none());
-            Ok((title.or(named).unwrap_or_else(|| "share".to_owned()), files))
-        })
-        .await?;
-    deliver::zip(call, &format!("{name}.zip"), files).await
+    let (id, wanted) = (call.path("id").to_owned(), call.wanted());
+    let picked = folder.map(|folder| vec![folder]);
+    let part = move |tx: &mut Tx| archives::of_share(tx, &id, &visitor, picked.as_deref(), wanted);
+    let part = call.app.db.write(part).await?;
+    deliver::zip(call, vec![part]).await
 }
 
 // Other addresses of the same page ------------------------------------------------------------------------------------
@@ -602,25 +610,20 @@ async fn action_share(call: Call) -> Response {
     answer.unwrap_or_else(|error| error_page("actionShare", call.origin.prefix(), &error))
 }
 
-/// The one file of a share, else all of it in an archive.
+/// The one file of a share, else all of it in an archive. Not opened first: to whom the last download was given, the share
+/// opens by their lease alone.
 async fn whole(call: &Call) -> Result<Response> {
     let visitor = visitor(call).await?;
-    let (id, seen_by) = (call.path("id").to_owned(), visitor.clone());
-    let contents = call
-        .app
-        .db
-        .read(move |tx| {
-            let (facts, _) = sharing::open(tx, &id, &seen_by)?;
-            sharing::contents_for(tx, &facts, &seen_by)
-        })
-        .await?;
-    match contents {
+    let (id, wanted) = (call.path("id"), call.wanted());
+    match &look::at(&call.app, id, &visitor).await?.contents {
         Contents::File(item) => {
-            let (id, start) = (call.path("id").to_owned(), call.wanted());
-            let fetch = move |tx: &mut Tx| sharing::fetch(tx, &id, &visitor, &item.id, Action::Download, start);
-            let grant = call.app.db.write(fetch).await?;
+            let grant = look::fetch(&call.app, id, &visitor, &item.id, Action::Download, wanted).await?;
             deliver::file(call, grant, Disposition::Attachment).await
         }
-        Contents::Folder(_) | Contents::Set(_) => archive(call, None).await,
+        Contents::Folder(_) | Contents::Set(_) => {
+            let id = id.to_owned();
+            let part = call.app.db.write(move |tx| archives::of_share(tx, &id, &visitor, None, wanted)).await?;
+            deliver::zip(call, vec![part]).await
+        }
     }
 }

@@ -95,7 +95,7 @@ pub fn may_create_in(tx: &mut Tx, user: &User, place: &Place) -> bool {
 fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let scope = rights::scope(tx, user)?;
     let mut entries: Vec<Entry> = Vec::new();
-    for library in library::all(tx)? {
+    for library in library::reachable(tx, user.key)? {
         if !scope.libraries().contains(&library.key) || library.kind == LibraryKind::Home {
             continue;
         }
@@ -163,16 +163,22 @@ pub fn by_path(tx: &mut Tx, user: &User, path: &[String]) -> Result<Place> {
 }
 
 fn top_named(tx: &mut Tx, user: &User, name: &str) -> Result<Option<Item>> {
-    if let Some(entry) = libraries_of(tx, user)?.into_iter().find(|entry| entry.shown == name) {
-        return Ok(Some(entry.item));
+    let libraries = libraries_of(tx, user)?;
+    if let Some(entry) = libraries.iter().find(|entry| entry.shown == name) {
+        return Ok(Some(entry.item.clone()));
     }
     let Some(home) = library::home_of(tx, user.key)? else { return Ok(None) };
     let root = library::root_item(tx, home.key)?;
     if let Some(item) = library::child_shown(tx, root.key, name)? {
         return Ok(Some(item));
     }
-    // A twin's numbered name stands in no row.
-    Ok(in_root(tx, user)?.into_iter().find(|entry| entry.shown == name).map(|entry| entry.item))
+    // A twin's numbered name stands in no row. Without twins the whole root need not be listed for a name that is new.
+    for library in &libraries {
+        if library::child_shown(tx, root.key, &library.shown)?.is_some() {
+            return Ok(in_root(tx, user)?.into_iter().find(|entry| entry.shown == name).map(|entry| entry.item));
+        }
+    }
+    Ok(None)
 }
 
 /// Shown names from the user's root to an item; none for the root itself.

@@ -8,9 +8,8 @@ use crate::account::token::random_base62;
 use crate::account::{User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
-use crate::media::zip::unique_names;
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
-use crate::share::visit::{Visitor, Wanted};
+use crate::share::visit::{Lease, Visitor, Wanted};
 use crate::share::{Change, Door, Mode, Share, Shared, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
 use crate::store::{Tx, accounts, library, music, playlists, rights, shares};
@@ -318,11 +317,11 @@ pub fn open(tx: &mut Tx, id: &str, visitor: &Visitor) -> Result<(ShareFacts, Adm
     Ok((facts, admitted))
 }
 
-fn playlists_of(share: &Share) -> Vec<PlaylistKey> {
+pub(super) fn playlists_of(share: &Share) -> Vec<PlaylistKey> {
     share.items.iter().filter_map(|shared| if let Shared::Playlist(key) = shared { Some(*key) } else { None }).collect()
 }
 
-fn place_in(tx: &mut Tx, share: &Share, item_id: &str) -> Result<Placed> {
+pub(super) fn place_in(tx: &mut Tx, share: &Share, item_id: &str) -> Result<Placed> {
     let item = library::item_by_id(tx, item_id)?.ok_or(Error::NotFound(Thing::File))?;
     library::place(tx, item, &playlists_of(share))
 }
@@ -336,7 +335,7 @@ pub fn reach(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
 
 /// Original bytes of one item of a share. In one transaction the share is opened, the download leased and the item
 /// authorized: whatever refuses takes the lease back with it. Needs a writing transaction. A look at the head alone
-/// leases nothing.
+/// leases nothing, and of a share without limits a download is counted only when its bytes go: see `look::fetch`.
 pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action, wanted: Wanted) -> Result<Grant> {
     let now = now_ms();
     let mut facts = shares::facts(tx, id, visitor, now)?;
@@ -347,79 +346,16 @@ pub fn fetch(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Ac
     let Wanted::From(start) = wanted else {
         return authorize(Through::Share(&facts), visitor, placed, Action::Preview, now);
     };
-    lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), start, now)?;
+    if facts.share.is_limited() {
+        lease_for(tx, &mut facts, visitor, &format!("item {}", placed.item.key.0), start, now)?;
+    } else {
+        facts.lease = Some(Lease::GoesOn);
+    }
     authorize(Through::Share(&facts), visitor, placed, action, now)
 }
 
-/// The files of a share, or of one folder in it, for one archive: leased as one item, authorized each. The names are
-/// paths within the archive, not yet made safe.
-pub fn fetch_all(
-    tx: &mut Tx,
-    id: &str,
-    visitor: &Visitor,
-    folder_id: Option<&str>,
-) -> Result<Vec<(Vec<String>, Grant)>> {
-    let now = now_ms();
-    let mut facts = shares::facts(tx, id, visitor, now)?;
-    let (object, tops) = match folder_id {
-        None => {
-            admit(&facts, visitor, now)?;
-            let tops = match contents_for(tx, &facts, visitor)? {
-                Contents::Folder(item) | Contents::File(item) => folder_or_file(tx, item)?,
-                Contents::Set(items) => items,
-            };
-            (String::from("zip"), tops)
-        }
-        Some(folder) => {
-            let placed = place_in(tx, &facts.share, folder)?;
-            let grant = authorize(Through::Share(&facts), visitor, placed, Action::List, now)?;
-            (format!("zip {}", grant.item().key.0), folder_or_file(tx, grant.item().clone())?)
-        }
-    };
-    lease_for(tx, &mut facts, visitor, &object, 0, now)?;
-    let playlists = playlists_of(&facts.share);
-    archive_of(tx, tops, |tx, item| {
-        let placed = library::place(tx, item, &playlists)?;
-        authorize(Through::Share(&facts), visitor, placed, Action::Download, now)
-    })
-}
-
-/// The files at and below an item, for one archive, by the user's own rights.
-pub fn own_all(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<Vec<(Vec<String>, Grant)>> {
-    let top = own(tx, user, visitor, item_id, Action::List)?.item().clone();
-    let tops = folder_or_file(tx, top)?;
-    archive_of(tx, tops, |tx, item| own_item(tx, user, visitor, item, Action::Download))
-}
-
-/// An archive of a folder holds what is in it, without the folder's own name.
-fn folder_or_file(tx: &mut Tx, top: Item) -> Result<Vec<Item>> {
-    if top.is_folder() { library::children(tx, top.key) } else { Ok(vec![top]) }
-}
-
-/// Every file at and below `tops`, in order, under its path in the archive.
-fn archive_of(
-    tx: &mut Tx,
-    tops: Vec<Item>,
-    mut grant: impl FnMut(&mut Tx, Item) -> Result<Grant>,
-) -> Result<Vec<(Vec<String>, Grant)>> {
-    // Entries of a set may lie anywhere and bear one name; they are told apart here as in its virtual folder.
-    let names = unique_names(&tops.iter().map(|item| item.shown.as_str()).collect::<Vec<_>>());
-    let mut open: Vec<(Vec<String>, Item)> =
-        names.into_iter().zip(tops).rev().map(|(name, item)| (vec![name], item)).collect();
-    let mut files = Vec::new();
-    while let Some((at, item)) = open.pop() {
-        if item.is_folder() {
-            let below = |child: Item| ([at.as_slice(), std::slice::from_ref(&child.shown)].concat(), child);
-            open.extend(library::children(tx, item.key)?.into_iter().rev().map(below));
-        } else {
-            files.push((at, grant(tx, item)?));
-        }
-    }
-    Ok(files)
-}
-
 /// Opens the share and leases one download of `object`, unless the visitor is its owner, who pays nothing.
-fn lease_for(
+pub(super) fn lease_for(
     tx: &mut Tx,
     facts: &mut ShareFacts,
     visitor: &Visitor,
@@ -434,9 +370,9 @@ fn lease_for(
     let before = facts.lease;
     // The lease comes first: a share with none left is dead to all but those who hold one.
     let taken = shares::lease(tx, &facts.share, visitor, object, range_start, now_ms)?;
-    facts.lease = Some(before.unwrap_or(taken));
+    facts.lease = Some(before.unwrap_or(Lease::Row(taken)));
     admit(facts, visitor, now_ms)?;
-    facts.lease = Some(taken);
+    facts.lease = Some(Lease::Row(taken));
     // Whoever takes the bytes has seen the share, whatever it says it is and however it learned where they lie.
     if facts.share.terms.view_limit.is_some() && !facts.admitted {
         shares::count_view(tx, facts.share.key, visitor, now_ms)?;
@@ -449,11 +385,10 @@ pub async fn count_view(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Res
     if !counts(facts, visitor) {
         return Ok(());
     }
-    let (key, visitor) = (facts.share.key, visitor.clone());
-    let (again, seen) = (key, visitor.clone());
-    if app.db.read(move |tx| shares::has_visited(tx, again, &seen, now_ms())).await? {
+    if super::look::has_visited(app, facts.share.key, visitor).await? {
         return Ok(());
     }
+    let (key, visitor) = (facts.share.key, visitor.clone());
     app.db.write(move |tx| shares::count_view(tx, key, &visitor, now_ms())).await
 }
 

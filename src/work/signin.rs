@@ -20,7 +20,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
 use crate::share::visit::Visitor;
 use crate::store::accounts::{self, ApiKey, NewUser, Session, StoredPassword};
-use crate::store::{Tx, shares};
+use crate::store::{Tx, Weighed, shares};
 use crate::{App, now_ms};
 
 /// Credentials that fitted lately; holds no secret, only keyed digests of them.
@@ -95,14 +95,24 @@ pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visit
     if login.len().max(password.len()) > LONGEST_LOGIN_BYTES {
         return Err(Error::WrongCredentials);
     }
-    let name = login.to_owned();
-    let found = app.db.read(move |tx| user_and_password(tx, &name)).await?;
+    let found = known(app, login).await?;
+    let found = found.0.as_ref();
     let hash = found.as_ref().map(|(_, stored)| stored.hash.clone());
-    let subject = login_subject(login, found.as_ref().map(|(user, _)| user));
+    let subject = login_subject(login, found.map(|(user, _)| user));
     match (check(app, &subject, password, hash, visitor).await?, found) {
-        (true, Some((user, _))) if user.is_active() => Ok(user),
+        (true, Some((user, _))) if user.is_active() => Ok(user.clone()),
         _ => Err(Error::WrongCredentials),
     }
+}
+
+struct Known(Option<(User, StoredPassword)>);
+
+impl Weighed for Known {}
+
+/// The user of a name or mail address, as asked for by every call of a client that signs in with each.
+async fn known(app: &App, login: &str) -> Result<Arc<Known>> {
+    let name = login.to_owned();
+    app.db.recall("login", login, move |tx| Ok(Known(user_and_password(tx, &name)?))).await
 }
 
 fn user_and_password(tx: &mut Tx, login: &str) -> Result<Option<(User, StoredPassword)>> {
@@ -123,56 +133,61 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
     if login.len() > LONGEST_LOGIN_BYTES {
         return Err(Error::WrongCredentials);
     }
-    let (name, network) = (login.to_owned(), visitor.network());
+    let network = visitor.network();
     // A right token counts as no try, since each call brings a new one: so that a hundred guesses at once are a hundred,
     // each looks at what the one before it came to.
     let _turn = app.hot.turn(format!("token {} {network}", name_key(login))).await;
-    let (found, subjects, wait) = app
-        .db
-        .read(move |tx| {
-            let found = user_and_password(tx, &name)?;
-            let subjects = vec![format!("{} {network}", login_subject(&name, found.as_ref().map(|(user, _)| user)))];
-            let wait = accounts::must_wait(tx, &subjects, now_ms());
-            Ok((found, subjects, wait))
-        })
-        .await?;
-    wait?;
-    let known = match &found {
+    let found = known(app, login).await?;
+    let found = found.0.as_ref();
+    let subject = format!("{} {network}", login_subject(login, found.map(|(user, _)| user)));
+    must_wait(app, &subject).await?;
+    let clear = match found {
         Some((user, StoredPassword { sealed: Some(sealed), .. })) => Some(app.keys.open(&seal_of(user.key), sealed)?),
         Some(_) => return Err(Error::Unsupported("token login")),
         None => None,
     };
-    let expected: String = Md5::digest(format!("{}{salt}", known.as_deref().unwrap_or(app.nobody())))
+    let expected: String = Md5::digest(format!("{}{salt}", clear.as_deref().unwrap_or(app.nobody())))
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
     let fits = same(expected.as_bytes(), token.to_ascii_lowercase().as_bytes());
     match found {
-        Some((user, _)) if fits && user.is_active() => Ok(user),
+        Some((user, _)) if fits && user.is_active() => Ok(user.clone()),
         _ => {
-            app.db.write(move |tx| accounts::count_try(tx, &subjects, now_ms())).await?;
+            app.db.write(move |tx| accounts::count_try(tx, &[subject], now_ms())).await?;
             Err(Error::WrongCredentials)
         }
     }
 }
 
-pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User> {
+/// `Throttled` while a subject has to wait for its next try.
+async fn must_wait(app: &App, subject: &str) -> Result<()> {
+    let wanted = subject.to_owned();
+    let tries = app.db.recall("tries", subject, move |tx| accounts::tries(tx, &wanted)).await?;
+    tries.must_wait(now_ms())
+}
+
+struct KeyHolder(Option<User>);
+
+impl Weighed for KeyHolder {}
+
+/// Whose API key this is, active or not at all.
+pub async fn key_holder(app: &App, key: &str) -> Result<Option<User>> {
     let hash = sha256(key);
-    let subjects = vec![format!("apikey {}", visitor.network())];
-    let counted = subjects.clone();
-    let (user, wait) = app
-        .db
-        .read(move |tx| Ok((accounts::by_api_key(tx, hash)?, accounts::must_wait(tx, &counted, now_ms()))))
-        .await?;
-    match user {
-        // A key has 128 random bits: a right one is no lucky guess, and is not made to wait for others' wrong ones.
-        Some(user) => Ok(user),
-        None => {
-            wait?;
-            app.db.write(move |tx| accounts::count_try(tx, &subjects, now_ms())).await?;
-            Err(Error::WrongCredentials)
-        }
+    let name = URL_SAFE_NO_PAD.encode(&hash);
+    let holder = app.db.recall("api key", &name, move |tx| Ok(KeyHolder(accounts::by_api_key(tx, hash)?))).await?;
+    Ok(holder.0.clone())
+}
+
+pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User> {
+    // A key has 128 random bits: a right one is no lucky guess, and is not made to wait for others' wrong ones.
+    if let Some(user) = key_holder(app, key).await? {
+        return Ok(user);
     }
+    let subject = format!("apikey {}", visitor.network());
+    must_wait(app, &subject).await?;
+    app.db.write(move |tx| accounts::count_try(tx, &[subject], now_ms())).await?;
+    Err(Error::WrongCredentials)
 }
 
 fn seal_of(user: UserKey) -> String {
@@ -253,11 +268,16 @@ pub async fn open_session(app: &App, user: &User, door: &str, agent: &str, lasts
     Ok(opened)
 }
 
+struct Standing(Option<(Session, User)>);
+
+impl Weighed for Standing {}
+
 /// The user of a session that stands. `None` for any other, however it came to its end.
 pub async fn session(app: &App, door: &'static str, id: &str) -> Result<Option<(Session, User)>> {
-    let id = id.to_owned();
-    let found = app.db.read(move |tx| accounts::session(tx, &id, now_ms())).await?;
-    Ok(found.filter(|(session, _)| session.door == door))
+    let wanted = id.to_owned();
+    let found = app.db.recall("session", id, move |tx| Ok(Standing(accounts::session(tx, &wanted)?))).await?;
+    let stands = |(session, _): &&(Session, User)| session.door == door && session.expires_ms > now_ms();
+    Ok(found.0.as_ref().filter(stands).cloned())
 }
 
 /// The same, where whoever asks must also hold the secret: `{id}.{secret}` of a cookie.
@@ -280,8 +300,8 @@ pub async fn renew_session(
     app.db
         .write(move |tx| {
             let now = now_ms();
-            let Some((session, user)) = accounts::session(tx, &id, now)?.filter(|(session, _)| session.door == door)
-            else {
+            let stands = |(session, _): &(Session, User)| session.door == door && session.expires_ms > now;
+            let Some((session, user)) = accounts::session(tx, &id)?.filter(stands) else {
                 return Ok(None);
             };
             if session.generation != generation {

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 use crate::App;
 use crate::error::Result;
 use crate::share::ShareKey;
-use crate::share::grant::Grant;
 use crate::share::visit::LeaseKey;
 use crate::store::shares;
 
@@ -25,18 +24,20 @@ pub struct Transfers {
 }
 
 struct Running {
-    share: (ShareKey, i64),
-    lease: Option<LeaseKey>,
+    /// An archive may be of several.
+    shares: Vec<(ShareKey, i64)>,
+    leases: Vec<LeaseKey>,
     cancel: watch::Sender<bool>,
 }
 
 impl Transfers {
-    /// Registers a transfer; the receiver turns true when it must end. Of a grant that came by no share it never does.
-    pub fn begin(&self, grant: &Grant) -> (u64, watch::Receiver<bool>) {
+    /// Registers a transfer; the receiver turns true when it must end. Of what came by no share it never does. Each
+    /// share comes with the epoch at which it was opened.
+    pub fn begin(&self, shares: Vec<(ShareKey, i64)>, leases: Vec<LeaseKey>) -> (u64, watch::Receiver<bool>) {
         let (cancel, cancelled) = watch::channel(false);
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        if let Some(share) = grant.share() {
-            self.lock().insert(id, Running { share, lease: grant.lease(), cancel });
+        if !shares.is_empty() {
+            self.lock().insert(id, Running { shares, leases, cancel });
         }
         (id, cancelled)
     }
@@ -46,18 +47,19 @@ impl Transfers {
     }
 
     fn shares(&self) -> Vec<(ShareKey, i64)> {
-        let mut shares: Vec<_> = self.lock().values().map(|running| running.share).collect();
+        let mut shares: Vec<_> = self.lock().values().flat_map(|running| running.shares.clone()).collect();
         shares.sort_unstable();
         shares.dedup();
         shares
     }
 
     fn leases(&self) -> Vec<LeaseKey> {
-        self.lock().values().filter_map(|running| running.lease).collect()
+        self.lock().values().flat_map(|running| running.leases.clone()).collect()
     }
 
     fn cancel(&self, shares: &[ShareKey]) {
-        for running in self.lock().values().filter(|running| shares.contains(&running.share.0)) {
+        let of_these = |running: &&Running| running.shares.iter().any(|(share, _)| shares.contains(share));
+        for running in self.lock().values().filter(of_these) {
             running.cancel.send_replace(true);
         }
     }

@@ -23,6 +23,20 @@ def browser(program: Callable[[str], str]) -> Iterator[Browser]:
 
 
 @pytest.fixture
+def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Browsers of their own, closed at the end."""
+    contexts: list[BrowserContext] = []
+
+    def opened(**options) -> BrowserContext:
+        contexts.append(browser.new_context(**options))
+        return contexts[-1]
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
 def server(home: Path) -> Iterator[Server]:
     with Server(home=home) as server:
         (own(server) / "inbox").mkdir()
@@ -65,9 +79,11 @@ def sent(server: Server) -> dict[str, Path]:
     return {str(path.relative_to(top)): path for path in files}
 
 
-def test_an_upload_goes_on_after_the_browser_was_closed(server: Server, browser: Browser, tmp_path: Path) -> None:
+def test_an_upload_goes_on_after_the_browser_was_closed(
+    server: Server, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
     content = noise(tmp_path / "large.bin", 8 * PART_BYTES + 5)
-    context = browser.new_context()
+    context = new_context()
     page = signed_in(server, context)
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000_000}
     context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
@@ -86,12 +102,13 @@ def test_an_upload_goes_on_after_the_browser_was_closed(server: Server, browser:
     expect(page.get_by_role("status")).to_contain_text("1 file sent", timeout=PATIENCE_MS)
     assert 0 < len(again) < 9, "what came before need not come again"
     assert sent(server)["large.bin"].read_bytes() == content
-    context.close()
 
 
-def test_a_pause_holds_an_upload_and_resume_ends_it(server: Server, browser: Browser, tmp_path: Path) -> None:
+def test_a_pause_holds_an_upload_and_resume_ends_it(
+    server: Server, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
     content = noise(tmp_path / "large.bin", 3 * PART_BYTES)
-    context = browser.new_context()
+    context = new_context()
     page = signed_in(server, context)
     devtools = context.new_cdp_session(page)
     conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
@@ -104,16 +121,17 @@ def test_a_pause_holds_an_upload_and_resume_ends_it(server: Server, browser: Bro
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("status")).to_contain_text("1 file sent", timeout=PATIENCE_MS)
     assert sent(server)["large.bin"].read_bytes() == content
-    context.close()
 
 
-def test_a_folder_comes_with_what_is_in_it(server: Server, browser: Browser, tmp_path: Path) -> None:
+def test_a_folder_comes_with_what_is_in_it(
+    server: Server, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
     album = tmp_path / "album"
     (album / "disc").mkdir(parents=True)
     for n in range(20):
         (album / "disc" / f"{n}.txt").write_text(str(n))
     (album / "notes.txt").write_text("notes")
-    context = browser.new_context()
+    context = new_context()
     page = signed_in(server, context)
     with page.expect_file_chooser() as chosen:
         page.get_by_role("button", name="Choose a folder").click()
@@ -122,19 +140,18 @@ def test_a_folder_comes_with_what_is_in_it(server: Server, browser: Browser, tmp
     expected = {"album/notes.txt"} | {f"album/disc/{n}.txt" for n in range(20)}
     assert set(sent(server)) == expected
     page.get_by_role("link", name="Show them").click()
-    expect(page.get_by_role("link", name="album")).to_be_visible()
-    context.close()
+    expect(page.get_by_role("link", name="album", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_a_guest_sends_files_and_holds_a_receipt(
-    server: Server, browser: Browser, tmp_path: Path, scripts: bool
+    server: Server, new_context: Callable[..., BrowserContext], tmp_path: Path, scripts: bool
 ) -> None:
     noise(tmp_path / "photo.jpg", 300_000)
     (tmp_path / "virus.exe").write_text("x")
     (own(server) / "inbox" / "secret.jpg").write_text("what others sent")
     link = drop_box(server, "--drop=folders", "--ask-name", "--types=jpg,png", "--max-file=2M")
-    context = browser.new_context(java_script_enabled=scripts)
+    context = new_context(java_script_enabled=scripts)
     page = context.new_page()
     page.goto(link)
     expect(page.get_by_text("Only jpg, png.")).to_be_visible()
@@ -154,13 +171,14 @@ def test_a_guest_sends_files_and_holds_a_receipt(
     photo = next(path for name, path in sent(server).items() if name.endswith("/photo.jpg"))
     assert photo.parent.name.startswith("Mira b 20")
     assert photo.read_bytes() == (tmp_path / "photo.jpg").read_bytes()
-    context.close()
 
 
-def test_a_line_that_comes_back_ends_what_it_broke(server: Server, browser: Browser, tmp_path: Path) -> None:
+def test_a_line_that_comes_back_ends_what_it_broke(
+    server: Server, new_context: Callable[..., BrowserContext], tmp_path: Path
+) -> None:
     (tmp_path / "a.txt").write_text("a")
     link = drop_box(server, "--drop")
-    context = browser.new_context()
+    context = new_context()
     page = context.new_page()
     page.goto(link)
     choose(page, tmp_path / "a.txt")
@@ -170,4 +188,3 @@ def test_a_line_that_comes_back_ends_what_it_broke(server: Server, browser: Brow
     context.set_offline(False)
     expect(page.get_by_role("status")).to_have_text("Thank you. 1 file sent.", timeout=PATIENCE_MS)
     assert list(sent(server)) == ["inbox/a.txt"]
-    context.close()

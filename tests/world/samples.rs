@@ -298,6 +298,7 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getFileContent" | "headFileContent" => {
             get.part("id", &things.file).part("speed", "0").part("name", &things.file_name).q("sign", "no.such.sign")
         }
+        "getFileArchiveZip" => get.part("session", "noSuchSession").q("sign", "no.such.sign"),
         "putFileSource" => get.json(json!({"uris": [file]})),
         "deleteFileSource" => get.part("id", &things.link),
         "getDirectLink" | "getDirectLinkDownload" => get.part("id", &things.link).part("name", &things.file_name),
@@ -346,7 +347,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "getGroupList"
         | "deleteFileLock"
         | "getFileArchive"
-        | "getFileArchiveZip"
         | "patchFileMetadata"
         | "patchFileView"
         | "putFilePin"

@@ -33,10 +33,10 @@ pub struct Group {
     pub trash_retention: i64,
 }
 
-/// Bits of a group's permission: make shares, open shares, delete without the trash.
-const USER_MAY: u64 = boolset::of(&[2, 7, 12]);
-/// Is the group of guests; may open shares.
-const GUEST_MAY: u64 = boolset::of(&[1, 7]);
+/// Bits of a group's permission: make shares, have archives made, open shares, delete without the trash.
+const USER_MAY: u64 = boolset::of(&[2, 4, 7, 12]);
+/// Is the group of guests; may have archives made, and open shares.
+const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
 
 impl Group {
     /// Everybody's with an account. Admins have no other here: what an admin may do more is not offered by this protocol,

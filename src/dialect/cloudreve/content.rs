@@ -8,19 +8,20 @@ use super::answers::{self, SourceLink, Thumb, Url, Urls};
 use super::files::{own_item, some_uris};
 use super::tree::{self, At, Spot};
 use super::uri::{FileUri, Space, encode};
-use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, data, done, query};
+use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, archive, data, done, query};
 use crate::account::User;
 use crate::account::token::{Keys, Purpose, random_base62};
 use crate::error::{Error, Result, Thing};
 use crate::http::send::Disposition;
 use crate::http::{Call, deliver};
 use crate::library::{Item, Media};
-use crate::now_ms;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::{self, Visitor};
 use crate::store::links::{self, DirectLink};
 use crate::store::{Tx, accounts, library, shares};
+use crate::work::look;
 use crate::work::sharing;
+use crate::{App, now_ms};
 
 /// Most direct links that one call makes.
 pub const DIRECT_LINKS_AT_ONCE: usize = 100;
@@ -86,47 +87,58 @@ impl Pass {
         if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
     }
 
-    /// The visitor as the address knows them.
-    fn visitor(&self, tx: &mut Tx, mut visitor: Visitor) -> Result<Visitor> {
-        if let Some((id, epoch)) = &self.user {
-            let user = accounts::by_id(tx, id)?.filter(|user| user.is_active() && user.epoch == *epoch);
-            visitor.user = Some(user.ok_or(Error::NotFound(Thing::Link))?);
-        }
-        Ok(visitor)
-    }
-
-    /// Needs a writing transaction: a share's download may have to be leased anew.
-    fn grant(&self, tx: &mut Tx, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
-        let mut visitor = self.visitor(tx, guest)?;
+    /// A share's download is leased, if that was not done when the address was made.
+    async fn grant(&self, app: &App, guest: Visitor, wanted: visit::Wanted) -> Result<Grant> {
+        let user = self.user.clone();
+        let mut visitor = match user {
+            None => guest,
+            Some(user) => app.db.read(move |tx| visitor_of(tx, Some(&user), guest)).await?,
+        };
         let action = self.gives.action();
         match &self.by {
             By::Own => {
                 let user = visitor.user.clone().ok_or(Error::NotFound(Thing::Link))?;
-                sharing::own(tx, &user, &visitor, &self.item, action)
+                look::own(app, &user, &visitor, &self.item, action).await
             }
             By::Share { id, epoch, ticket } => {
-                let share = shares::by_id(tx, id)?.filter(|share| !share.revoked && share.epoch == *epoch);
-                let share = share.ok_or(Error::NotFound(Thing::Share))?;
+                let look = look::at(app, id, &visitor).await?;
+                let share = &look.facts.share;
+                if share.revoked || share.epoch != *epoch {
+                    return Err(Error::NotFound(Thing::Share));
+                }
                 // Whoever holds the address proved the password of this epoch to get it.
                 visitor.unlocked.push((share.key, *epoch));
                 let visitor = visitor.with_ticket(ticket);
+                let (id, item) = (id.clone(), self.item.clone());
                 match self.gives {
-                    Gives::Cover => sharing::reach(tx, id, &visitor, &self.item, action),
-                    Gives::Inline | Gives::Attachment => sharing::fetch(tx, id, &visitor, &self.item, action, wanted),
+                    Gives::Cover => app.db.read(move |tx| sharing::reach(tx, &id, &visitor, &item, action)).await,
+                    Gives::Inline | Gives::Attachment => look::fetch(app, &id, &visitor, &item, action, wanted).await,
                 }
             }
             By::DirectLink(id) => {
-                let (_, owner, item) = linked(tx, id)?;
-                sharing::own_item(tx, &owner, &visitor.with_user(owner.clone()), item, action)
+                let id = id.clone();
+                let read = move |tx: &mut Tx| {
+                    let (_, owner, item) = linked(tx, &id)?;
+                    sharing::own_item(tx, &owner, &visitor.with_user(owner.clone()), item, action)
+                };
+                app.db.read(read).await
             }
         }
     }
 }
 
+/// The visitor as an address knows them, by id and epoch of the user it was made for.
+pub fn visitor_of(tx: &mut Tx, user: Option<&(String, i64)>, mut visitor: Visitor) -> Result<Visitor> {
+    if let Some((id, epoch)) = user {
+        let user = accounts::by_id(tx, id)?.filter(|user| user.is_active() && user.epoch == *epoch);
+        visitor.user = Some(user.ok_or(Error::NotFound(Thing::Link))?);
+    }
+    Ok(visitor)
+}
+
 pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
     let pass = Pass::read(&call)?;
-    let (asked, guest, wanted) = (pass.clone(), call.guest(), call.wanted());
-    let grant = call.app.db.write(move |tx| asked.grant(tx, guest, wanted)).await?;
+    let grant = pass.grant(&call.app, call.guest(), call.wanted()).await?;
     Ok(match pass.gives {
         Gives::Cover => deliver::cover(&call, grant, Some(THUMB_PX)).await?,
         Gives::Inline => deliver::file(&call, grant, Disposition::Inline).await?,
@@ -146,9 +158,9 @@ struct UrlRequest {
 }
 
 /// A URI with who asks for it.
-struct Wanted {
-    uri: FileUri,
-    visitor: Visitor,
+pub struct Wanted {
+    pub uri: FileUri,
+    pub visitor: Visitor,
 }
 
 /// What the addresses of one call have in common.
@@ -169,13 +181,14 @@ impl Terms {
 pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
     let asked: UrlRequest = call.json().await?;
     let uris = some_uris(asked.uris)?;
-    if asked.archive == Some(true) {
-        return Err(Error::Unsupported("An archive of several files").into());
-    }
     let terms = Terms::new(if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline });
-    let urls = match asked.skip_error == Some(true) {
-        true => make_what_can_be(&call, user.as_ref(), uris, &terms).await,
-        false => make_urls(&call, user.as_ref(), uris, &terms).await?.into_iter().map(Some).collect(),
+    let urls = match (asked.archive, asked.skip_error) {
+        (Some(true), _) => {
+            let wanted = wanted(&call, user.as_ref(), uris).await?;
+            vec![Some(archive::make_url(&call, wanted, terms.ticket, terms.expires_ms).await?)]
+        }
+        (_, Some(true)) => make_what_can_be(&call, user.as_ref(), uris, &terms).await,
+        _ => make_urls(&call, user.as_ref(), uris, &terms).await?.into_iter().map(Some).collect(),
     };
     if let ([Some(url)], Some(true)) = (urls.as_slice(), asked.redirect) {
         return redirect(url);

@@ -1,6 +1,7 @@
 //! Shares: make, edit, list, end, and what visitors are told of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,6 +23,7 @@ use crate::share::{Bits, Change, Door, Share, Shared, Subject, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{Tx, accounts, rights, shares};
 use crate::work::files;
+use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::{App, now_ms};
 
@@ -219,12 +221,22 @@ pub async fn delete_shares(mut call: Call, user: User) -> Outcome {
 /// Name and size of what is shared.
 fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
     let contents = sharing::contents(tx, facts)?;
-    let is_gone = sharing::is_gone(facts, &contents);
-    Ok(match contents {
-        Contents::Folder(item) => Source { name: item.shown, file_bytes: None, is_gone },
-        Contents::File(item) => Source { name: item.shown, file_bytes: Some(item.size_bytes), is_gone },
-        Contents::Set(_) => Source { name: name_of_set(tx, facts)?, file_bytes: None, is_gone },
-    })
+    match source_of(facts, &contents) {
+        Some(source) => Ok(source),
+        None => {
+            Ok(Source { name: name_of_set(tx, facts)?, file_bytes: None, is_gone: sharing::is_gone(facts, &contents) })
+        }
+    }
+}
+
+/// The same where it needs no look at what several things are called.
+fn source_of(facts: &ShareFacts, contents: &Contents) -> Option<Source> {
+    let is_gone = sharing::is_gone(facts, contents);
+    match contents {
+        Contents::Folder(item) => Some(Source { name: item.shown.clone(), file_bytes: None, is_gone }),
+        Contents::File(item) => Some(Source { name: item.shown.clone(), file_bytes: Some(item.size_bytes), is_gone }),
+        Contents::Set(_) => None,
+    }
 }
 
 /// A share of several things is called as its maker called it, else after the first of them.
@@ -326,9 +338,9 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
     };
     let told = tell(&call.app, id, &visitor, detail).await?;
     if counts {
-        sharing::count_call(&call.app, &told.facts, &visitor).await?;
+        sharing::count_call(&call.app, &told.look.facts, &visitor).await?;
     }
-    let (share, owner) = (&told.facts.share, &told.facts.owner);
+    let (share, owner) = (&told.look.facts.share, &told.look.facts.owner);
     let answer = Answer::unlocked(share, owner, &told.source, base, now_ms());
     match told.for_owner {
         Some(for_owner) => data(&answer.for_owner(share, owner, for_owner)),
@@ -337,17 +349,8 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
 }
 
 async fn locked(call: &Call, id: &str) -> Result<Answer> {
-    let id = id.to_owned();
-    let (share, owner) = call
-        .app
-        .db
-        .read(move |tx| {
-            let share = shares::by_id(tx, &id)?.ok_or(Error::NotFound(Thing::Share))?;
-            let owner = accounts::by_key(tx, share.owner)?.ok_or(Error::NotFound(Thing::Share))?;
-            Ok((share, owner))
-        })
-        .await?;
-    Ok(Answer::locked(&share, &owner, &call.origin.base))
+    let look = look::at(&call.app, id, &call.guest()).await?;
+    Ok(Answer::locked(&look.facts.share, &look.facts.owner, &call.origin.base))
 }
 
 /// How much an owner wishes to know.
@@ -359,35 +362,33 @@ enum Detail {
 }
 
 struct Told {
-    facts: ShareFacts,
+    look: Arc<Look>,
     source: Source,
     for_owner: Option<ForOwner>,
 }
 
 /// What a visitor to whom the share is open is told of it, and what its owner is.
 async fn tell(app: &App, id: &str, visitor: &Visitor, detail: Detail) -> Result<Told> {
-    let (id, visitor) = (id.to_owned(), visitor.clone());
-    let (facts, source, owned) = app
-        .db
-        .read(move |tx| {
-            let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
-            let source = source(tx, &facts)?;
-            if !admitted.is_owner() {
-                sharing::contents_for(tx, &facts, &visitor)?;
-                return Ok((facts, source, None));
-            }
-            let uri = if detail == Detail::Extended { Some(source_uri(tx, &facts)?) } else { None };
-            let permissions = permissions(tx, &facts.share)?;
-            Ok((facts, source, Some((uri, permissions))))
-        })
-        .await?;
-    let for_owner = match owned {
-        Some((source_uri, permissions)) => {
-            Some(ForOwner { password: sharing::password_for_owner(app, &facts.share).await?, source_uri, permissions })
+    let (look, admitted) = look::open_whole(app, id, visitor).await?;
+    let source = match source_of(&look.facts, &look.contents) {
+        Some(source) => source,
+        None => {
+            let look = look.clone();
+            app.db.read(move |tx| source(tx, &look.facts)).await?
         }
-        None => None,
     };
-    Ok(Told { facts, source, for_owner })
+    let for_owner = if admitted.is_owner() { Some(told_to_owner(app, &look, detail).await?) } else { None };
+    Ok(Told { look, source, for_owner })
+}
+
+async fn told_to_owner(app: &App, look: &Arc<Look>, detail: Detail) -> Result<ForOwner> {
+    let password = sharing::password_for_owner(app, &look.facts.share).await?;
+    let look = look.clone();
+    let read = move |tx: &mut Tx| {
+        let source_uri = if detail == Detail::Extended { Some(source_uri(tx, &look.facts)?) } else { None };
+        Ok(ForOwner { password, source_uri, permissions: permissions(tx, &look.facts.share)? })
+    };
+    app.db.read(read).await
 }
 
 // Lists ---------------------------------------------------------------------------------------------------------------

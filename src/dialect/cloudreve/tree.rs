@@ -12,6 +12,7 @@ use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
 use crate::store::{Tx, library};
 use crate::work::files::{self, Entry, Place};
+use crate::work::look;
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 
@@ -53,8 +54,7 @@ pub async fn visitor(call: &Call, user: Option<&User>, uri: &FileUri) -> Result<
 
 /// The visitor, to whom the share is open now. The password is asked for only by a share that would open with it.
 pub async fn unlocked(app: &App, mut visitor: Visitor, id: &str, password: Option<&str>) -> Result<Visitor, Failure> {
-    let (share_id, who) = (id.to_owned(), visitor.clone());
-    match (app.db.read(move |tx| sharing::open(tx, &share_id, &who).map(drop)).await, password) {
+    match (look::open(app, id, &visitor).await.map(drop), password) {
         (Ok(()), _) => Ok(visitor),
         (Err(Error::ShareLocked), Some(password)) => {
             signin::unlock(app, id, password, &mut visitor).await?;

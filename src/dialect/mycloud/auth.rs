@@ -17,9 +17,11 @@ use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::{Visitor, Wanted};
-use crate::share::{Audience, Share};
+use crate::share::{Audience, Share, Shared};
 use crate::store::accounts;
 use crate::store::{Tx, shares};
+use crate::work::archives::{self, Part};
+use crate::work::look;
 use crate::work::{sharing, signin};
 use crate::{App, now_ms};
 
@@ -202,23 +204,27 @@ impl Caller {
     /// Original bytes: a holder's are leased.
     pub async fn fetch(self, app: &App, item_id: String, action: Action, wanted: Wanted) -> Result<Grant> {
         match self {
-            Caller::User { user, visitor } => {
-                app.db.read(move |tx| sharing::own(tx, &user, &visitor, &item_id, action)).await
-            }
-            Caller::Holder { share, visitor } => {
-                app.db.write(move |tx| sharing::fetch(tx, &share, &visitor, &item_id, action, wanted)).await
-            }
+            Caller::User { user, visitor } => look::own(app, &user, &visitor, &item_id, action).await,
+            Caller::Holder { share, visitor } => look::fetch(app, &share, &visitor, &item_id, action, wanted).await,
         }
     }
 
-    /// The files at and below an item, for an archive.
-    pub async fn fetch_all(self, app: &App, item_id: String) -> Result<Vec<(Vec<String>, Grant)>> {
+    /// What these items hold, for an archive: a holder's is leased, as one.
+    pub async fn fetch_all(self, app: &App, ids: Vec<String>, wanted: Wanted) -> Result<Part> {
         match self {
             Caller::User { user, visitor } => {
-                app.db.read(move |tx| sharing::own_all(tx, &user, &visitor, &item_id)).await
+                let part = move |tx: &mut Tx| {
+                    let key = |id: &String| {
+                        let grant = sharing::own(tx, &user, &visitor, id, Action::List)?;
+                        Ok(Shared::Item(grant.item().key))
+                    };
+                    let things = ids.iter().map(key).collect::<Result<Vec<_>>>()?;
+                    archives::of_user(tx, &user, &visitor, &things)
+                };
+                app.db.read(part).await
             }
             Caller::Holder { share, visitor } => {
-                app.db.write(move |tx| sharing::fetch_all(tx, &share, &visitor, Some(&item_id))).await
+                app.db.write(move |tx| archives::of_share(tx, &share, &visitor, Some(&ids), wanted)).await
             }
         }
     }

@@ -14,15 +14,20 @@ use crate::account::token::random_base62;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
-use crate::store::settings;
+use crate::store::{Weighed, settings};
 use crate::work::files;
 
 const SETTING: &str = "mycloud-device";
 
+struct Known(Option<String>);
+
+impl Weighed for Known {}
+
 /// The id by which clients know this server, for as long as its database lives.
 pub async fn id(app: &App) -> Result<String> {
-    if let Some(id) = app.db.read(|tx| settings::get(tx, SETTING)).await? {
-        return Ok(id);
+    let known = app.db.recall("device", "", |tx| Ok(Known(settings::get(tx, SETTING)?))).await?;
+    if let Some(id) = &known.0 {
+        return Ok(id.clone());
     }
     app.db.write(|tx| settings::get_or_insert(tx, SETTING, &Uuid::new_v4().to_string())).await
 }

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::http::fields::Fields;
 use crate::http::{Call, deliver, send::Disposition};
 use crate::library::{Item, Media};
-use crate::share::grant::{Action, Grant};
+use crate::share::grant::Action;
 use crate::store::{Tx, library, upload_names};
 use crate::work::files::{self, Place};
 
@@ -133,25 +133,8 @@ pub async fn get_content(call: Call) -> Result<Response> {
 pub async fn get_files_zip(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
     let query = Fields::of_query(&call)?;
-    let ids: Vec<String> = ids_of(&query)?;
-    let (named, looking) = (ids.clone(), caller.clone());
-    let tops = call.app.db.read(move |tx| {
-        named.iter().map(|id| Ok(looking.reach(tx, id, Action::List)?.item().clone())).collect::<Result<Vec<Item>>>()
-    });
-    let tops = tops.await?;
-    let mut files: Vec<(Vec<String>, Grant)> = Vec::new();
-    for top in &tops {
-        let below = caller.clone().fetch_all(&call.app, top.id.clone()).await?;
-        let is_own_level = tops.len() > 1 && top.is_folder();
-        files.extend(below.into_iter().map(|(mut path, grant)| {
-            if is_own_level {
-                path.insert(0, top.shown.clone());
-            }
-            (path, grant)
-        }));
-    }
-    let name = if let [top] = tops.as_slice() { format!("{}.zip", top.shown) } else { String::from("files.zip") };
-    deliver::zip(&call, &name, files).await
+    let part = caller.fetch_all(&call.app, ids_of(&query)?, call.wanted()).await?;
+    deliver::zip(&call, vec![part]).await
 }
 
 /// `ids`, by commas.

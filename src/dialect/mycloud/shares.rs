@@ -1,5 +1,7 @@
 //! The share service, and the permissions that open files to a share's holders.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
@@ -11,11 +13,12 @@ use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::ItemKey;
-use crate::share::grant::{Action, ShareFacts};
+use crate::share::grant::Action;
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Audience, Bits, Change, Door, Share, ShareKey, Shared, Subject, Wish};
 use crate::store::shares::{self, Direction, Order};
 use crate::store::{Tx, accounts, library};
+use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 use crate::{App, now_ms};
@@ -86,18 +89,19 @@ fn named_items(tx: &mut Tx, file_ids: &[String]) -> Result<Vec<Shared>> {
 
 // What answers say -----------------------------------------------------------------------------------------------------
 
-fn file_ids(tx: &mut Tx, facts: &ShareFacts) -> Result<Vec<String>> {
-    Ok(match sharing::contents(tx, facts)? {
-        Contents::Folder(item) | Contents::File(item) => vec![item.id],
-        Contents::Set(items) => items.into_iter().map(|item| item.id).collect(),
-    })
+fn file_ids(contents: &Contents) -> Vec<String> {
+    match contents {
+        Contents::Folder(item) | Contents::File(item) => vec![item.id.clone()],
+        Contents::Set(items) => items.iter().map(|item| item.id.clone()).collect(),
+    }
 }
 
 /// A share as its owner sees it.
 fn owners_answer(tx: &mut Tx, share: Share, owner: &User, device_id: &str, base: &str) -> Result<ShareAnswer> {
     let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
     let facts = shares::facts_of(tx, share, &visitor, now_ms())?;
-    let mut answer = ShareAnswer::of(&facts.share, owner, file_ids(tx, &facts)?, device_id, base);
+    let file_ids = file_ids(&sharing::contents(tx, &facts)?);
+    let mut answer = ShareAnswer::of(&facts.share, owner, file_ids, device_id, base);
     answer.user_ids = user_ids(tx, &facts.share)?;
     Ok(answer)
 }
@@ -160,45 +164,38 @@ pub async fn get_share(call: Call) -> Result<Response> {
     let mut visitor = call.guest();
     // A bad token is as none: it must not shut a share that is open to anyone.
     visitor.user = auth::user_if_any(&call).await?;
-    let facts = opened(&call, &mut visitor).await?;
-    sharing::count_view(&call.app, &facts, &visitor).await?;
+    let look = opened(&call, &mut visitor).await?;
+    let facts = &look.facts;
+    sharing::count_view(&call.app, facts, &visitor).await?;
     let device_id = device::id(&call.app).await?;
     let (token, claims) = auth::share_token(&call.app, &facts.share, &device_id, &visitor);
     carry_visit(&call.app, &facts.share, &visitor, claims.jti).await?;
-    let base = call.origin.base.clone();
-    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
-    let answer = call.app.db.read(move |tx| {
-        let mut answer = ShareAnswer::of(&facts.share, &facts.owner, file_ids(tx, &facts)?, &device_id, &base);
-        answer.device = Some(answers::public_device(&device_id, &base));
-        answer.share_token = Some(token);
-        answer.user_ids = if is_owner { user_ids(tx, &facts.share)? } else { None };
-        Ok(answer)
-    });
-    Ok(answer_json(StatusCode::OK, &json!({"data": answer.await?, "error": null})))
+    let base = &call.origin.base;
+    let mut answer = ShareAnswer::of(&facts.share, &facts.owner, file_ids(&look.contents), &device_id, base);
+    answer.device = Some(answers::public_device(&device_id, base));
+    answer.share_token = Some(token);
+    if visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner) {
+        let look = look.clone();
+        answer.user_ids = call.app.db.read(move |tx| user_ids(tx, &look.facts.share)).await?;
+    }
+    Ok(answer_json(StatusCode::OK, &json!({"data": answer, "error": null})))
 }
 
-/// The share of the path, opened to the visitor; with the password of our own header where it has one.
-async fn opened(call: &Call, visitor: &mut Visitor) -> Result<ShareFacts> {
-    let open = |visitor: Visitor| {
-        let id = call.path("shareId").to_owned();
-        call.app.db.read(move |tx| {
-            let (facts, admitted) = sharing::open(tx, &id, &visitor)?;
-            let contents = sharing::contents(tx, &facts)?;
-            // What waits for its second step is told all the same: `fileIds` are what a client asks the second step for.
-            if sharing::is_gone(&facts, &contents) && !admitted.is_owner() {
-                Err(Error::NotFound(Thing::Share))
-            } else {
-                Ok(facts)
-            }
-        })
-    };
-    match (open(visitor.clone()).await, call.header("x-share-password")) {
+/// The share of the path, opened to the visitor; with the password of our own header where it has one. What waits for its
+/// second step is told all the same: `fileIds` are what a client asks the second step for.
+async fn opened(call: &Call, visitor: &mut Visitor) -> Result<Arc<Look>> {
+    let id = call.path("shareId");
+    let (look, admitted) = match (look::open(&call.app, id, visitor).await, call.header("x-share-password")) {
         (Err(Error::ShareLocked), Some(password)) => {
-            signin::unlock(&call.app, call.path("shareId"), password, visitor).await?;
-            open(visitor.clone()).await
+            signin::unlock(&call.app, id, password, visitor).await?;
+            look::open(&call.app, id, visitor).await?
         }
-        (answer, _) => answer,
+        (answer, _) => answer?,
+    };
+    if sharing::is_gone(&look.facts, &look.contents) && !admitted.is_owner() {
+        return Err(Error::NotFound(Thing::Share));
     }
+    Ok(look)
 }
 
 /// The visitor who was just counted goes on under the token's name; without this the token of a share's last view would

@@ -2,11 +2,9 @@
 
 use super::envelope::{AuthRefusal, Failure};
 use super::params::Params;
-use crate::account::token::sha256;
 use crate::account::{User, name_key};
 use crate::error::{Error, Result};
 use crate::http::Call;
-use crate::store::accounts;
 use crate::work::signin;
 
 /// Why a call was not answered.
@@ -144,8 +142,7 @@ async fn by_key_as_password(call: &Call, login: &str, password: &str) -> Result<
     if password.len() != KEY_CHARS || !password.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(None);
     }
-    let hash = sha256(password);
-    let owner = call.app.db.read(move |tx| accounts::by_api_key(tx, hash)).await?;
+    let owner = signin::key_holder(&call.app, password).await?;
     let login = name_key(login);
     Ok(owner.filter(|user| name_key(&user.name) == login || name_key(&user.mail) == login))
 }

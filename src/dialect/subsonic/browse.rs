@@ -14,7 +14,10 @@ use crate::share::grant::Scope;
 use crate::store::{Tx, library, marks, music};
 
 fn libraries(tx: &mut Tx, scope: &Scope) -> Result<Vec<Library>> {
-    Ok(library::all(tx)?.into_iter().filter(|library| scope.libraries().contains(&library.key)).collect())
+    Ok(library::reachable(tx, scope.user())?
+        .into_iter()
+        .filter(|library| scope.libraries().contains(&library.key))
+        .collect())
 }
 
 pub async fn get_music_folders(asked: Asked) -> Result<Payload> {

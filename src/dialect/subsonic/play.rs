@@ -11,14 +11,15 @@ use crate::error::{Error, Result, Thing};
 use crate::http::deliver;
 use crate::http::send::Disposition;
 use crate::library::Media;
+use crate::share::Shared;
 use crate::share::grant::{Action, Grant};
 use crate::store::{library, music};
+use crate::work::archives::{self, Part};
+use crate::work::look;
 use crate::work::sharing;
 
 async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
-    let id = asked.params.need("id")?.to_owned();
-    let (user, visitor) = (asked.user.clone(), asked.visitor());
-    asked.read(move |tx, _| sharing::own(tx, &user, &visitor, &id, action)).await
+    look::own(&asked.call.app, &asked.user, &asked.visitor(), asked.params.need("id")?, action).await
 }
 
 /// The original file, whatever format and bit rate are wished for: it is at most what a client asks for to save bytes.
@@ -34,9 +35,29 @@ pub async fn stream(mut asked: Asked) -> Result<Response> {
     deliver::file(&asked.call, grant, Disposition::Inline).await
 }
 
+/// What a download gives.
+enum Given {
+    File(Grant),
+    Archive(Part),
+}
+
+/// A file as it is; of folders, albums, artists and playlists an archive, as Navidrome gives it.
 pub async fn download(asked: Asked) -> Result<Response> {
-    let grant = granted(&asked, Action::Download).await?;
-    deliver::file(&asked.call, grant, Disposition::Attachment).await
+    let id = asked.params.need("id")?.to_owned();
+    let (user, visitor) = (asked.user.clone(), asked.visitor());
+    let given = asked.read(move |tx, scope| {
+        let thing = music::named(tx, scope, &id)?;
+        if let Shared::Item(key) = thing
+            && let Some(item) = library::item(tx, key)?.filter(|item| !item.is_folder())
+        {
+            return Ok(Given::File(sharing::own_item(tx, &user, &visitor, item, Action::Download)?));
+        }
+        archives::of_user(tx, &user, &visitor, &[thing]).map(Given::Archive)
+    });
+    match given.await? {
+        Given::File(grant) => deliver::file(&asked.call, grant, Disposition::Attachment).await,
+        Given::Archive(part) => deliver::zip(&asked.call, vec![part]).await,
+    }
 }
 
 /// Takes the ids of covers as answers name them, and those of whatever has a cover, as clients of old send them.

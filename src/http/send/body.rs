@@ -18,8 +18,8 @@ use rustix::io::{Errno, ReadWriteFlags};
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
-use crate::error::Result;
-use crate::media::zip::{Segment, ZipPlan};
+use super::Source;
+use crate::media::zip::Reader;
 
 /// Large enough that system calls do not count, small enough that a thousand transfers fit into memory.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
@@ -116,73 +116,77 @@ impl Drop for Transfer {
     }
 }
 
-/// The ranges of `pieces` must lie inside the file. A file that meanwhile became shorter ends the body with an error, so
-/// that the connection breaks and nobody takes the part for the whole.
-pub(super) fn pieces_body(file: File, pieces: VecDeque<Piece>, transfer: Transfer) -> Body {
+/// The ranges of `pieces` must lie inside the source. A source that meanwhile became another ends the body with an error,
+/// so that the connection breaks and nobody takes the part for the whole.
+pub(super) fn pieces_body(source: Source, pieces: VecDeque<Piece>, transfer: Transfer) -> Body {
     let left_bytes = pieces.iter().map(Piece::bytes).sum();
-    if left_bytes > BLOCK_BYTES as u64 {
-        // Only a hint: a file system that cannot read ahead still reads.
-        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
-    }
-    let mut body =
-        FileBody { file: Arc::new(file), pieces, left_bytes, reading: None, spare: VecDeque::new(), transfer };
+    let source = match source {
+        Source::File(file) => {
+            if left_bytes > BLOCK_BYTES as u64 {
+                // Only a hint: a file system that cannot read ahead still reads.
+                let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+            }
+            Open::File(OpenFile { file: Arc::new(file), reading: None })
+        }
+        Source::Zip(reader) => Open::Zip(OpenZip { reader: Some(reader), reading: None }),
+    };
+    let mut body = PiecesBody { source, pieces, left_bytes, spare: Spare::default(), transfer };
     body.skip_empty();
     Body::new(body)
 }
 
 pub(super) enum Piece {
     Text(Bytes),
-    File(Range<u64>),
+    Part(Range<u64>),
 }
 
 impl Piece {
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Piece::Text(text) => text.len() as u64,
-            Piece::File(range) => range.end.saturating_sub(range.start),
+            Piece::Part(range) => range.end.saturating_sub(range.start),
         }
     }
 }
 
-struct FileBody {
-    file: Arc<File>,
-    pieces: VecDeque<Piece>,
-    left_bytes: u64,
-    reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
-    /// Blocks given out, whose memory is used again once the connection let go of them.
-    spare: VecDeque<Bytes>,
-    transfer: Transfer,
-}
+/// Blocks given out, whose memory is used again once the connection let go of them.
+#[derive(Default)]
+struct Spare(VecDeque<Bytes>);
 
-impl FileBody {
-    fn skip_empty(&mut self) {
-        while self.pieces.front().is_some_and(|piece| piece.bytes() == 0) {
-            self.pieces.pop_front();
-        }
-        if self.pieces.is_empty() {
-            self.transfer.end(Finished::Whole);
-        }
-    }
-
-    fn buffer(&mut self, length: usize) -> Vec<u8> {
-        let mut buffer = match self.spare.front() {
-            Some(block) if block.is_unique() => self.spare.pop_front().map(Vec::from).unwrap_or_default(),
+impl Spare {
+    fn buffer(&mut self, wanted_bytes: u64) -> Vec<u8> {
+        let mut buffer = match self.0.front() {
+            Some(block) if block.is_unique() => self.0.pop_front().map(Vec::from).unwrap_or_default(),
             _ => Vec::new(),
         };
-        buffer.resize(length, 0);
+        buffer.resize(wanted_bytes.min(BLOCK_BYTES as u64) as usize, 0);
         buffer
     }
 
-    /// The next block of the piece in front, without waiting if its pages are in memory.
-    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let range = match self.pieces.front() {
-            Some(Piece::File(range)) => range.clone(),
-            Some(Piece::Text(text)) => return Poll::Ready(Ok(text.clone())),
-            None => return Poll::Ready(Ok(Bytes::new())),
-        };
+    fn keep(&mut self, block: Bytes) {
+        self.0.push_back(block);
+        // The connection holds one block while it asks for the next.
+        if self.0.len() > 2 {
+            self.0.pop_front();
+        }
+    }
+}
+
+enum Open {
+    File(OpenFile),
+    Zip(OpenZip),
+}
+
+struct OpenFile {
+    file: Arc<File>,
+    reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
+}
+
+impl OpenFile {
+    /// The beginning of a range, without waiting if its pages are in memory.
+    fn poll_block(&mut self, range: Range<u64>, spare: &mut Spare, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         if self.reading.is_none() {
-            let length = (range.end - range.start).min(BLOCK_BYTES as u64) as usize;
-            let mut buffer = self.buffer(length);
+            let mut buffer = spare.buffer(range.end - range.start);
             let slices = &mut [io::IoSliceMut::new(&mut buffer)];
             match rustix::io::preadv2(&*self.file, slices, range.start, ReadWriteFlags::NOWAIT) {
                 Ok(0) => return Poll::Ready(Err(shrunk())),
@@ -196,7 +200,10 @@ impl FileBody {
             }
             let file = self.file.clone();
             self.reading = Some(tokio::task::spawn_blocking(move || {
-                read_exact(&file, &mut buffer, range.start)?;
+                file.read_exact_at(&mut buffer, range.start).map_err(|cause| match cause.kind() {
+                    io::ErrorKind::UnexpectedEof => shrunk(),
+                    _ => cause,
+                })?;
                 Ok(buffer)
             }));
         }
@@ -205,205 +212,130 @@ impl FileBody {
         self.reading = None;
         Poll::Ready(block.map(Bytes::from))
     }
-
-    fn given(&mut self, block: &Bytes) {
-        let count = block.len() as u64;
-        match self.pieces.front_mut() {
-            Some(Piece::File(range)) => {
-                range.start += count;
-                self.spare.push_back(block.clone());
-                // The connection holds one block while it asks for the next.
-                if self.spare.len() > 2 {
-                    self.spare.pop_front();
-                }
-            }
-            _ => _ = self.pieces.pop_front(),
-        }
-        self.left_bytes -= count;
-        self.transfer.sent_bytes += count;
-        self.skip_empty();
-    }
 }
 
 fn shrunk() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent")
 }
 
-fn read_exact(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    file.read_exact_at(buffer, offset).map_err(|cause| match cause.kind() {
-        io::ErrorKind::UnexpectedEof => shrunk(),
-        _ => cause,
-    })
-}
+type ZipBlock = (Box<Reader>, io::Result<Vec<u8>>);
 
-impl hyper::body::Body for FileBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let this = &mut *self;
-        if this.pieces.is_empty() {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(cause) = this.transfer.poll_cancelled(cx) {
-            return Poll::Ready(Some(Err(cause)));
-        }
-        let block = ready!(this.poll_block(cx));
-        match &block {
-            Ok(block) => this.given(block),
-            Err(_) => this.transfer.end(Finished::Broken),
-        }
-        Poll::Ready(Some(block.map(Frame::data)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left_bytes)
-    }
-}
-
-/// An archive, read source by source as the connection asks for it. `opener` gives the file of a source number and runs
-/// on a blocking thread. A source that is gone or has another size than planned ends the body with an error.
-pub fn zip_body(plan: ZipPlan, opener: impl FnMut(usize) -> Result<File> + Send + 'static, transfer: Transfer) -> Body {
-    let left_bytes = plan.total_bytes();
-    let reader = Box::new(ZipReader {
-        checksums: vec![0; plan.entries().len()],
-        plan,
-        opener: Box::new(opener),
-        next: 0,
-        current: None,
-    });
-    Body::new(ZipBody { reader: Some(reader), reading: None, left_bytes, transfer })
-}
-
-struct ZipReader {
-    plan: ZipPlan,
-    opener: Box<dyn FnMut(usize) -> Result<File> + Send>,
-    /// Index of the segment that comes next.
-    next: usize,
-    current: Option<Source>,
-    checksums: Vec<u32>,
-}
-
-struct Source {
-    entry: usize,
-    file: File,
-    at: u64,
-    size_bytes: u64,
-    sum: crc32fast::Hasher,
-}
-
-impl ZipReader {
-    /// One block; shorter only at the end of the archive.
-    fn block(&mut self) -> io::Result<Vec<u8>> {
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
-        while block.len() < BLOCK_BYTES {
-            if let Some(source) = &mut self.current {
-                let start = block.len();
-                let count = (source.size_bytes - source.at).min((BLOCK_BYTES - start) as u64);
-                block.resize(start + count as usize, 0);
-                read_exact(&source.file, &mut block[start..], source.at)?;
-                source.sum.update(&block[start..]);
-                source.at += count;
-                if source.at == source.size_bytes {
-                    self.checksums[source.entry] = source.sum.clone().finalize();
-                    self.current = None;
-                }
-                continue;
-            }
-            let Some(segment) = self.plan.segment(self.next) else { break };
-            self.next += 1;
-            match segment {
-                // Also empty files are looked at, for one may have grown. Folders have no source.
-                Segment::Content { entry, source, size_bytes } if !self.plan.entries()[entry].name.ends_with('/') => {
-                    let file = (self.opener)(source).map_err(io::Error::other)?;
-                    if file.metadata()?.len() != size_bytes {
-                        return Err(io::Error::other("a file of the archive changed its size"));
-                    }
-                    let opened = Source { entry, file, at: 0, size_bytes, sum: crc32fast::Hasher::new() };
-                    self.current = (size_bytes > 0).then_some(opened);
-                }
-                segment => self.plan.write(segment, &self.checksums, &mut block),
-            }
-        }
-        Ok(block)
-    }
-}
-
-type ZipBlock = (Box<ZipReader>, io::Result<Vec<u8>>);
-
-struct ZipBody {
+struct OpenZip {
     /// Here or, while it reads, on a blocking thread.
-    reader: Option<Box<ZipReader>>,
+    reader: Option<Box<Reader>>,
     reading: Option<JoinHandle<ZipBlock>>,
-    left_bytes: u64,
-    transfer: Transfer,
 }
 
-impl ZipBody {
-    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
-        self.read_ahead();
+impl OpenZip {
+    /// The beginning of a range, or none of it yet.
+    fn poll_block(&mut self, range: Range<u64>, spare: &mut Spare, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        self.read_ahead(range, spare);
         let Some(reading) = self.reading.as_mut() else {
             return Poll::Ready(Err(io::Error::other("the archive broke off")));
         };
         let done = ready!(Pin::new(reading).poll(cx));
         self.reading = None;
         let (reader, block) = done.map_err(io::Error::other)?;
+        // One that failed is not asked again.
         let block = block?;
         self.reader = Some(reader);
-        match block.len() as u64 {
-            count if count > 0 && count <= self.left_bytes => Poll::Ready(Ok(block)),
-            _ => Poll::Ready(Err(io::Error::other("the archive is not as long as planned"))),
-        }
+        Poll::Ready(Ok(Bytes::from(block)))
     }
 
-    /// Starts the next block, so that the disk works while the connection sends.
-    fn read_ahead(&mut self) {
+    /// Starts on a block, so that the disk works while the connection sends.
+    fn read_ahead(&mut self, range: Range<u64>, spare: &mut Spare) {
         if self.reading.is_none()
             && let Some(mut reader) = self.reader.take()
         {
+            let mut buffer = spare.buffer(range.end - range.start);
             self.reading = Some(tokio::task::spawn_blocking(move || {
-                let block = reader.block();
+                let filled = reader.fill(range, &mut buffer);
+                let block = filled.map(|count| {
+                    buffer.truncate(count);
+                    buffer
+                });
                 (reader, block)
             }));
         }
     }
 }
 
-impl hyper::body::Body for ZipBody {
+struct PiecesBody {
+    source: Open,
+    pieces: VecDeque<Piece>,
+    left_bytes: u64,
+    spare: Spare,
+    transfer: Transfer,
+}
+
+impl PiecesBody {
+    fn skip_empty(&mut self) {
+        while self.pieces.front().is_some_and(|piece| piece.bytes() == 0) {
+            self.pieces.pop_front();
+        }
+        if self.pieces.is_empty() {
+            self.transfer.end(Finished::Whole);
+        }
+    }
+
+    /// The next block of the piece in front. An empty one means "not yet": the same is to be asked again.
+    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let range = match self.pieces.front() {
+            Some(Piece::Part(range)) => range.clone(),
+            Some(Piece::Text(text)) => return Poll::Ready(Ok(text.clone())),
+            None => return Poll::Ready(Ok(Bytes::new())),
+        };
+        match &mut self.source {
+            Open::File(file) => file.poll_block(range, &mut self.spare, cx),
+            Open::Zip(zip) => zip.poll_block(range, &mut self.spare, cx),
+        }
+    }
+
+    fn given(&mut self, block: &Bytes) {
+        let count = block.len() as u64;
+        match self.pieces.front_mut() {
+            Some(Piece::Part(range)) => {
+                range.start += count;
+                self.spare.keep(block.clone());
+            }
+            _ => _ = self.pieces.pop_front(),
+        }
+        self.left_bytes -= count;
+        self.transfer.sent_bytes += count;
+        self.skip_empty();
+        if let (Open::Zip(zip), Some(Piece::Part(range))) = (&mut self.source, self.pieces.front()) {
+            zip.read_ahead(range.clone(), &mut self.spare);
+        }
+    }
+}
+
+impl hyper::body::Body for PiecesBody {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let this = &mut *self;
-        if this.left_bytes == 0 {
-            return Poll::Ready(None);
-        }
-        if let Poll::Ready(cause) = this.transfer.poll_cancelled(cx) {
-            return Poll::Ready(Some(Err(cause)));
-        }
-        let block = ready!(this.poll_block(cx));
-        match &block {
-            Ok(block) => {
-                let count = block.len() as u64;
-                this.left_bytes -= count;
-                this.transfer.sent_bytes += count;
-                if this.left_bytes > 0 {
-                    this.read_ahead();
-                } else {
-                    this.transfer.end(Finished::Whole);
+        while !this.pieces.is_empty() {
+            if let Poll::Ready(cause) = this.transfer.poll_cancelled(cx) {
+                return Poll::Ready(Some(Err(cause)));
+            }
+            match ready!(this.poll_block(cx)) {
+                Ok(block) if block.is_empty() => {}
+                Ok(block) => {
+                    this.given(&block);
+                    return Poll::Ready(Some(Ok(Frame::data(block))));
+                }
+                Err(cause) => {
+                    this.transfer.end(Finished::Broken);
+                    return Poll::Ready(Some(Err(cause)));
                 }
             }
-            Err(_) => this.transfer.end(Finished::Broken),
         }
-        Poll::Ready(Some(block.map(|block| Frame::data(Bytes::from(block)))))
+        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left_bytes == 0
+        self.pieces.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::http::{HeaderMap, HeaderName, header};
 
 /// More ranges than this are answered with the whole: no player asks for them, only attackers do.
-pub(super) const RANGES_MAX: usize = 16;
+pub const RANGES_MAX: usize = 16;
 /// Two ranges nearer than this are one, for a part's own header costs more than the gap.
 const GAP_BYTES: u64 = 80;
 /// The last second of the year 9999, beyond which HTTP has no date.
@@ -142,9 +142,9 @@ fn number(digits: &str) -> Option<u64> {
     plain.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// `etag` is the strong tag without its quotes.
-pub fn decide(conditions: &Conditions, etag: &str, modified_ms: i64, size_bytes: u64) -> Decision {
-    let modified = modified_time(modified_ms);
+/// `etag` is the strong tag without its quotes; without a time, conditions on it are as if they were not there.
+pub fn decide(conditions: &Conditions, etag: &str, modified_ms: Option<i64>, size_bytes: u64) -> Decision {
+    let modified = modified_ms.and_then(modified_time);
     match (&conditions.if_match, conditions.if_unmodified_since) {
         (Some(tags), _) if !tags.match_strongly(etag) => return Decision::PreconditionFailed,
         (None, Some(date)) if modified.is_some_and(|modified| modified > date) => return Decision::PreconditionFailed,
