@@ -174,6 +174,9 @@ struct GivenTerms {
     /// How many downloads there are in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     downloads: Option<i64>,
+    /// How many bytes leave per second at most, for all visitors together: 500K, 2M
+    #[arg(long, value_name = "RATE", value_parser = crate::work::pace::parse_rate)]
+    rate: Option<i64>,
     /// Make it a drop box: whoever has the link sends files into the folder, and sees nothing. `folders` puts each sender's
     /// files into a folder of their own, `read` shows what is there
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
@@ -204,6 +207,7 @@ impl GivenTerms {
             password,
             expires_s: self.expires,
             downloads: self.downloads,
+            rate_bytes_s: self.rate,
             drop: DropTerms {
                 drop: self.drop,
                 ask_name: self.ask_name,

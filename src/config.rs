@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::store::Database;
+use crate::work::pace;
 
 /// As given: on the command line or in the environment, and by the same names in the file.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Given {
     /// Minutes between rescans [default: 60]
     #[arg(long, env = "OPENSHELF_RESCAN_MINUTES", value_name = "N", global = true)]
     pub rescan_minutes: Option<u64>,
+    /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
+    #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
+    pub max_rate: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -63,6 +67,7 @@ pub struct Config {
     pub trusted_hosts: Vec<String>,
     pub token_login: Switch,
     pub rescan_minutes: u64,
+    pub max_rate_bytes_s: Option<i64>,
 }
 
 impl Config {
@@ -114,6 +119,11 @@ impl Given {
                 .collect(),
             token_login: self.token_login.or(from_file.token_login).unwrap_or(Switch::On),
             rescan_minutes: self.rescan_minutes.or(from_file.rescan_minutes).unwrap_or(60).max(1),
+            max_rate_bytes_s: self
+                .max_rate
+                .or(from_file.max_rate)
+                .map(|text| pace::parse_rate(&text).context("--max-rate"))
+                .transpose()?,
         })
     }
 }

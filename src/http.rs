@@ -7,11 +7,15 @@ pub mod address;
 pub mod deliver;
 pub mod digest;
 pub mod fields;
+mod receive;
 pub mod send;
 pub mod serve;
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -87,6 +91,9 @@ pub struct Call {
 pub const BODY_LIMIT_BYTES: usize = 10 * 1024 * 1024;
 /// And come within this time: whoever sends a byte now and then would hold a connection for ever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A body of which not a byte comes for so long breaks off: an upload is resumed, and does not hold a connection.
+const BODY_STALL: Duration = Duration::from_secs(60);
 
 impl Call {
     /// A value of the route's path.
@@ -250,8 +257,9 @@ async fn run(
     let origin = Origin::of(&app.config, *connection, &parts.headers);
     let address = origin.address;
     let path = params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let body = Body::new(receive::Unstalled::new(body, BODY_STALL));
     let call = Call { app, parts, body: Mutex::new(body), path, origin };
-    let answer = AssertUnwindSafe((route.handler)(call)).catch_unwind().await;
+    let answer = AssertUnwindSafe(ToTheEnd(Some((route.handler)(call)))).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| {
         tracing::error!(call = route.name, face = face.name, "handler panicked");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
@@ -269,6 +277,32 @@ async fn run(
         "answered"
     );
     response
+}
+
+/// The work for a request, which goes on without its client: one who hangs up in the middle would leave behind what was
+/// begun, such as a download that is leased and that nobody gives back.
+struct ToTheEnd(Option<BoxFuture<'static, Response>>);
+
+impl Future for ToTheEnd {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Response> {
+        let Some(mut work) = self.0.take() else { return Poll::Pending };
+        // Work that panics is not taken up again.
+        let response = work.as_mut().poll(cx);
+        if response.is_pending() {
+            self.0 = Some(work);
+        }
+        response
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        if let (Some(work), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 /// Browsers ask before they send a header of their own. `Authorization` must be named, `*` does not cover it.

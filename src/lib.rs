@@ -26,6 +26,7 @@ use anyhow::{Context, bail};
 use account::token::{Keys, random_base62};
 use config::Config;
 use store::Db;
+use work::pace::Pace;
 use work::scan::Scanner;
 use work::signin::HotCredentials;
 use work::tally::Tally;
@@ -39,6 +40,7 @@ pub struct App {
     pub scanner: Scanner,
     pub transfers: Transfers,
     pub tally: Tally,
+    pub pace: Pace,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
     nobody: String,
@@ -68,6 +70,7 @@ impl App {
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
         Ok(Arc::new(App {
+            pace: Pace::new(config.max_rate_bytes_s),
             config,
             db,
             keys,

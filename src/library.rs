@@ -5,6 +5,8 @@ pub mod names;
 pub mod scan;
 pub mod tags;
 
+pub use tags::Media;
+
 use crate::account::UserKey;
 
 macro_rules! keys {
@@ -104,14 +106,6 @@ pub struct Library {
 pub enum ItemKind {
     Folder,
     File,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Media {
-    None,
-    Audio,
-    Image,
-    Video,
 }
 
 /// A folder or file in a library.

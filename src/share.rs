@@ -107,6 +107,8 @@ pub struct Terms {
     pub view_limit: Option<i64>,
     pub download_limit: Option<i64>,
     pub downloads_allowed: bool,
+    /// Bytes per second, for all its visitors together.
+    pub rate_bytes_s: Option<i64>,
     pub mode: Mode,
     /// For the modes that take files.
     pub drop_box: DropBox,
@@ -128,6 +130,7 @@ impl Default for Terms {
             view_limit: None,
             download_limit: None,
             downloads_allowed: true,
+            rate_bytes_s: None,
             mode: Mode::Read,
             drop_box: DropBox::default(),
             audience: Audience::Anyone,
@@ -278,6 +281,7 @@ pub struct Wish {
     pub view_limit: Change<i64>,
     pub download_limit: Change<i64>,
     pub downloads_allowed: Option<bool>,
+    pub rate_bytes_s: Change<i64>,
     pub mode: Option<Mode>,
     pub drop_box: DropWish,
     pub audience: Option<Audience>,
@@ -294,6 +298,8 @@ const RESERVED: [&str; 16] = [
     "share", "shares", "zip",
 ];
 const LONGEST_TEXT_BYTES: usize = 64 * 1024;
+/// A slower share would be one that never ends.
+pub const LEAST_RATE_BYTES_S: i64 = 1000;
 const LONGEST_TITLE_CHARS: usize = 255;
 
 impl Wish {
@@ -329,6 +335,9 @@ impl Wish {
         if matches!(self.download_limit, Change::Set(n) if n < 1) {
             return Err(Error::invalid("downloads", "at least 1"));
         }
+        if matches!(self.rate_bytes_s, Change::Set(n) if n < LEAST_RATE_BYTES_S) {
+            return Err(Error::invalid("rate", format!("at least {LEAST_RATE_BYTES_S} bytes per second")));
+        }
         self.drop_box.check()?;
         let beyond_reading = |(_, bits): &(Subject, Bits)| bits.0 & !Bits::READ.0 != 0;
         if self.permissions.as_ref().is_some_and(|rows| rows.iter().any(beyond_reading)) {
@@ -356,6 +365,7 @@ impl Wish {
         self.expires_ms.apply(&mut terms.expires_ms);
         self.view_limit.apply(&mut terms.view_limit);
         self.download_limit.apply(&mut terms.download_limit);
+        self.rate_bytes_s.apply(&mut terms.rate_bytes_s);
         self.metadata.apply(&mut terms.metadata);
         terms.downloads_allowed = self.downloads_allowed.unwrap_or(terms.downloads_allowed);
         terms.mode = self.mode.unwrap_or(terms.mode);

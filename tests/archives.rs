@@ -108,6 +108,9 @@ impl Stage {
     }
 }
 
+/// What becomes of a file, and how.
+type Change<'a> = (&'a str, &'a dyn Fn(&PathBuf));
+
 fn zip(share: &str) -> String {
     format!("/s/{share}/-/zip")
 }
@@ -222,7 +225,7 @@ both_engines! {
         let touch = |path: &PathBuf| set_modified(path, 1_000_000_001);
         let grow = |path: &PathBuf| File::options().write(true).open(path).unwrap().set_len(LONG_BYTES + 1).unwrap();
         let remove = |path: &PathBuf| fs::remove_file(path).unwrap();
-        let changes: [(&str, &dyn Fn(&PathBuf)); 5] =
+        let changes: [Change; 5] =
             [("truncated", &truncate), ("replaced", &replace), ("touched", &touch), ("grown", &grow), ("removed", &remove)];
         for (what, change) in changes {
             for path in [&a, &b] {
@@ -268,6 +271,36 @@ both_engines! {
         }
     }
 
+    async fn whoever_is_known_resumes_under_the_same_download(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let share = stage.share("many", &[("download_limit", "1")]).await;
+        let (address, mut known) = (zip(&share), stage.guest("browser"));
+        known.visit(&share).await;
+        let whole = known.get(&address).await.whole().unwrap();
+        for place in [(0, 100), (100, whole.len()), (whole.len() - 7, whole.len())] {
+            assert!(part(&known, &address, place).await == whole[place.0..place.1]);
+        }
+        stage.downloads_settle_at(&share, 1).await;
+        assert_eq!(stage.guest("other").range(&address, "bytes=100-").await.status, StatusCode::NOT_FOUND);
+    }
+
+    async fn a_revoke_ends_the_search_for_checksums_too(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        // Nothing of it is known, and reading it all takes far longer than a revoke may.
+        fs::create_dir(stage.root.join("huge")).unwrap();
+        File::create(stage.root.join("huge/huge.bin")).unwrap().set_len(200 << 30).unwrap();
+        stage.server.scan(&stage.library);
+        let share = stage.share("huge", &[]).await;
+        let head = Answer::of(stage.guest("any").request(Method::HEAD, &zip(&share))).await;
+        let length: usize = head.header(header::CONTENT_LENGTH).parse().unwrap();
+        let last = stage.guest("any").request(Method::GET, &zip(&share)).header(header::RANGE, format!("bytes={}-", length - 200));
+        let answer = last.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
+        stage.owner.revoke(Desk::Page, &share).await;
+        assert!(answer.bytes().await.is_err(), "the end of an archive came although its share is gone");
+        stage.sums_settle_at(0).await;
+    }
+
     async fn looks_at_an_archive_spend_nothing(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let (share, empty) = (stage.share("many", &[("download_limit", "2")]).await, stage.root.join("empty"));
@@ -286,33 +319,6 @@ both_engines! {
             assert_eq!((archive.status, archive.body.len()), (StatusCode::OK, 22), "an archive of nothing costs nothing");
             stage.downloads_settle_at(&nothing, 0).await;
         }
-    }
-
-    async fn whoever_hangs_up_before_the_first_byte_spends_nothing(backend: Backend) {
-        let stage = Stage::set(&backend).await;
-        let share = stage.share("many", &[("download_limit", "1")]).await;
-        // Nobody can read rows, so what goes into the archive is not found yet.
-        let (opener, opened) = std::sync::mpsc::channel::<()>();
-        let opened = std::sync::Arc::new(std::sync::Mutex::new(opened));
-        let held: Vec<_> = (0..4).map(|_| {
-            let (db, opened) = (stage.server.app.db.clone(), opened.clone());
-            tokio::spawn(async move {
-                db.read(move |_| {
-                    let _ = opened.lock().unwrap().recv_timeout(PATIENCE);
-                    Ok(())
-                }).await
-            })
-        }).collect();
-        let request = stage.guest("leaves").request(Method::GET, &zip(&share));
-        let asked = tokio::spawn(async move { request.send().await.map(drop) });
-        stage.downloads_settle_at(&share, 1).await;
-        asked.abort();
-        stage.downloads_settle_at(&share, 0).await;
-        drop(opener);
-        for held in held {
-            held.await.unwrap().unwrap();
-        }
-        assert!(stage.guest("stays").get(&zip(&share)).await.whole().is_some());
     }
 
     async fn a_limit_holds_for_archives_under_a_hundred_guests(backend: Backend) {

@@ -20,7 +20,7 @@ use openshelf::library::{Item, Library, LibraryKind, Media};
 use openshelf::share::{Bits, Subject};
 use openshelf::store::accounts::{self, NewUser, StoredPassword};
 use openshelf::store::library::{NewLibrary, Totals};
-use openshelf::store::{Tx, library, rights};
+use openshelf::store::{Tx, library, rights, uploads};
 use openshelf::work::files::{self, Place};
 use openshelf::work::scan::scan;
 use openshelf::work::upload::{self, Begin, OnConflict, Progress};
@@ -222,6 +222,26 @@ fn is_full<T: std::fmt::Debug>(answer: Result<T>) {
 }
 
 both_engines! {
+    async fn a_user_has_so_many_uploads_under_way_and_no_more(backend: Backend) {
+        let house = House::new(&backend).await;
+        let first = upload::begin(&house.app, &house.user, begin(10)).await.unwrap();
+        let user = house.user.key;
+        let more = move |tx: &mut Tx| {
+            let begun = uploads::list(tx, user, openshelf::now_ms())?.remove(0);
+            (1..upload::MOST_OPEN).try_for_each(|number| {
+                let another = uploads::Session { id: format!("another{number}"), ..begun.clone() };
+                uploads::insert(tx, &another, openshelf::now_ms())
+            })
+        };
+        house.app.db.write(more).await.unwrap();
+        let one_more = upload::begin(&house.app, &house.user, begin(10)).await;
+        assert!(matches!(one_more, Err(Error::Forbidden(_))), "{one_more:?}");
+        let whole = upload::whole(&house.app, &house.user, begin(1), Body::from("a")).await;
+        assert!(matches!(whole, Err(Error::Forbidden(_))), "{whole:?}");
+        upload::cancel(&house.app, &house.user, &first.id).await.unwrap();
+        upload::begin(&house.app, &house.user, begin(10)).await.unwrap();
+    }
+
     async fn chunks_come_in_any_order_and_at_once(backend: Backend) {
         let house = House::new(&backend).await;
         let content: Vec<u8> = (0..100_003u32).map(|n| (n % 251) as u8).collect();

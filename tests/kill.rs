@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use openshelf::store::Database;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -19,16 +19,17 @@ use crate::strangers::text;
 
 const WRITERS: usize = 200;
 const DOWNLOAD_LIMIT: usize = 30;
+const HUGE_BYTES: u64 = 5_000_000_000;
 
 /// An installation that is started more than once.
-struct Installation<'a> {
+pub struct Installation<'a> {
     folder: TempDir,
-    fixture: Fixture,
+    pub fixture: Fixture,
     backend: &'a Backend,
 }
 
 impl<'a> Installation<'a> {
-    fn new(backend: &'a Backend) -> Installation<'a> {
+    pub fn new(backend: &'a Backend) -> Installation<'a> {
         let folder = TempDir::new().unwrap();
         let fixture = Fixture::build(folder.path());
         Installation { folder, fixture, backend }
@@ -52,7 +53,7 @@ impl<'a> Installation<'a> {
         self.folder.path().join("data")
     }
 
-    fn start(&self) -> Running {
+    pub fn start(&self) -> Running {
         let mut program = self.program();
         program.args(["serve", "--listen", "127.0.0.1:0"]).arg(&self.fixture.root);
         let mut process = program.stdout(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();
@@ -63,16 +64,16 @@ impl<'a> Installation<'a> {
     }
 
     /// Runs a command, which reaches the server that runs.
-    fn command(&self, args: &[&str], path: Option<&Path>) -> Output {
+    pub fn command(&self, args: &[&str], path: Option<&Path>) -> Output {
         let output = self.program().args(args).args(path).output().unwrap();
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
 }
 
-struct Running {
+pub struct Running {
     process: Child,
-    url: String,
+    pub url: String,
     client: Client,
 }
 
@@ -83,7 +84,11 @@ impl Running {
         self.process.wait().unwrap();
     }
 
-    fn remote(&self) -> Remote {
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub fn remote(&self) -> Remote {
         Remote { client: self.client.clone(), url: self.url.clone() }
     }
 }
@@ -96,7 +101,7 @@ impl Drop for Running {
 }
 
 /// The server as its users reach it.
-struct Remote {
+pub struct Remote {
     client: Client,
     url: String,
 }
@@ -110,8 +115,23 @@ impl Remote {
         Some(answer["subsonic-response"].clone())
     }
 
+    /// The cookie that a visit of the share leaves.
+    async fn visit(&self, share: &str) -> String {
+        let page = self.client.get(format!("{}/s/{share}", self.url)).send().await.unwrap();
+        let cookie = page.headers()["set-cookie"].to_str().unwrap();
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// Begins a download; the answer is there, and not its body.
+    async fn begin(&self, path: &str, cookie: &str, range: &str) -> Response {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let request = if cookie.is_empty() { request } else { request.header("cookie", cookie) };
+        let request = if range.is_empty() { request } else { request.header("range", range) };
+        request.send().await.unwrap()
+    }
+
     /// Status and whole body; `None` when the answer did not come whole.
-    async fn get(&self, path: &str) -> Option<(StatusCode, Vec<u8>)> {
+    pub async fn get(&self, path: &str) -> Option<(StatusCode, Vec<u8>)> {
         let answer = self.client.get(format!("{}{path}", self.url)).send().await.ok()?;
         Some((answer.status(), answer.bytes().await.ok()?.to_vec()))
     }
@@ -122,8 +142,12 @@ impl Remote {
         answer["shares"]["share"].as_array().cloned().unwrap_or_default()
     }
 
-    async fn song(&self) -> String {
-        let found = self.subsonic("search3", &[("query", "Opening")]).await.unwrap();
+    pub async fn song(&self) -> String {
+        self.song_called("Opening").await
+    }
+
+    pub async fn song_called(&self, title: &str) -> String {
+        let found = self.subsonic("search3", &[("query", title)]).await.unwrap();
         text(&found["searchResult3"]["song"][0]["id"])
     }
 }
@@ -299,5 +323,58 @@ both_engines! {
         let homes = walkdir::WalkDir::new(installation.data()).into_iter().map(Result::unwrap);
         let file = homes.into_iter().find(|entry| entry.file_name() == "killed.bin").expect("it is there");
         assert!(std::fs::read(file.path()).unwrap() == bytes, "byte by byte");
+    }
+
+    async fn a_kill_in_the_middle_of_downloads_neither_loses_nor_doubles_one(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let folder = installation.fixture.path("Huge");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::File::create(folder.join("huge.flac")).unwrap().set_len(HUGE_BYTES).unwrap();
+        let mut running = installation.start();
+        installation.command(&["scan"], None);
+        let song = running.remote().song_called("huge").await;
+        let made = installation.command(&["share", "--json", "--downloads", "3"], Some(&folder));
+        let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+        let share = text(&made["id"]);
+        let (file, zip) = (format!("/s/{share}/-/file/{song}?download=1"), format!("/s/{share}/-/zip"));
+
+        // One whole file, parts of one, and an archive.
+        let kinds = [(&file, "", 200), (&file, "bytes=0-1999999,4000000000-", 206), (&zip, "", 200)];
+        let mut guests = Vec::new();
+        for (address, range, status) in kinds {
+            let cookie = running.remote().visit(&share).await;
+            let mut answer = running.remote().begin(address, &cookie, range).await;
+            assert_eq!(answer.status(), status, "{address} {range}");
+            let mut came_bytes = 0;
+            while came_bytes < 1_000_000 {
+                came_bytes += answer.chunk().await.unwrap().expect("more").len();
+            }
+            guests.push((address, cookie, answer));
+        }
+        running.kill();
+        for (_, _, answer) in &mut guests {
+            while let Ok(Some(_)) = answer.chunk().await {}
+        }
+
+        let running = installation.start();
+        let counted = || {
+            let shown = installation.command(&["shares", "show", &share], None);
+            let shown = String::from_utf8(shown.stdout).unwrap();
+            shown.lines().find_map(|line| line.strip_prefix("Downloads")).unwrap().trim().to_owned()
+        };
+        assert_eq!(counted(), "3 of 3");
+        for address in [&file, &zip] {
+            let late = running.remote().begin(address, "", "").await;
+            assert_eq!(late.status(), StatusCode::NOT_FOUND, "one more of {address}");
+        }
+        // Each goes on with what it paid for, leaves in the middle of it, and comes back.
+        for _ in 0..2 {
+            for (address, cookie, _) in &guests {
+                let mut answer = running.remote().begin(address, cookie, "bytes=1000000-").await;
+                assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT, "{address}");
+                assert!(answer.chunk().await.unwrap().is_some());
+            }
+            assert_eq!(counted(), "3 of 3");
+        }
     }
 }

@@ -2,16 +2,22 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use openshelf::config::Given;
 use openshelf::library::Library;
+use openshelf::store::QUEUE_LENGTH;
 use reqwest::{Method, StatusCode, header};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::both_engines;
 use crate::engines::Backend;
-use crate::server::{ADMIN, Server};
+use crate::server::{ADMIN, PASSWORD, Server};
+use crate::store::{Gate, queued};
 use crate::strangers::{Answer, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, mycloud_content, text};
 use openshelf::share::visit::LEASE_MS;
 use openshelf::work::transfers;
@@ -34,6 +40,10 @@ struct Stage {
 
 impl Stage {
     async fn set(backend: &Backend) -> Stage {
+        Stage::set_with(backend, |_| ()).await
+    }
+
+    async fn set_with(backend: &Backend, settings: impl FnOnce(&mut Given)) -> Stage {
         let folder = TempDir::new().unwrap();
         let content: Vec<u8> = (0..500_000u32).map(|i| (i / 7) as u8).collect();
         let root = folder.path().join("root");
@@ -42,7 +52,7 @@ impl Stage {
         std::fs::create_dir(root.join("wide")).unwrap();
         File::create(root.join("wide/huge.bin")).unwrap().set_len(HUGE_BYTES).unwrap();
         std::fs::write(root.join("box/small.txt"), "a small one").unwrap();
-        let server = Server::start(backend);
+        let server = Server::start_with(backend, settings);
         let library = server.add_library("Shelf", &root);
         let owner = Owner::sign_in(&server, ADMIN).await;
         let shared = Shareable::of(&server, &library, "box").await;
@@ -310,5 +320,98 @@ both_engines! {
         stage.owner.downloads_settle_at(&share, 2).await;
         assert_eq!(stage.guest("third").get(&address).await.status, StatusCode::NOT_FOUND);
         assert!(stage.guest("third").download(Door::Bare, &share, &stage.large).await.is_none());
+    }
+
+    async fn a_limit_under_a_hundred_guests_holds_for_every_kind_of_transfer(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let file = format!("file/{}?download=1", stage.large.item_id);
+        let kinds = [
+            ("a file in two goes", file.as_str(), "bytes=0-99999"),
+            ("two parts of a file", &file, "bytes=0-99,300000-300099"),
+            ("an archive", "zip", "bytes=0-"),
+            ("an archive in two goes", "zip", "bytes=0-99999"),
+        ];
+        for (name, object, range) in kinds {
+            let share = stage.share(&[("download_limit", &LIMIT.to_string())]).await;
+            let tries = (0..GUESTS).map(|number| {
+                let (mut guest, share, address) = (stage.guest(&format!("guest {number}")), share.clone(), format!("/s/{share}/-/{object}"));
+                tokio::spawn(async move {
+                    guest.visit(&share).await;
+                    let first = guest.range(&address, range).await.status;
+                    let rest = guest.range(&address, "bytes=100000-").await.status;
+                    assert_eq!(first, rest, "who began may finish, and nobody else");
+                    first
+                })
+            });
+            let statuses: Vec<StatusCode> = join_all(tries).await.into_iter().map(Result::unwrap).collect();
+            let served = statuses.iter().filter(|status| **status == StatusCode::PARTIAL_CONTENT).count();
+            assert_eq!(served, LIMIT, "{name}: {statuses:?}");
+            stage.owner.downloads_settle_at(&share, LIMIT as i64).await;
+        }
+    }
+
+    async fn who_hangs_up_before_the_first_byte_spends_nothing(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        for object in [format!("file/{}?download=1", stage.large.item_id), "zip".to_owned()] {
+            let share = stage.share(&[("download_limit", "1")]).await;
+            let gate = Gate::close(&stage.server.app.db).await;
+            let address = stage.server.url.strip_prefix("http://").unwrap();
+            let mut line = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET /s/{share}/-/{object} HTTP/1.1\r\nHost: {address}\r\n\r\n");
+            line.write_all(request.as_bytes()).await.unwrap();
+            line.shutdown().await.unwrap();
+            // The server closes its side as soon as it has let the request go.
+            let mut answer = Vec::new();
+            let _ = line.read_to_end(&mut answer).await;
+            assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+            gate.open().await;
+
+            let until = Instant::now() + Duration::from_secs(20);
+            while stage.guest("next").download(Door::Page, &share, &stage.large).await.is_none() {
+                assert!(Instant::now() < until, "{object}: the download of nobody stays spent");
+            }
+            stage.owner.downloads_settle_at(&share, 1).await;
+        }
+    }
+
+    async fn a_capped_server_and_a_capped_share_hand_out_every_byte(backend: Backend) {
+        let stage = Stage::set_with(&backend, |given| given.max_rate = Some("20M".to_owned())).await;
+        let share = stage.share(&[("rate", "10M")]).await;
+        for door in DOORS {
+            let got = stage.guest("patient").download(door, &share, &stage.large).await;
+            assert!(got.as_ref() == Some(&stage.large.content), "{door:?}");
+        }
+        let parts = stage.guest("patient").range(&file(&share, &stage.large.item_id), "bytes=5-9,300000-").await;
+        assert_eq!(parts.status, StatusCode::PARTIAL_CONTENT);
+        assert!(contains(&parts.body, &stage.large.content[300_000..]));
+        let zip = stage.guest("patient").get(&format!("/s/{share}/-/zip")).await;
+        assert!(contains(&zip.body, &stage.large.content));
+    }
+
+    async fn full_queues_answer_503_and_when_to_try_again_at_every_door(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let share = stage.share(&[("download_limit", "100")]).await;
+        let guest = stage.guest("guest");
+        let token = guest.mycloud_token(&share).await.unwrap();
+        let subsonic = [("u", ADMIN), ("p", PASSWORD), ("v", "1.16.1"), ("c", "proof"), ("name", "a list"), ("f", "json")];
+        let uris = json!({"uris": [guest.drive_uri(&share, "large.bin")], "download": true});
+        let requests = [
+            ("page", guest.request(Method::GET, &file(&share, &stage.large.item_id))),
+            ("My Cloud Home", guest.request(Method::GET, &mycloud_content(&token, &stage.large.item_id))),
+            ("Cloudreve", guest.request(Method::POST, "/api/v4/file/url").json(&uris)),
+            ("OpenSubsonic", guest.request(Method::GET, "/rest/createPlaylist").query(&subsonic)),
+        ];
+        let db = &stage.server.app.db;
+        let gate = Gate::close(db).await;
+        let waiting: Vec<_> = (0..QUEUE_LENGTH).map_while(|_| queued(db, |_| Ok(())).ok()).collect();
+        for (door, request) in requests {
+            let answer = Answer::of(request).await;
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{door}: {}", answer.text());
+            assert_eq!(answer.header(header::RETRY_AFTER), "1", "{door}");
+        }
+        drop(waiting);
+        gate.open().await;
+        assert!(stage.guest("later").download(Door::Page, &share, &stage.large).await.is_some());
+        stage.owner.downloads_settle_at(&share, 1).await;
     }
 }

@@ -14,6 +14,7 @@ mod hostile;
 mod kill;
 mod limits;
 mod mycloud;
+mod pace;
 mod revoke;
 mod rights;
 mod scan;

@@ -201,6 +201,7 @@ impl<'a> Life<'a> {
             ("expires", "2199-01-31T18:00"),
             ("view_limit", "1000"),
             ("download_limit", &limit),
+            ("rate", "2M"),
             ("mode", mode),
             ("downloads", "allowed"),
         ];

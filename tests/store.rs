@@ -42,13 +42,14 @@ fn total(tx: &mut Tx) -> Result<i64, Error> {
 }
 
 /// Occupies the writer until `open` is called, so that what is written meanwhile queues up.
-struct Gate {
+/// Keeps the writer busy until it is opened.
+pub struct Gate {
     opener: mpsc::Sender<()>,
     held: tokio::task::JoinHandle<Result<(), Error>>,
 }
 
 impl Gate {
-    async fn close(db: &Db) -> Gate {
+    pub async fn close(db: &Db) -> Gate {
         let (opener, opened) = mpsc::channel::<()>();
         let (entered, inside) = tokio::sync::oneshot::channel();
         let db = db.clone();
@@ -63,14 +64,14 @@ impl Gate {
         Gate { opener, held }
     }
 
-    async fn open(self) {
+    pub async fn open(self) {
         self.opener.send(()).unwrap();
         self.held.await.unwrap().unwrap();
     }
 }
 
 /// A write that is in the queue when this returns; `Err` when its answer is already there.
-fn queued<'a, T: Send + 'static>(
+pub fn queued<'a, T: Send + 'static>(
     db: &'a Db,
     work: impl FnOnce(&mut Tx) -> Result<T, Error> + Send + 'static,
 ) -> Result<BoxFuture<'a, Result<T, Error>>, Result<T, Error>> {

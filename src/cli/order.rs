@@ -83,6 +83,7 @@ pub struct Terms {
     /// From now on.
     pub expires_s: Option<i64>,
     pub downloads: Option<i64>,
+    pub rate_bytes_s: Option<i64>,
     pub drop: DropTerms,
     pub clear: Vec<Clear>,
 }
@@ -114,6 +115,7 @@ pub enum Clear {
     Password,
     Expires,
     Downloads,
+    Rate,
     Slug,
     /// Takes no files any more
     Drop,
@@ -200,6 +202,7 @@ pub struct ShareLine {
     pub views: i64,
     pub downloads: i64,
     pub download_limit: Option<i64>,
+    pub rate_bytes_s: Option<i64>,
     pub created_ms: i64,
     /// What it takes, in words; none for a share that takes no files.
     pub takes: Option<String>,
@@ -322,6 +325,7 @@ impl Terms {
         Wish {
             expires_ms: change(self.expires_s.map(|s| now_ms().saturating_add(s.saturating_mul(1000))), Clear::Expires),
             download_limit: change(self.downloads, Clear::Downloads),
+            rate_bytes_s: change(self.rate_bytes_s, Clear::Rate),
             slug: match self.slug {
                 Some(slug) => Change::Set(slug),
                 None if self.clear.contains(&Clear::Slug) => Change::Clear,
@@ -507,6 +511,7 @@ async fn line(app: &App, share: Share, owner: String) -> Result<ShareLine> {
         views: share.views,
         downloads: share.downloads,
         download_limit: share.terms.download_limit,
+        rate_bytes_s: share.terms.rate_bytes_s,
         created_ms: share.created_ms,
     })
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::order::{LibraryLine, Reply, ShareLine, UserLine};
 use crate::now_ms;
+use crate::work::pace::rate_text;
 
 pub fn reply(base: &str, reply: &Reply) {
     match reply {
@@ -74,6 +75,7 @@ fn share(base: &str, share: &ShareLine) {
         ("Expires", share.expires_ms.map_or_else(none, time)),
         ("Views", share.views.to_string()),
         ("Downloads", downloads(share)),
+        ("Rate", share.rate_bytes_s.map_or_else(none, |rate| format!("{}/s", rate_text(rate)))),
         ("Takes", share.takes.clone().unwrap_or_else(none)),
     ];
     for (name, value) in rows {

@@ -26,13 +26,13 @@ mod shares;
 mod system;
 pub mod xml;
 
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 
 use crate::account::User;
 use crate::error::{Error, Result};
-use crate::http::{Access, BODY_LIMIT_BYTES, Call, Cors, Face, Route, log_internal};
+use crate::http::{Access, BODY_LIMIT_BYTES, Call, Cors, Face, Route, log_internal, put_header};
 use crate::library::LibraryKey;
 use crate::share::grant::Scope;
 use crate::share::visit::Visitor;
@@ -129,7 +129,13 @@ async fn answered(mut call: Call, name: &'static str, access: Access, handler: A
             if let Refusal::Error(error) = &refusal {
                 log_internal(name, error);
             }
-            envelope(&format, Err(&refusal.failure(&base)))
+            let mut response = envelope(&format, Err(&refusal.failure(&base)));
+            // The protocol has no code for it; proxies and libraries beneath the apps know the status.
+            if let Refusal::Error(Error::Busy) = refusal {
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                put_header(&mut response, header::RETRY_AFTER, "1");
+            }
+            response
         }
     }
 }

@@ -4,6 +4,7 @@ mod picture;
 mod zip;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::Method;
 use axum::response::Response;
@@ -19,8 +20,12 @@ use crate::library::Library;
 use crate::now_ms;
 use crate::share::ShareKey;
 use crate::share::grant::Grant;
-use crate::share::visit::Lease;
+use crate::share::visit::{LEASE_MS, Lease, network};
 use crate::store::shares::{self, LeaseEnd};
+
+/// A reader who takes nothing for so long is let go. As long as a lease lives: a paused player holds its connection, and
+/// whoever comes back later resumes the same download.
+const PATIENCE: Duration = Duration::from_millis(LEASE_MS as u64);
 
 /// The file of a grant: Range, conditions, HEAD and safe headers; ends within seconds when its share is revoked, and
 /// settles its lease.
@@ -30,7 +35,7 @@ pub async fn file(call: &Call, grant: Grant, disposition: Disposition) -> Result
     }
     let item = grant.item().clone();
     let leases: Vec<Lease> = grant.lease().filter(|_| grant.action().hands_out_originals()).into_iter().collect();
-    let transfer = transfer(call, grant.share().into_iter().collect(), leases.clone());
+    let transfer = transfer(call, grant.share().into_iter().collect(), grant.rate(), leases.clone());
     let (file, size_bytes, modified_ms) = match opened(grant).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -87,7 +92,12 @@ async fn settle(app: &Arc<App>, leases: impl IntoIterator<Item = Lease>, end: Le
 
 /// Registers a transfer and settles its leases when it ends. Made before anything is looked for on a disk: whoever hangs
 /// up meanwhile drops it, and what was leased is given back.
-fn transfer(call: &Call, shares: Vec<(ShareKey, i64)>, leases: Vec<Lease>) -> Transfer {
+fn transfer(
+    call: &Call,
+    shares: Vec<(ShareKey, i64)>,
+    rates: impl IntoIterator<Item = (ShareKey, i64)>,
+    leases: Vec<Lease>,
+) -> Transfer {
     let rows = leases.iter().filter_map(|lease| if let Lease::Row(key) = lease { Some(*key) } else { None });
     let (id, cancelled) = call.app.transfers.begin(shares, rows.collect());
     let app = Arc::clone(&call.app);
@@ -103,8 +113,9 @@ fn transfer(call: &Call, shares: Vec<(ShareKey, i64)>, leases: Vec<Lease>) -> Tr
             runtime.spawn(async move { settle(&app, leases, end).await });
         }
     });
+    let transfer = transfer.paced(call.app.pace.of(rates, &network(call.origin.address)));
     match call.parts.extensions.get::<super::send::HangUp>() {
-        Some(connection) => transfer.hanging_up(connection.clone()),
+        Some(connection) => transfer.hanging_up(connection.clone(), PATIENCE),
         None => transfer,
     }
 }

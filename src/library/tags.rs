@@ -1,6 +1,5 @@
 //! What an audio file says of itself: its tags and how it sounds, read by lofty, with what lofty gets wrong put right.
 
-use super::Media;
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
 use lofty::picture::{Picture, PictureType};
@@ -60,6 +59,15 @@ pub struct Credit {
     pub name: String,
     pub sort_name: String,
     pub musicbrainz_id: String,
+}
+
+/// What a file is, as far as its name tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Media {
+    None,
+    Audio,
+    Image,
+    Video,
 }
 
 /// What a file's name says it is.

@@ -99,6 +99,7 @@ pub struct Grant {
     placed: Placed,
     action: Action,
     share: Option<(ShareKey, i64)>,
+    rate_bytes_s: Option<i64>,
     lease: Option<Lease>,
     user: Option<(UserKey, i64)>,
 }
@@ -123,6 +124,11 @@ impl Grant {
     /// The share it came by, and the epoch at which it holds.
     pub fn share(&self) -> Option<(ShareKey, i64)> {
         self.share
+    }
+
+    /// The share it came by and how many bytes it hands out per second, if that has a limit.
+    pub fn rate(&self) -> Option<(ShareKey, i64)> {
+        self.share.map(|(share, _)| share).zip(self.rate_bytes_s)
     }
 
     /// The user it was given to, and the epoch at which it holds.
@@ -298,7 +304,7 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             if !rights.has(action.needs()) {
                 return Err(Error::Forbidden("you may only read this"));
             }
-            Ok(Grant { placed, action, share: None, lease: None, user })
+            Ok(Grant { placed, action, share: None, rate_bytes_s: None, lease: None, user })
         }
         Through::Share(facts) => {
             let sends = action == Action::Create && facts.share.terms.mode.takes_files();
@@ -314,14 +320,15 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             let share = Some((facts.share.key, facts.share.epoch));
             if sends {
                 return match placed.item.is_folder() && facts.owner_may(placed.item.library, Action::Create) {
-                    true => Ok(Grant { placed, action, share, lease: None, user }),
+                    true => Ok(Grant { placed, action, share, rate_bytes_s: None, lease: None, user }),
                     false => Err(Error::Forbidden("nothing can be sent there now")),
                 };
             }
+            let rate_bytes_s = facts.share.terms.rate_bytes_s;
             if admitted.is_owner {
                 return match action.needs().has(Bits::WRITE) || action == Action::Share {
                     true => Err(Error::Forbidden("change it where it lies, not by its share")),
-                    false => Ok(Grant { placed, action, share, lease: None, user }),
+                    false => Ok(Grant { placed, action, share, rate_bytes_s, lease: None, user }),
                 };
             }
             let terms = &facts.share.terms;
@@ -337,7 +344,7 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
                 Action::Play | Action::Download => {}
                 Action::Create | Action::Update | Action::Delete | Action::Share => return Err(ONLY_READ),
             }
-            Ok(Grant { placed, action, share, lease: facts.lease, user })
+            Ok(Grant { placed, action, share, rate_bytes_s, lease: facts.lease, user })
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject,
 const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
     CASE WHEN s.password_hash IS NULL THEN 0 ELSE 1 END, s.not_before_ms, s.expires_ms, s.view_limit, s.download_limit,
     s.downloads_allowed, s.mode, s.audience, s.show_readme, s.share_view, s.use_cache, s.metadata, s.views, s.downloads,
-    s.created_ms, s.modified_ms, s.visited_ms, s.epoch, s.revoked_ms";
+    s.created_ms, s.modified_ms, s.visited_ms, s.epoch, s.revoked_ms, s.rate_bytes_s";
 
 fn share(row: &Row) -> Result<Share> {
     Ok(Share {
@@ -40,6 +40,7 @@ fn share(row: &Row) -> Result<Share> {
             view_limit: row.get(12)?,
             download_limit: row.get(13)?,
             downloads_allowed: row.get(14)?,
+            rate_bytes_s: row.get(28)?,
             mode: match row.get::<String>(15)?.as_str() {
                 "listen" => Mode::Listen,
                 "drop" => Mode::Drop,
@@ -262,7 +263,7 @@ pub fn page_of_owner(
              ORDER BY {by} {way}, s.id {way} LIMIT $4"
         ),
         args![owner.0, value, key, limit],
-        |row| Ok((row.get::<i64>(28)?, share(row)?)),
+        |row| Ok((row.get::<i64>(29)?, share(row)?)),
     )?;
     let (values, shares): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     Ok(values.into_iter().zip(complete(tx, shares)?).collect())
@@ -292,8 +293,9 @@ pub fn insert(tx: &mut Tx, new: &NewShare) -> Result<ShareKey> {
     let key = tx.one(
         "INSERT INTO share (public_id, slug, auth_id, owner_id, door, two_step, title, description, password_hash,
             password_sealed, not_before_ms, expires_ms, view_limit, download_limit, downloads_allowed, mode, audience,
-            show_readme, share_view, use_cache, metadata, views, downloads, created_ms, modified_ms, epoch)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0, 0, $22, $22, 1)
+            show_readme, share_view, use_cache, metadata, rate_bytes_s, views, downloads, created_ms, modified_ms, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, 0, $23,
+            $23, 1)
          RETURNING id",
         args![
             new.id,
@@ -317,6 +319,7 @@ pub fn insert(tx: &mut Tx, new: &NewShare) -> Result<ShareKey> {
             t.share_view,
             t.use_cache,
             t.metadata.clone(),
+            t.rate_bytes_s,
             new.now_ms
         ],
         |row| Ok(ShareKey(row.get(0)?)),
@@ -379,7 +382,7 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
     tx.run(
         "UPDATE share SET slug = $2, title = $3, description = $4, not_before_ms = $5, expires_ms = $6, view_limit = $7,
             download_limit = $8, downloads_allowed = $9, mode = $10, audience = $11, show_readme = $12, share_view = $13,
-            use_cache = $14, metadata = $15, modified_ms = $16 WHERE id = $1",
+            use_cache = $14, metadata = $15, rate_bytes_s = $16, modified_ms = $17 WHERE id = $1",
         args![
             edited.key.0,
             edited.slug.clone(),
@@ -396,6 +399,7 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
             t.share_view,
             t.use_cache,
             t.metadata.clone(),
+            t.rate_bytes_s,
             now_ms
         ],
     )?;

@@ -111,6 +111,12 @@ pub fn list(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<Vec<Session>> {
     tx.all(&sql, args![user.0, now_ms], session_of)
 }
 
+/// How many a user has under way.
+pub fn count(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<usize> {
+    let sql = "SELECT COUNT(*) FROM upload WHERE account_id = $1 AND share_id IS NULL AND expires_ms > $2";
+    tx.one(sql, args![user.0, now_ms], |row| row.get(0))
+}
+
 /// What arrived, in order.
 pub fn ranges(tx: &mut Tx, id: &str) -> Result<Vec<Range<u64>>> {
     tx.all("SELECT position, size_bytes FROM upload_chunk WHERE upload_id = $1 ORDER BY position", args![id], range_of)

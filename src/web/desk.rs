@@ -23,7 +23,7 @@ use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{library, shares};
 use crate::work::files::{self, Place};
-use crate::work::{sharing, signin};
+use crate::work::{pace, sharing, signin};
 
 const GET: &[Method] = &[Method::GET, Method::HEAD];
 const POST: &[Method] = &[Method::POST];
@@ -330,6 +330,7 @@ fn blank() -> ShareFields {
         expires: String::new(),
         view_limit: String::new(),
         download_limit: String::new(),
+        rate: String::new(),
         mode: FormMode::Read,
         downloads_allowed: true,
         drop_box: DropFields::default(),
@@ -352,6 +353,7 @@ fn typed(fields: &Fields) -> ShareFields {
         expires: text("expires"),
         view_limit: text("view_limit"),
         download_limit: text("download_limit"),
+        rate: text("rate"),
         mode: form_mode(mode_in(fields)),
         downloads_allowed: fields.get("downloads") == Some("allowed"),
         drop_box: DropFields {
@@ -438,6 +440,7 @@ fn wish_of(fields: &Fields) -> Result<Wish> {
         },
         view_limit: number("view_limit")?,
         download_limit: number("download_limit")?,
+        rate_bytes_s: Change::or_clear(fields.get("rate").map(pace::parse_rate).transpose()?),
         mode: Some(mode_in(fields)),
         drop_box: if mode_in(fields).takes_files() { drop_wish(fields)? } else { DropWish::default() },
         downloads_allowed: Some(fields.get("downloads") == Some("allowed")),
@@ -562,6 +565,7 @@ fn fields_of(share: &Share) -> ShareFields {
         expires: terms.expires_ms.map(local_time).unwrap_or_default(),
         view_limit: number(terms.view_limit),
         download_limit: number(terms.download_limit),
+        rate: terms.rate_bytes_s.map(pace::rate_text).unwrap_or_default(),
         mode: form_mode(terms.mode),
         downloads_allowed: terms.downloads_allowed,
         drop_box: DropFields {

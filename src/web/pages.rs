@@ -617,9 +617,10 @@ impl FilesPage {
 /// The form of a new share (posts to `{base}/app/shares`) or of one that is there (`{base}/app/shares/{id}`).
 ///
 /// Fields: `item` (repeated, new only), `title`, `description`, `slug`, `password_is` (`keep`, `set`, `clear`), `password`,
-/// `expires` (`YYYY-MM-DDTHH:MM`, UTC, or empty), `view_limit`, `download_limit` (number or empty), `mode` (`read`, `listen`,
-/// `drop`, `read-drop`), `downloads` (`allowed`, or absent); of a drop box `ask_name`, `sender_folders` (`yes`, or absent),
-/// `max_file`, `max_total` (a size such as `2G`, or empty), `max_files` (number or empty), `types` (endings by comma).
+/// `expires` (`YYYY-MM-DDTHH:MM`, UTC, or empty), `view_limit`, `download_limit` (number or empty), `rate` (`2M` or
+/// empty), `mode` (`read`, `listen`, `drop`, `read-drop`), `downloads` (`allowed`, or absent); of a drop box `ask_name`,
+/// `sender_folders` (`yes`, or absent), `max_file`, `max_total` (a size such as `2G`, or empty), `max_files` (number or
+/// empty), `types` (endings by comma).
 #[derive(Debug, Clone, Template)]
 #[template(path = "share_form.html")]
 pub struct ShareFormPage {
@@ -645,6 +646,8 @@ pub struct ShareFields {
     pub expires: String,
     pub view_limit: String,
     pub download_limit: String,
+    /// Bytes per second.
+    pub rate: String,
     pub mode: FormMode,
     pub downloads_allowed: bool,
     pub drop_box: DropFields,
@@ -993,6 +996,7 @@ mod tests {
                 expires: local_time(1_796_306_700_000),
                 view_limit: "many".to_owned(),
                 download_limit: "5".to_owned(),
+                rate: "2M".to_owned(),
                 mode: FormMode::Listen,
                 downloads_allowed: false,
                 drop_box: DropFields { most_file: "many\"".to_owned(), ..DropFields::default() },
@@ -1006,7 +1010,7 @@ mod tests {
         assert!(page.contains("value=\"2026-12-03T14:05\""));
         assert!(page.contains("id=\"slug-problem\">Taken"));
         assert!(page.contains("value=\"set\" checked") && page.contains("value=\"Secret1\""));
-        assert!(page.contains("value=\"many\"") && page.contains("value=\"5\""));
+        assert!(page.contains("value=\"many\"") && page.contains("value=\"5\"") && page.contains("value=\"2M\""));
         assert!(page.contains("value=\"listen\" checked"));
     }
 

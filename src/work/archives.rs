@@ -18,6 +18,8 @@ pub const SEVERAL: &str = "files";
 /// Things for one archive that come by one right.
 pub struct Part {
     name: String,
+    /// How many were asked for; fewer may be there.
+    things: usize,
     tops: Vec<Item>,
     by: By,
     visitor: Visitor,
@@ -40,6 +42,14 @@ impl Part {
     pub fn share(&self) -> Option<(ShareKey, i64)> {
         match &self.by {
             By::Share(facts) => Some((facts.share.key, facts.share.epoch)),
+            By::Own(_) => None,
+        }
+    }
+
+    /// The share it comes by and how many bytes that hands out per second, if that has a limit.
+    pub fn rate(&self) -> Option<(ShareKey, i64)> {
+        match &self.by {
+            By::Share(facts) => Some(facts.share.key).zip(facts.share.terms.rate_bytes_s),
             By::Own(_) => None,
         }
     }
@@ -105,15 +115,24 @@ pub fn of_share(tx: &mut Tx, id: &str, visitor: &Visitor, ids: Option<&[String]>
             // Each is authorized when it is walked to.
             Contents::Set(tops) => {
                 let name = title.map_or_else(|| name_of_set(tx, &facts), Ok)?;
-                return Ok(Part { name, tops, by: By::Share(Box::new(facts)), visitor: visitor.clone(), action });
+                let things = facts.share.items.len();
+                return Ok(Part {
+                    name,
+                    things,
+                    tops,
+                    by: By::Share(Box::new(facts)),
+                    visitor: visitor.clone(),
+                    action,
+                });
             }
         },
     };
-    let mut tops = Vec::with_capacity(named.len());
+    let things = named.len();
+    let mut tops = Vec::with_capacity(things);
     for placed in named {
         tops.push(authorize(Through::Share(&facts), visitor, placed, action, now)?.item().clone());
     }
-    Ok(Part { name, tops, by: By::Share(Box::new(facts)), visitor: visitor.clone(), action })
+    Ok(Part { name, things, tops, by: By::Share(Box::new(facts)), visitor: visitor.clone(), action })
 }
 
 /// The user's own things by their own rights; of albums, artists and playlists the tracks that they may read.
@@ -134,7 +153,8 @@ pub fn of_user(tx: &mut Tx, user: &User, visitor: &Visitor, things: &[Shared]) -
         }
     }
     let name = name.unwrap_or_else(|| SEVERAL.to_owned());
-    Ok(Part { name, tops, by: By::Own(rights), visitor: visitor.clone(), action: Action::Download })
+    let things = things.len();
+    Ok(Part { name, things, tops, by: By::Own(rights), visitor: visitor.clone(), action: Action::Download })
 }
 
 /// Every file of these parts in order, under its path in the archive, authorized each. The names are not yet made safe.
@@ -145,7 +165,7 @@ pub fn files(tx: &mut Tx, parts: &[Part]) -> Result<Vec<(String, Grant)>> {
     let tops: Vec<(&Part, &Item)> =
         parts.iter().flat_map(|part| part.tops.iter().map(move |item| (part, item))).collect();
     let names = match tops.as_slice() {
-        [(_, folder)] if folder.is_folder() => vec![String::new()],
+        [(part, folder)] if part.things == 1 && folder.is_folder() => vec![String::new()],
         tops => unique_names(&tops.iter().map(|(_, item)| item.shown.as_str()).collect::<Vec<_>>()),
     };
     let mut files = Vec::new();

@@ -54,6 +54,8 @@ pub use twin::twin;
 const LASTS_MS: i64 = 24 * 60 * 60 * 1000;
 /// Held of one body in memory at most, but for the last piece that came.
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// Uploads of one user that are under way at once.
+pub const MOST_OPEN: usize = 1000;
 const MOST_BYTES: u64 = i64::MAX as u64;
 /// Uploads to one drop box that are under way at once, whoever sends them.
 const MOST_OPEN_OF_BOX: u64 = 1000;
@@ -225,6 +227,9 @@ fn session(
     begin: &Begin,
     replaces: Option<Item>,
 ) -> Result<(Session, Library)> {
+    if uploads::count(tx, user.key, now_ms())? >= MOST_OPEN {
+        return Err(Error::Forbidden("too many uploads are under way; finish or cancel some"));
+    }
     let session = blank(user, folder, begin, replaces.as_ref());
     check_room(tx, user, folder.library(), &session, begin.size_bytes.unwrap_or(0), replaces.as_ref())?;
     Ok((session, folder.library().clone()))

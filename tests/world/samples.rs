@@ -140,6 +140,7 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         ("expires", "2099-01-31T18:00"),
         ("view_limit", "9"),
         ("download_limit", "9"),
+        ("rate", "2M"),
         ("mode", "read"),
         ("downloads", "allowed"),
     ];

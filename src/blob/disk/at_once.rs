@@ -30,7 +30,7 @@ impl Root {
     pub fn open_with_stat<N: AsRef<[u8]>>(&self, path: &[N]) -> Result<(File, Stat)> {
         let file = self.open_file(path)?;
         let stat = Stat::of(&file)?;
-        let near = fstatfs(&self.folder).is_ok_and(|found| NEAR_KINDS.contains(&i64::from(found.f_type)));
+        let near = fstatfs(&self.folder).is_ok_and(|found| NEAR_KINDS.contains(&found.f_type));
         if near && let Some(device) = device_of(&self.folder) {
             let mut known = NEAR.write().unwrap_or_else(PoisonError::into_inner);
             known.get_or_insert_default().insert(device);

@@ -32,7 +32,8 @@ const READ_AHEAD_BYTES: u64 = 256 * 1024;
 pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
     let name = if let [part] = parts.as_slice() { part.name().to_owned() } else { archives::SEVERAL.to_owned() };
     let leases: Vec<_> = parts.iter().filter_map(Part::lease).collect();
-    let transfer = transfer(call, parts.iter().filter_map(Part::share).collect(), leases.clone());
+    let shares = parts.iter().filter_map(Part::share).collect();
+    let transfer = transfer(call, shares, parts.iter().filter_map(Part::rate), leases.clone());
     let found = async {
         let files = call.app.db.read(move |tx| archives::files(tx, &parts)).await?;
         on_disk(move || Archive::look(files)).await

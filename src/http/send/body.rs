@@ -9,7 +9,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
@@ -20,6 +22,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::Source;
 use crate::media::zip::Reader;
+use crate::work::pace::Turns;
 
 /// Large enough that system calls do not count, small enough that a thousand transfers fit into memory.
 pub(super) const BLOCK_BYTES: usize = 256 * 1024;
@@ -56,7 +59,11 @@ impl HangUp {
 pub struct Transfer {
     cancelled: Pin<Box<dyn Future<Output = ()> + Send>>,
     revoked: watch::Receiver<bool>,
+    connection: Option<(HangUp, Duration)>,
     hang_up: Option<AbortHandle>,
+    /// How often the connection asked for more.
+    asked: Arc<AtomicU64>,
+    turns: Option<Turns>,
     sent_bytes: u64,
     on_end: Option<Box<dyn FnOnce(u64, Finished) + Send>>,
 }
@@ -68,25 +75,54 @@ impl Transfer {
         Transfer {
             cancelled: Box::pin(turned_true(cancelled.clone())),
             revoked: cancelled,
+            connection: None,
             hang_up: None,
+            asked: Arc::default(),
+            turns: None,
             sent_bytes: 0,
             on_end: Some(Box::new(on_end)),
         }
     }
 
-    /// Closes the connection too when the transfer is cancelled. A body is not asked while its reader takes nothing, so
-    /// without this a stalled reader would keep what is already buffered. Needs a tokio runtime.
-    pub fn hanging_up(mut self, connection: HangUp) -> Transfer {
-        let revoked = turned_true(self.revoked.clone());
-        let waiting = tokio::spawn(async move {
-            revoked.await;
-            connection.ask();
-        });
-        self.hang_up = Some(waiting.abort_handle());
+    /// Closes the connection too when the transfer is cancelled, or its reader takes nothing for `patience`, at the latest
+    /// after twice that. A body is not asked while its reader takes nothing, so without this a stalled reader would keep
+    /// what is already buffered, its connection and its lease. Needs a tokio runtime.
+    pub fn hanging_up(mut self, connection: HangUp, patience: Duration) -> Transfer {
+        self.connection = Some((connection, patience));
         self
     }
 
+    /// Begins to look after the connection. A body of one block needs no such look: it is handed over in one go.
+    fn watch(&mut self) {
+        let Some((connection, patience)) = self.connection.take() else { return };
+        let revoked = turned_true(self.revoked.clone());
+        let stalled = no_longer_counts(Arc::clone(&self.asked), patience);
+        let waiting = tokio::spawn(async move {
+            tokio::select! {
+                () = revoked => {}
+                () = stalled => {}
+            }
+            connection.ask();
+        });
+        self.hang_up = Some(waiting.abort_handle());
+    }
+
+    /// Waits for its turns, where there are caps.
+    pub fn paced(mut self, turns: Option<Turns>) -> Transfer {
+        self.turns = turns;
+        self
+    }
+
+    /// How many of these bytes may be read and sent now.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, left_bytes: u64) -> Poll<u64> {
+        match &mut self.turns {
+            None => Poll::Ready(left_bytes),
+            Some(turns) => turns.poll(cx, self.sent_bytes, left_bytes),
+        }
+    }
+
     fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         ready!(self.cancelled.as_mut().poll(cx));
         self.end(Finished::Cancelled);
         Poll::Ready(io::Error::other("the transfer was cancelled"))
@@ -106,6 +142,19 @@ async fn turned_true(mut signal: watch::Receiver<bool>) {
     }
 }
 
+/// Ends once the count stays what it was from one look to the next.
+async fn no_longer_counts(count: Arc<AtomicU64>, between_looks: Duration) {
+    let mut before = None;
+    loop {
+        let now = count.load(Ordering::Relaxed);
+        if before == Some(now) {
+            return;
+        }
+        before = Some(now);
+        tokio::time::sleep(between_looks).await;
+    }
+}
+
 impl Drop for Transfer {
     fn drop(&mut self) {
         if let Some(waiting) = &self.hang_up {
@@ -118,8 +167,11 @@ impl Drop for Transfer {
 
 /// The ranges of `pieces` must lie inside the source. A source that meanwhile became another ends the body with an error,
 /// so that the connection breaks and nobody takes the part for the whole.
-pub(super) fn pieces_body(source: Source, pieces: VecDeque<Piece>, transfer: Transfer) -> Body {
-    let left_bytes = pieces.iter().map(Piece::bytes).sum();
+pub(super) fn pieces_body(source: Source, pieces: VecDeque<Piece>, mut transfer: Transfer) -> Body {
+    let left_bytes: u64 = pieces.iter().map(Piece::bytes).sum();
+    if left_bytes > BLOCK_BYTES as u64 {
+        transfer.watch();
+    }
     let source = match source {
         Source::File(file) => {
             if left_bytes > BLOCK_BYTES as u64 {
@@ -279,9 +331,9 @@ impl PiecesBody {
     }
 
     /// The next block of the piece in front. An empty one means "not yet": the same is to be asked again.
-    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    fn poll_block(&mut self, may_bytes: u64, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
         let range = match self.pieces.front() {
-            Some(Piece::Part(range)) => range.clone(),
+            Some(Piece::Part(range)) => range.start..range.end.min(range.start.saturating_add(may_bytes)),
             Some(Piece::Text(text)) => return Poll::Ready(Ok(text.clone())),
             None => return Poll::Ready(Ok(Bytes::new())),
         };
@@ -319,7 +371,8 @@ impl hyper::body::Body for PiecesBody {
             if let Poll::Ready(cause) = this.transfer.poll_cancelled(cx) {
                 return Poll::Ready(Some(Err(cause)));
             }
-            match ready!(this.poll_block(cx)) {
+            let may_bytes = ready!(this.transfer.poll_turn(cx, this.left_bytes.min(BLOCK_BYTES as u64)));
+            match ready!(this.poll_block(may_bytes, cx)) {
                 Ok(block) if block.is_empty() => {}
                 Ok(block) => {
                     this.given(&block);

@@ -341,11 +341,35 @@ async fn a_cancelled_transfer_ends_with_an_error_and_a_dropped_one_is_reported()
 }
 
 #[tokio::test]
+async fn a_reader_who_takes_nothing_for_long_is_let_go_and_one_who_takes_is_not() {
+    let connection = HangUp::default();
+    let (transfer, seen) = watched();
+    let transfer = transfer.hanging_up(connection.clone(), Duration::from_millis(1));
+    connection.asked().await;
+    drop(transfer);
+    assert_eq!(seen.ended.recv().unwrap(), (0, Finished::Broken));
+
+    let connection = HangUp::default();
+    let (transfer, seen) = watched();
+    let bytes = bytes_of(4 * BLOCK_BYTES);
+    let transfer = transfer.hanging_up(connection.clone(), Duration::from_secs(3600));
+    let body = file_body(file_of(&bytes), 0..bytes.len() as u64, transfer);
+    tokio::select! {
+        read = body.collect() => assert!(read.unwrap().to_bytes() == bytes),
+        () = connection.asked() => panic!("let go in the middle"),
+    }
+    assert_eq!(seen.ended.recv().unwrap(), (bytes.len() as u64, Finished::Whole));
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_is_cut_off_when_its_transfer_is_cancelled() {
     let bytes = bytes_of(4 * 1024 * 1024);
     let (transfer, seen) = watched();
     let connection = HangUp::default();
-    let prepared = std::sync::Mutex::new(Some((content(&bytes), transfer.hanging_up(connection.clone()))));
+    let prepared = std::sync::Mutex::new(Some((
+        content(&bytes),
+        transfer.hanging_up(connection.clone(), Duration::from_secs(3600)),
+    )));
     // Both ends live on this one thread, so after some turns the server has written all that the pipe takes.
     let (mut client, stream) = tokio::io::duplex(64 * 1024);
     let server = tokio::spawn(async move {

@@ -89,6 +89,10 @@ pub fn unique_names<N: AsRef<str>>(names: &[N]) -> Vec<String> {
 
 /// Upper case first, since one letter may have several lower ones (ς and σ) or grow (ß).
 fn folded(name: &str) -> String {
+    // Comes to the same, and of many names most are plain.
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     name.nfc().collect::<String>().to_uppercase().to_lowercase().nfc().collect()
 }
 
