@@ -18,9 +18,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Given};
+use crate::share::drop_box::{bytes_in, types_in};
 use crate::work::sharing::DefaultTerms;
 use control::Server;
-use order::{Clear, DiskPath, Order, Password, Progress, Terms};
+use order::{Clear, DiskPath, Drop, DropTerms, Order, Password, Progress, Terms};
 use share::Form;
 
 /// Shares your folders, files and music by link, and answers in the APIs your apps already speak.
@@ -89,7 +90,7 @@ enum SharesCommand {
     Edit {
         id: String,
         #[command(flatten)]
-        terms: GivenTerms,
+        terms: Box<GivenTerms>,
         /// Take terms away, by comma
         #[arg(long, value_name = "TERMS", value_delimiter = ',')]
         clear: Vec<Clear>,
@@ -176,6 +177,25 @@ struct GivenTerms {
     /// How many bytes leave per second at most, for all visitors together: 500K, 2M
     #[arg(long, value_name = "RATE", value_parser = crate::work::pace::parse_rate)]
     rate: Option<i64>,
+    /// Make it a drop box: whoever has the link sends files into the folder, and sees nothing. `folders` puts each sender's
+    /// files into a folder of their own, `read` shows what is there
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
+    drop: Option<Vec<Drop>>,
+    /// Of a drop box: ask senders for their name
+    #[arg(long)]
+    ask_name: bool,
+    /// Of a drop box: how large one file may be, such as 2G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_file: Option<u64>,
+    /// Of a drop box: how much all files may be together
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_total: Option<u64>,
+    /// Of a drop box: how many files there may be
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_files: Option<u64>,
+    /// Of a drop box: endings of names by comma, such as jpg,png
+    #[arg(long, value_name = "TYPES")]
+    types: Option<String>,
 }
 
 impl GivenTerms {
@@ -188,9 +208,21 @@ impl GivenTerms {
             expires_s: self.expires,
             downloads: self.downloads,
             rate_bytes_s: self.rate,
+            drop: DropTerms {
+                drop: self.drop,
+                ask_name: self.ask_name,
+                max_file: self.max_file,
+                max_total: self.max_total,
+                max_files: self.max_files,
+                types: self.types.as_deref().map(types_in),
+            },
             clear,
         }
     }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    bytes_in(text).filter(|bytes| *bytes > 0).ok_or_else(|| "a size, such as 500M or 2G".to_owned())
 }
 
 /// A number and a unit: `90s 15m 2h 7d 4w`.

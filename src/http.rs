@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod deliver;
+pub mod digest;
 pub mod fields;
 mod receive;
 pub mod send;
@@ -210,6 +211,8 @@ pub fn faces() -> Vec<&'static Face> {
         &crate::dialect::mycloud::FACE,
         &crate::web::VISIT,
         &crate::web::DESK,
+        &crate::web::VISIT_UPLOADS,
+        &crate::web::DESK_UPLOADS,
     ]
 }
 

@@ -1,11 +1,13 @@
 //! A share: what is shared, by whom, on which terms. One object, whichever door made it.
 
+pub mod drop_box;
 pub mod grant;
 pub mod visit;
 
 use crate::account::{GroupKey, Profile, UserKey};
 use crate::error::{Error, Result};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
+use drop_box::{DropBox, DropWish};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShareKey(pub i64);
@@ -35,6 +37,17 @@ pub enum Mode {
     Read,
     /// Music plays; nothing is offered for download.
     Listen,
+    /// Takes files and shows nothing, at no door.
+    Drop,
+    /// Takes files, and may be read.
+    ReadDrop,
+}
+
+impl Mode {
+    /// Whether guests may send files.
+    pub fn takes_files(self) -> bool {
+        matches!(self, Mode::Drop | Mode::ReadDrop)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +110,8 @@ pub struct Terms {
     /// Bytes per second, for all its visitors together.
     pub rate_bytes_s: Option<i64>,
     pub mode: Mode,
+    /// For the modes that take files.
+    pub drop_box: DropBox,
     pub audience: Audience,
     pub permissions: Vec<(Subject, Bits)>,
     pub show_readme: bool,
@@ -117,6 +132,7 @@ impl Default for Terms {
             downloads_allowed: true,
             rate_bytes_s: None,
             mode: Mode::Read,
+            drop_box: DropBox::default(),
             audience: Audience::Anyone,
             permissions: Vec::new(),
             show_readme: false,
@@ -213,7 +229,8 @@ impl Share {
             Profile::Public => !self.terms.has_password,
             Profile::All => true,
         };
-        is_in_profile && is_for_anyone && !self.two_step && self.state(now_ms) == State::Active
+        let shows_something = self.terms.mode != Mode::Drop;
+        is_in_profile && is_for_anyone && shows_something && !self.two_step && self.state(now_ms) == State::Active
     }
 
     /// Whether views or downloads can run out, so that it matters who came before.
@@ -266,6 +283,7 @@ pub struct Wish {
     pub downloads_allowed: Option<bool>,
     pub rate_bytes_s: Change<i64>,
     pub mode: Option<Mode>,
+    pub drop_box: DropWish,
     pub audience: Option<Audience>,
     pub permissions: Option<Vec<(Subject, Bits)>>,
     pub show_readme: Option<bool>,
@@ -320,6 +338,7 @@ impl Wish {
         if matches!(self.rate_bytes_s, Change::Set(n) if n < LEAST_RATE_BYTES_S) {
             return Err(Error::invalid("rate", format!("at least {LEAST_RATE_BYTES_S} bytes per second")));
         }
+        self.drop_box.check()?;
         let beyond_reading = |(_, bits): &(Subject, Bits)| bits.0 & !Bits::READ.0 != 0;
         if self.permissions.as_ref().is_some_and(|rows| rows.iter().any(beyond_reading)) {
             return Err(Error::invalid("permissions", "a share gives no more than reading"));
@@ -350,6 +369,7 @@ impl Wish {
         self.metadata.apply(&mut terms.metadata);
         terms.downloads_allowed = self.downloads_allowed.unwrap_or(terms.downloads_allowed);
         terms.mode = self.mode.unwrap_or(terms.mode);
+        self.drop_box.apply(&mut terms.drop_box);
         terms.audience = self.audience.unwrap_or(terms.audience);
         terms.show_readme = self.show_readme.unwrap_or(terms.show_readme);
         terms.share_view = self.share_view.unwrap_or(terms.share_view);

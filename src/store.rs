@@ -23,6 +23,8 @@ use crate::error::Error;
 pub mod accounts;
 pub mod backup;
 pub mod checksums;
+pub mod contents;
+pub mod drop_boxes;
 pub mod files;
 pub mod library;
 pub mod links;

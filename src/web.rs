@@ -7,6 +7,7 @@
 pub mod assets;
 pub mod desk;
 pub mod pages;
+pub mod uploads;
 pub mod visit;
 
 use askama::Template;
@@ -25,6 +26,8 @@ pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; 
 
 pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors::SameOrigin };
 pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
+pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
+pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
 
 /// A page, with the headers that keep it to its reader: no cache keeps it, no other site learns its address.
 pub fn page(status: StatusCode, view: &impl Template) -> Response {
@@ -63,9 +66,41 @@ pub fn lead_to(address: &str) -> Response {
 /// What happened, as a page. Whatever is not there for the visitor is the same page, byte by byte.
 pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
     crate::http::log_internal(call_name, error);
-    let (status, title, advice) = match error {
+    let (status, title, advice) = explain(error);
+    if status == StatusCode::NOT_FOUND {
+        return page(status, &GonePage { base: base.to_owned() });
+    }
+    let view = ErrorPage { base: base.to_owned(), status: status.as_u16(), title: title.to_owned(), advice };
+    let mut response = page(status, &view);
+    retry_later(&mut response, error);
+    response
+}
+
+/// The same for a script: `{"error": …}`.
+pub fn error_json(call_name: &str, error: &Error) -> Response {
+    crate::http::log_internal(call_name, error);
+    let (status, _, advice) = explain(error);
+    // Words for people, who know no parameters.
+    let advice = if let Error::Invalid { why, .. } = error { why.clone() } else { advice };
+    let mut response = json(status, &serde_json::json!({ "error": advice }));
+    retry_later(&mut response, error);
+    response
+}
+
+/// An answer to a script of ours.
+pub fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    put_header(&mut response, header::CONTENT_TYPE, "application/json");
+    put_header(&mut response, header::CACHE_CONTROL, "private, no-store");
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Status, what happened in a few words, and what can be done about it.
+fn explain(error: &Error) -> (StatusCode, &'static str, String) {
+    match error {
         Error::NotFound(_) | Error::ShareLocked => {
-            return page(StatusCode::NOT_FOUND, &GonePage { base: base.to_owned() });
+            (StatusCode::NOT_FOUND, "Not here", String::from("There is nothing at this address."))
         }
         Error::Missing(_) | Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "That did not work", error.to_string()),
         Error::SignInNeeded | Error::WrongCredentials => {
@@ -85,17 +120,15 @@ pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
             "Something went wrong",
             String::from("It has been noted. Try again later."),
         ),
-    };
-    let view = ErrorPage { base: base.to_owned(), status: status.as_u16(), title: title.to_owned(), advice };
-    let mut response = page(status, &view);
+    }
+}
+
+fn retry_later(response: &mut Response, error: &Error) {
     match error {
-        Error::Busy => put_header(&mut response, header::RETRY_AFTER, "1"),
-        Error::Throttled { retry_after_s } => {
-            put_header(&mut response, header::RETRY_AFTER, &retry_after_s.to_string())
-        }
+        Error::Busy => put_header(response, header::RETRY_AFTER, "1"),
+        Error::Throttled { retry_after_s } => put_header(response, header::RETRY_AFTER, &retry_after_s.to_string()),
         _ => {}
     }
-    response
 }
 
 /// Refuses a form that another site's page posts. Browsers say so in Sec-Fetch-Site or, where the connection is not

@@ -1,6 +1,7 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
 pub mod archives;
+pub mod drop_box;
 pub mod files;
 pub mod libraries;
 pub mod look;

@@ -169,6 +169,7 @@ fn begin(size_bytes: usize) -> Begin {
         chunk_bytes: 4,
         modified_ms: None,
         on_conflict: OnConflict::Refuse,
+        sha256: None,
     }
 }
 
@@ -276,7 +277,7 @@ both_engines! {
         house.app = open(&backend, &house.path("data")).await;
         upload::sweep_at_start(&house.app).await.unwrap();
         let (user, wanted) = (house.user.clone(), id.to_owned());
-        let again = house.read(move |tx| upload::by_id(tx, &user, &wanted)).await.unwrap();
+        let (again, _) = house.read(move |tx| upload::by_id(tx, &user, &wanted)).await.unwrap();
         assert_eq!((again.received_bytes, again.size_bytes, again.chunk_bytes), (2, Some(10), 4));
         let sent = upload::write_chunk(&house.app, &house.user, id, 0, Body::from("0123"), None).await.unwrap();
         assert_eq!(received(sent), 6);
@@ -316,7 +317,7 @@ both_engines! {
         is_invalid(send(0, broken("xy"), None).await, "body");
         is_invalid(send(0, broken("xyzu"), None).await, "body");
         let (user, id) = (house.user.clone(), open.id.clone());
-        let still = house.read(move |tx| upload::by_id(tx, &user, &id)).await.unwrap();
+        let (still, _) = house.read(move |tx| upload::by_id(tx, &user, &id)).await.unwrap();
         assert_eq!(still.received_bytes, 4);
         // What was acknowledged stays, whatever comes in its place later.
         assert_eq!(received(send(1, Body::from("XXXX"), None).await.unwrap()), 4);
@@ -344,6 +345,20 @@ both_engines! {
         let item = upload::finish(&house.app, &house.user, &open.id).await.unwrap();
         assert_eq!(item.size_bytes, 23);
         assert_eq!(fs::read(house.path("user/file.bin")).unwrap(), b"hello world, and so far");
+        is_missing(upload::finish(&house.app, &house.user, &open.id).await, Thing::Upload);
+    }
+
+    async fn a_stop_between_the_name_and_the_rows_loses_nothing(backend: Backend) {
+        let house = House::new(&backend).await;
+        let open = upload::begin(&house.app, &house.user, unsized_begin()).await.unwrap();
+        upload::write_at(&house.app, &house.user, &open.id, 0, Body::from("whole")).await.unwrap();
+        let hidden = fs::read_dir(house.path("user/.openshelf")).unwrap().map(|entry| entry.unwrap().path());
+        let temporary = hidden.into_iter().find(|path| path.is_file()).unwrap();
+        fs::rename(temporary, house.path("user/file (2).bin")).unwrap();
+        let item = upload::finish(&house.app, &house.user, &open.id).await.unwrap();
+        assert_eq!(item.shown, "file (2).bin", "as it was called before the machine stopped");
+        assert_eq!(fs::read(house.path("user/file (2).bin")).unwrap(), b"whole");
+        house.assert_rows_are_the_disk().await;
         is_missing(upload::finish(&house.app, &house.user, &open.id).await, Thing::Upload);
     }
 
@@ -375,7 +390,8 @@ both_engines! {
         is_invalid(upload::whole(&house.app, &house.user, begin(5), Body::from("123456")).await, "chunk length");
         is_invalid(upload::whole(&house.app, &house.user, begin(5), broken("12345")).await, "body");
         assert_eq!(house.temporaries(), 0);
-        assert_eq!(fs::read_dir(house.path("user")).unwrap().count(), 1, "the hidden folder alone");
+        let left = fs::read_dir(house.path("user")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(left.into_iter().all(|name| name == ".openshelf"), "nothing but the hidden folder");
         assert_eq!(house.names("").await, ["band", "music"]);
     }
 

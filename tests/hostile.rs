@@ -213,6 +213,9 @@ fn outcome(face: &Face, route: &Route, answer: &Answer) -> Result<Outcome, Strin
         "cloudreve" => cloudreve(answer, &text, bytes, route),
         "mycloud" => my_cloud_home(answer, &text),
         _ => match answer.status {
+            // Uploads answer scripts.
+            200 if text.starts_with('{') => Ok(Outcome::Done),
+            _ if text.starts_with(r#"{"error":"#) => Ok(Outcome::Refused),
             // A form comes back with what is wrong in it; a new key is shown at once, and only then.
             200 if route.methods[0] == "POST" && route.name != "makeKey" => Ok(Outcome::Refused),
             200..=399 => Ok(Outcome::Done),

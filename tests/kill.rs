@@ -317,6 +317,63 @@ both_engines! {
         }
     }
 
+    async fn a_kill_in_the_middle_of_an_upload_loses_no_acknowledged_part(backend: Backend) {
+        const PART_BYTES: usize = 100_000;
+        const PARTS: usize = 200;
+        let installation = Installation::new(&backend);
+        let mut running = installation.start();
+        let cookie = crate::uploads::sign_in(&running.url, ADMIN).await;
+        let bytes: Vec<u8> = (0..PARTS * PART_BYTES).map(|at| (at / 7 % 251) as u8).collect();
+        let ask = |running: &Running, method: &str, path: String| {
+            let request = running.client.request(method.parse().unwrap(), format!("{}{path}", running.url));
+            request.header("cookie", &cookie)
+        };
+        let about = serde_json::json!({"name": "killed.bin", "size": bytes.len()});
+        let begun = ask(&running, "POST", "/app/uploads".to_owned()).json(&about).send().await.unwrap();
+        let id = text(&begun.json::<Value>().await.unwrap()["id"]);
+        let (told, mut hear) = mpsc::channel(PARTS);
+        for worker in 0..4 {
+            let put = |at: usize| {
+                let part = bytes[at..at + PART_BYTES].to_vec();
+                (at, ask(&running, "PUT", format!("/app/uploads/{id}/{at}")).body(part))
+            };
+            let parts: Vec<_> = (worker..PARTS).step_by(4).map(|part| put(part * PART_BYTES)).collect();
+            let told = told.clone();
+            tokio::spawn(async move {
+                for (at, put) in parts {
+                    match put.send().await {
+                        Ok(answer) if answer.status() == StatusCode::OK => told.send(at as u64).await.unwrap(),
+                        _ => return,
+                    }
+                }
+            });
+        }
+        drop(told);
+        let mut acknowledged = Vec::new();
+        while let Some(at) = hear.recv().await {
+            acknowledged.push(at);
+            if acknowledged.len() == PARTS / 4 {
+                running.kill();
+            }
+        }
+        assert!((PARTS / 4..PARTS).contains(&acknowledged.len()), "killed in the middle");
+        let running = installation.start();
+        let state = ask(&running, "GET", format!("/app/uploads/{id}")).send().await.unwrap().json::<Value>().await.unwrap();
+        let missing: Vec<(u64, u64)> = serde_json::from_value(state["missing"].clone()).unwrap();
+        let is_missing = |at: &u64| missing.iter().any(|(start, end)| start < &(at + PART_BYTES as u64) && at < end);
+        assert!(!acknowledged.iter().any(is_missing), "{missing:?}");
+        let mut last = Value::Null;
+        for (start, end) in missing {
+            let part = bytes[start as usize..end as usize].to_vec();
+            let put = ask(&running, "PUT", format!("/app/uploads/{id}/{start}")).body(part).send().await.unwrap();
+            last = put.json().await.unwrap();
+        }
+        assert_eq!(last["done"], true, "{last}");
+        let homes = walkdir::WalkDir::new(installation.data()).into_iter().map(Result::unwrap);
+        let file = homes.into_iter().find(|entry| entry.file_name() == "killed.bin").expect("it is there");
+        assert!(std::fs::read(file.path()).unwrap() == bytes, "byte by byte");
+    }
+
     async fn a_kill_in_the_middle_of_downloads_neither_loses_nor_doubles_one(backend: Backend) {
         let installation = Installation::new(&backend);
         let folder = installation.fixture.path("Huge");

@@ -18,7 +18,7 @@ use md5::{Digest, Md5};
 use openshelf::account::User;
 use openshelf::account::token::{Keys, Purpose, random_base62, random_bytes};
 use openshelf::library::Item;
-use openshelf::share::{Audience, Change, Door, Share, Shared, Wish};
+use openshelf::share::{Audience, Change, Door, Mode, Share, Shared, Wish};
 use openshelf::store::{Tx, library};
 use openshelf::work::{sharing, signin};
 use openshelf::{args, now_ms};
@@ -356,6 +356,14 @@ impl World {
         let allowed = vec![self.things.folder.clone(), two_step.auth_id];
         let two_step = Target { name: "not granted yet", share: two_step.id, allowed, ..Target::default() };
         self.targets.extend([locked, listed, two_step, unknown]);
+
+        // It takes files from whoever comes, tells its title, and shows nothing of what is in it.
+        let drop_box = Wish { mode: Some(Mode::Drop), ..Wish::default() };
+        let mut drop_box = self.private("a drop box", drop_box).await;
+        let id = drop_box.share.clone();
+        let made = self.server.app.db.read(move |tx| openshelf::store::shares::by_id(tx, &id)).await.unwrap().unwrap();
+        drop_box.allowed = vec![made.title, made.description];
+        self.targets.push(drop_box);
 
         let own = self.private("Ann's own", with_password(&password)).await;
         let id = own.share.clone();

@@ -11,7 +11,8 @@ use crate::account::token::random_base62;
 use crate::account::{Role, User, UserState};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
-use crate::share::{Change, Door, Share, Shared, Wish};
+use crate::share::drop_box::{DropWish, written_bytes};
+use crate::share::{self, Change, Door, Mode, Share, Shared, Wish};
 use crate::store::library::Access;
 use crate::store::{Tx, accounts, library as library_rows, shares};
 use crate::work::sharing::DefaultTerms;
@@ -83,7 +84,29 @@ pub struct Terms {
     pub expires_s: Option<i64>,
     pub downloads: Option<i64>,
     pub rate_bytes_s: Option<i64>,
+    pub drop: DropTerms,
     pub clear: Vec<Clear>,
+}
+
+/// What the command line can say of a drop box.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct DropTerms {
+    /// Makes it one, in these ways.
+    pub drop: Option<Vec<Drop>>,
+    pub ask_name: bool,
+    pub max_file: Option<u64>,
+    pub max_total: Option<u64>,
+    pub max_files: Option<u64>,
+    pub types: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Drop {
+    /// Each sender's files into a folder of their own
+    Folders,
+    /// Visitors also see what is there
+    Read,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -94,6 +117,13 @@ pub enum Clear {
     Downloads,
     Rate,
     Slug,
+    /// Takes no files any more
+    Drop,
+    AskName,
+    MaxFile,
+    MaxTotal,
+    MaxFiles,
+    Types,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,6 +204,8 @@ pub struct ShareLine {
     pub download_limit: Option<i64>,
     pub rate_bytes_s: Option<i64>,
     pub created_ms: i64,
+    /// What it takes, in words; none for a share that takes no files.
+    pub takes: Option<String>,
 }
 
 impl std::fmt::Debug for ShareLine {
@@ -304,10 +336,56 @@ impl Terms {
                 None if self.clear.contains(&Clear::Password) => Change::Clear,
                 None => Change::Keep,
             },
+            mode: self.drop.mode(&self.clear),
+            drop_box: self.drop.wish(&self.clear),
             title: self.title,
             ..Wish::default()
         }
     }
+}
+
+impl DropTerms {
+    fn mode(&self, clear: &[Clear]) -> Option<Mode> {
+        match &self.drop {
+            Some(ways) if ways.contains(&Drop::Read) => Some(Mode::ReadDrop),
+            Some(_) => Some(Mode::Drop),
+            None => clear.contains(&Clear::Drop).then_some(Mode::Read),
+        }
+    }
+
+    fn wish(self, clear: &[Clear]) -> DropWish {
+        let change = |value: Option<u64>, what| match value {
+            Some(value) => Change::Set(value),
+            None if clear.contains(&what) => Change::Clear,
+            None => Change::Keep,
+        };
+        DropWish {
+            asks_name: self.ask_name.then_some(true).or(clear.contains(&Clear::AskName).then_some(false)),
+            folder_per_sender: self.drop.map(|ways| ways.contains(&Drop::Folders)),
+            most_file_bytes: change(self.max_file, Clear::MaxFile),
+            most_total_bytes: change(self.max_total, Clear::MaxTotal),
+            most_files: change(self.max_files, Clear::MaxFiles),
+            types: self.types.or_else(|| clear.contains(&Clear::Types).then(Vec::new)),
+        }
+    }
+}
+
+/// What a drop box takes, in a few words.
+fn takes(terms: &share::Terms) -> Option<String> {
+    let drop_box = &terms.drop_box;
+    let kind = match terms.mode {
+        Mode::Drop => "files, shows nothing",
+        Mode::ReadDrop => "files, and may be read",
+        Mode::Read | Mode::Listen => return None,
+    };
+    let mut words = vec![kind.to_owned()];
+    words.extend(drop_box.folder_per_sender.then(|| "a folder for each sender".to_owned()));
+    words.extend(drop_box.asks_name.then(|| "asks for a name".to_owned()));
+    words.extend(drop_box.most_file_bytes.map(|bytes| format!("at most {} each", written_bytes(bytes))));
+    words.extend(drop_box.most_total_bytes.map(|bytes| format!("at most {} in all", written_bytes(bytes))));
+    words.extend(drop_box.most_files.map(|count| format!("at most {count} files")));
+    words.extend((!drop_box.types.is_empty()).then(|| format!("only {}", drop_box.types.join(", "))));
+    Some(words.join("; "))
 }
 
 async fn share(
@@ -328,7 +406,10 @@ async fn share(
         names.push(item.shown.clone());
         items.push(Shared::Item(item.key));
     }
+    // What a blind box's folder is called is nobody's business.
+    let is_blind = terms.drop.mode(&[]) == Some(Mode::Drop);
     terms.title = terms.title.or_else(|| match names.as_slice() {
+        _ if is_blind => None,
         [] => None,
         [only] => Some(only.clone()),
         [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
@@ -422,6 +503,7 @@ async fn line(app: &App, share: Share, owner: String) -> Result<ShareLine> {
     Ok(ShareLine {
         id: share.id,
         slug: share.slug,
+        takes: takes(&share.terms),
         title: share.title,
         owner,
         password,

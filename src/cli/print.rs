@@ -32,7 +32,9 @@ pub fn link(base: &str, share: &ShareLine) -> anyhow::Result<()> {
     // The id, and not the slug: a link that is passed on shall not be guessed.
     let url = format!("{base}/s/{}", share.id);
     let code = QRBuilder::new(url.as_bytes()).build().map_err(|cause| anyhow!("no QR code: {cause:?}"))?;
-    println!("{}", visible(&share.title));
+    if !share.title.is_empty() {
+        println!("{}", visible(&share.title));
+    }
     println!("{url}");
     if let Some(slug) = &share.slug {
         println!("{base}/s/{slug}");
@@ -40,6 +42,9 @@ pub fn link(base: &str, share: &ShareLine) -> anyhow::Result<()> {
     println!("{}", code.to_str());
     if let Some(password) = &share.password {
         println!("Password: {password}");
+    }
+    if let Some(takes) = &share.takes {
+        println!("Takes {takes}");
     }
     if let Some(at) = share.expires_ms {
         println!("Until {}", time(at));
@@ -71,6 +76,7 @@ fn share(base: &str, share: &ShareLine) {
         ("Views", share.views.to_string()),
         ("Downloads", downloads(share)),
         ("Rate", share.rate_bytes_s.map_or_else(none, |rate| format!("{}/s", rate_text(rate)))),
+        ("Takes", share.takes.clone().unwrap_or_else(none)),
     ];
     for (name, value) in rows {
         println!("{name:<10} {value}");

@@ -18,7 +18,8 @@ use crate::store::library::Access;
 use crate::work::{libraries, tally, transfers, upload};
 use crate::{App, http};
 
-const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+/// What guests send by a share that is revoked ends within five seconds, and leaves nothing.
+const SWEEP_EVERY: Duration = Duration::from_secs(4);
 
 /// Serves, with all that goes on behind, until `stop` comes; then drains.
 pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output = ()>) {

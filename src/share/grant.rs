@@ -81,7 +81,11 @@ pub struct ShareFacts {
 impl ShareFacts {
     /// A share grants at most what its owner may do now: read in that library, and share what is there.
     pub fn owner_may_share(&self, library: LibraryKey) -> bool {
-        self.owner_rights.iter().any(|(key, bits)| *key == library && bits.has(Action::Share.needs()))
+        self.owner_may(library, Action::Share)
+    }
+
+    fn owner_may(&self, library: LibraryKey, action: Action) -> bool {
+        self.owner_rights.iter().any(|(key, bits)| *key == library && bits.has(action.needs()))
     }
 }
 
@@ -154,8 +158,23 @@ impl Admitted {
 }
 
 /// Whether the share opens to this visitor at all. Unknown, expired, used up and revoked are one answer; a missing
-/// password is another, since a link's holder may know that it exists.
+/// password is another, since a link's holder may know that it exists. A drop box is blind: whatever shows or tells
+/// something comes by here, and finds nothing unless it is for the owner.
 pub fn admit(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
+    let entered = enter(facts, visitor, now_ms);
+    let is_owner = matches!(entered, Ok(Admitted { is_owner: true }));
+    if facts.share.terms.mode == Mode::Drop && !is_owner { Err(Error::NotFound(Thing::Share)) } else { entered }
+}
+
+/// Whether the share takes files from this visitor. Errors as of [`admit`]; `Forbidden` for a share that is only read.
+pub fn admit_sender(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
+    let entered = enter(facts, visitor, now_ms)?;
+    if facts.share.terms.mode.takes_files() { Ok(entered) } else { Err(ONLY_READ) }
+}
+
+const ONLY_READ: Error = Error::Forbidden("a share of this kind can only be read");
+
+fn enter(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
     let share = &facts.share;
     let gone = || Error::NotFound(Thing::Share);
     let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == share.owner && user.is_active());
@@ -276,7 +295,8 @@ pub fn scope(user: &User, libraries: &[(Library, Rows)], action: Action) -> Scop
 /// May this visitor do this to this item, coming this way?
 ///
 /// By a library: they need the right there. By a share: it must be open to them, the item must lie in it, its owner must
-/// be able to read it now, and the terms must allow the action. Writing by a share is not offered.
+/// be able to share it now, and the terms must allow the action. Writing by a share is sending new files into a folder of
+/// a drop box, where its owner may write now.
 /// Without it: `NotFound`, as for an item that does not exist; `Forbidden` only to those who may see the item.
 pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Action, now_ms: i64) -> Result<Grant> {
     let user = visitor.user.as_ref().map(|user| (user.key, user.epoch));
@@ -291,13 +311,23 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             Ok(Grant { placed, action, share: None, rate_bytes_s: None, lease: None, user })
         }
         Through::Share(facts) => {
-            let admitted = admit(facts, visitor, now_ms)?;
+            let sends = action == Action::Create && facts.share.terms.mode.takes_files();
+            let admitted = match sends {
+                true => admit_sender(facts, visitor, now_ms)?,
+                false => admit(facts, visitor, now_ms)?,
+            };
             let owner_may = facts.owner_may_share(placed.item.library);
             let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
             if !owner_may || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
                 return Err(missing(&placed.item));
             }
             let share = Some((facts.share.key, facts.share.epoch));
+            if sends {
+                return match placed.item.is_folder() && facts.owner_may(placed.item.library, Action::Create) {
+                    true => Ok(Grant { placed, action, share, rate_bytes_s: None, lease: None, user }),
+                    false => Err(Error::Forbidden("nothing can be sent there now")),
+                };
+            }
             let rate_bytes_s = facts.share.terms.rate_bytes_s;
             if admitted.is_owner {
                 return match action.needs().has(Bits::WRITE) || action == Action::Share {
@@ -319,9 +349,7 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
                 }
                 Action::Play | Action::Download if facts.lease.is_none() => return Err(Error::NotFound(Thing::Share)),
                 Action::Play | Action::Download => {}
-                Action::Create | Action::Update | Action::Delete | Action::Share => {
-                    return Err(Error::Forbidden("a share of this kind can only be read"));
-                }
+                Action::Create | Action::Update | Action::Delete | Action::Share => return Err(ONLY_READ),
             }
             Ok(Grant { placed, action, share, rate_bytes_s, lease: facts.lease, user })
         }

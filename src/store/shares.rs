@@ -1,10 +1,11 @@
 //! SQL of shares: what they are, who visited, what was downloaded.
 
-use super::{Row, Tx, Value, Weighed, accounts, in_list};
+use super::{Row, Tx, Value, Weighed, accounts, drop_boxes, in_list, uploads};
 use crate::account::{GroupKey, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
+use crate::share::drop_box::DropBox;
 use crate::share::grant::ShareFacts;
 use crate::share::visit::{LEASE_MS, Lease, LeaseKey, VISIT_MS, Visitor};
 use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject, Terms};
@@ -40,7 +41,13 @@ fn share(row: &Row) -> Result<Share> {
             download_limit: row.get(13)?,
             downloads_allowed: row.get(14)?,
             rate_bytes_s: row.get(28)?,
-            mode: if row.get::<String>(15)? == "listen" { Mode::Listen } else { Mode::Read },
+            mode: match row.get::<String>(15)?.as_str() {
+                "listen" => Mode::Listen,
+                "drop" => Mode::Drop,
+                "read-drop" => Mode::ReadDrop,
+                _ => Mode::Read,
+            },
+            drop_box: DropBox::default(),
             audience: if row.get::<String>(16)? == "listed" { Audience::Listed } else { Audience::Anyone },
             permissions: Vec::new(),
             show_readme: row.get(17)?,
@@ -72,6 +79,8 @@ fn mode_text(mode: Mode) -> &'static str {
     match mode {
         Mode::Read => "read",
         Mode::Listen => "listen",
+        Mode::Drop => "drop",
+        Mode::ReadDrop => "read-drop",
     }
 }
 
@@ -153,6 +162,9 @@ fn complete(tx: &mut Tx, mut shares: Vec<Share>) -> Result<Vec<Share>> {
                 .filter(|(key, _, _)| *key == share.key.0)
                 .map(|(_, s, bits)| (s.clone(), *bits))
                 .collect();
+            if share.terms.mode.takes_files() {
+                share.terms.drop_box = drop_boxes::terms(tx, share.key)?;
+            }
         }
     }
     Ok(shares)
@@ -322,6 +334,9 @@ pub fn insert(tx: &mut Tx, new: &NewShare) -> Result<ShareKey> {
     )?;
     set_items(tx, key, new.items)?;
     set_permissions(tx, key, &t.permissions)?;
+    if t.mode.takes_files() {
+        drop_boxes::set_terms(tx, key, &t.drop_box)?;
+    }
     Ok(key)
 }
 
@@ -397,6 +412,10 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
         ],
     )?;
     set_permissions(tx, edited.key, &t.permissions)?;
+    match t.mode.takes_files() {
+        true => drop_boxes::set_terms(tx, edited.key, &t.drop_box)?,
+        false => uploads::expire_of_share(tx, edited.key)?,
+    }
     let (hash, sealed) = match password {
         PasswordChange::Keep => return Ok(()),
         PasswordChange::Clear => (None, None),
@@ -406,7 +425,7 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
         "UPDATE share SET password_hash = $2, password_sealed = $3, epoch = epoch + 1 WHERE id = $1",
         args![edited.key.0, hash, sealed],
     )?;
-    Ok(())
+    uploads::expire_of_share(tx, edited.key)
 }
 
 pub fn password(tx: &mut Tx, key: ShareKey) -> Result<Option<SharePassword>> {
@@ -434,7 +453,8 @@ pub fn revoke(tx: &mut Tx, key: ShareKey, now_ms: i64) -> Result<()> {
     )?;
     tx.run("DELETE FROM lease WHERE share_id = $1", args![key.0])?;
     tx.run("DELETE FROM visit WHERE share_id = $1", args![key.0])?;
-    Ok(())
+    drop_boxes::forget(tx, key)?;
+    uploads::expire_of_share(tx, key)
 }
 
 // Rights on items, given to a share's holders -------------------------------------------------------------------------

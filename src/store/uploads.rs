@@ -5,6 +5,8 @@ use crate::account::UserKey;
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::{ItemKey, LibraryKey};
+use crate::share::ShareKey;
+use crate::store::contents::Sha256;
 use std::ops::Range;
 
 /// What to do when there is something of that name already.
@@ -28,13 +30,27 @@ pub struct Session {
     pub received_bytes: u64,
     pub modified_ms: Option<i64>,
     pub on_conflict: OnConflict,
-    /// Its name among the temporaries of the library.
+    /// Its name among the temporaries of the library, and the inode that it keeps under its last name.
     pub temporary: String,
+    pub inode: u64,
+    /// Of the whole, if the client told it beforehand.
+    pub sha256: Option<Sha256>,
     pub expires_ms: i64,
+    /// Where a guest sends it. `account` is then the box's owner.
+    pub guest: Option<Guest>,
+}
+
+/// Who sends to which drop box, and the epoch at which that began.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    pub share: ShareKey,
+    pub epoch: i64,
+    pub sender: String,
 }
 
 const SESSION: &str = "SELECT id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, \
-                       modified_ms, on_conflict, temporary, expires_ms FROM upload";
+                       modified_ms, on_conflict, temporary, expires_ms, inode, sha256, share_id, share_epoch, sender \
+                       FROM upload";
 
 pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
     let on_conflict = match session.on_conflict {
@@ -44,8 +60,8 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
     };
     tx.run(
         "INSERT INTO upload (id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, modified_ms,
-                             on_conflict, temporary, created_ms, expires_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                             on_conflict, temporary, created_ms, expires_ms, inode, sha256, share_id, share_epoch, sender)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         args![
             &session.id,
             session.account.0,
@@ -59,7 +75,12 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
             on_conflict,
             &session.temporary,
             now_ms,
-            session.expires_ms
+            session.expires_ms,
+            session.inode.cast_signed(),
+            session.sha256.map(|hash| hash.to_vec()),
+            session.guest.as_ref().map(|guest| guest.share.0),
+            session.guest.as_ref().map(|guest| guest.epoch),
+            session.guest.as_ref().map(|guest| guest.sender.clone())
         ],
     )?;
     Ok(())
@@ -67,19 +88,32 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
 
 /// One of the user's own; somebody else's does not exist.
 pub fn of_user(tx: &mut Tx, user: UserKey, id: &str, now_ms: i64) -> Result<Session> {
-    let sql = format!("{SESSION} WHERE id = $1 AND account_id = $2 AND expires_ms > $3");
+    let sql = format!("{SESSION} WHERE id = $1 AND account_id = $2 AND share_id IS NULL AND expires_ms > $3");
     tx.maybe(&sql, args![id, user.0, now_ms], session_of)?.ok_or(Error::NotFound(Thing::Upload))
+}
+
+/// One of this sender's own to this box; another guest's does not exist.
+pub fn of_sender(tx: &mut Tx, share: ShareKey, sender: &str, id: &str, now_ms: i64) -> Result<Session> {
+    let sql = format!("{SESSION} WHERE id = $1 AND share_id = $2 AND sender = $3 AND expires_ms > $4");
+    tx.maybe(&sql, args![id, share.0, sender, now_ms], session_of)?.ok_or(Error::NotFound(Thing::Upload))
+}
+
+/// All that were on their way to a share end: the next sweep removes what came of them.
+pub fn expire_of_share(tx: &mut Tx, share: ShareKey) -> Result<()> {
+    tx.run("UPDATE upload SET expires_ms = 0 WHERE share_id = $1", args![share.0])?;
+    Ok(())
 }
 
 /// All of a user, the oldest first.
 pub fn list(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<Vec<Session>> {
-    let sql = format!("{SESSION} WHERE account_id = $1 AND expires_ms > $2 ORDER BY created_ms, id");
+    let sql =
+        format!("{SESSION} WHERE account_id = $1 AND share_id IS NULL AND expires_ms > $2 ORDER BY created_ms, id");
     tx.all(&sql, args![user.0, now_ms], session_of)
 }
 
 /// How many a user has under way.
 pub fn count(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<usize> {
-    let sql = "SELECT COUNT(*) FROM upload WHERE account_id = $1 AND expires_ms > $2";
+    let sql = "SELECT COUNT(*) FROM upload WHERE account_id = $1 AND share_id IS NULL AND expires_ms > $2";
     tx.one(sql, args![user.0, now_ms], |row| row.get(0))
 }
 
@@ -121,18 +155,34 @@ pub fn reserved_bytes(tx: &mut Tx, library: LibraryKey, except: &str, now_ms: i6
     )
 }
 
+/// For an upload that told its size only at its end.
+pub fn set_size(tx: &mut Tx, id: &str, size_bytes: u64) -> Result<()> {
+    tx.run("UPDATE upload SET size_bytes = $2 WHERE id = $1", args![id, size_bytes])?;
+    Ok(())
+}
+
+/// It ends now; the next sweep removes what came of it.
+pub fn expire(tx: &mut Tx, id: &str) -> Result<()> {
+    tx.run("UPDATE upload SET expires_ms = 0 WHERE id = $1", args![id])?;
+    Ok(())
+}
+
 pub fn remove(tx: &mut Tx, id: &str) -> Result<()> {
     tx.run("DELETE FROM upload WHERE id = $1", args![id])?;
     Ok(())
 }
 
-/// Uploads that nobody went on with: their temporaries, and where these lie.
-pub fn expired(tx: &mut Tx, now_ms: i64) -> Result<Vec<(String, String, LibraryKey)>> {
-    tx.all(
-        "SELECT u.id, u.temporary, f.library_id FROM upload u JOIN item f ON f.id = u.folder_id WHERE u.expires_ms <= $1",
-        args![now_ms],
-        |row| Ok((row.get(0)?, row.get(1)?, LibraryKey(row.get(2)?))),
-    )
+/// Uploads that nobody went on with, and the libraries in which their temporaries lie.
+pub fn expired(tx: &mut Tx, now_ms: i64) -> Result<Vec<(Session, LibraryKey)>> {
+    let sessions = tx.all(&format!("{SESSION} WHERE expires_ms <= $1"), args![now_ms], session_of)?;
+    sessions
+        .into_iter()
+        .map(|session| {
+            let sql = "SELECT library_id FROM item WHERE id = $1";
+            let library = tx.one(sql, args![session.folder.0], |row| Ok(LibraryKey(row.get(0)?)))?;
+            Ok((session, library))
+        })
+        .collect()
 }
 
 /// Names of all temporaries that are waited for in a library.
@@ -151,6 +201,7 @@ fn range_of(row: &Row) -> Result<Range<u64>> {
 
 fn session_of(row: &Row) -> Result<Session> {
     let on_conflict: String = row.get(9)?;
+    let hash = row.get::<Option<Vec<u8>>>(13)?.map(TryInto::try_into);
     Ok(Session {
         id: row.get(0)?,
         account: UserKey(row.get(1)?),
@@ -169,5 +220,11 @@ fn session_of(row: &Row) -> Result<Session> {
         },
         temporary: row.get(10)?,
         expires_ms: row.get(11)?,
+        inode: row.get::<Option<i64>>(12)?.map_or(0, i64::cast_unsigned),
+        sha256: hash.transpose().map_err(|_| Error::internal("upload", "a hash of another length"))?,
+        guest: match row.get::<Option<i64>>(14)? {
+            Some(share) => Some(Guest { share: ShareKey(share), epoch: row.get(15)?, sender: row.get(16)? }),
+            None => None,
+        },
     })
 }

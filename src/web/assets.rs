@@ -17,10 +17,11 @@ struct Asset {
     href: String,
 }
 
-static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     [
         asset("openshelf.css", "text/css; charset=utf-8", include_bytes!("../../assets/openshelf.css")),
         asset("player.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/player.js")),
+        asset("upload.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/upload.js")),
         asset("copy.js", "text/javascript; charset=utf-8", include_bytes!("../../assets/copy.js")),
         asset("icon.svg", "image/svg+xml", include_bytes!("../../assets/icon.svg")),
     ]

@@ -4,9 +4,9 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 
 use super::pages::{
-    Crumb, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey, MadeShare,
-    PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage, SignInProblem,
-    local_time,
+    Crumb, DropFields, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey,
+    MadeShare, PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage,
+    SignInProblem, UploadForm, UploadOf, local_time,
 };
 use super::visit::SESSION_COOKIE;
 use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
@@ -17,6 +17,7 @@ use crate::http::fields::Fields;
 use crate::http::send::mime_of;
 use crate::http::{Access, Call, Route, put_header};
 use crate::now_ms;
+use crate::share::drop_box::{DropWish, bytes_in, types_in, written_bytes};
 use crate::share::grant::Action;
 use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
 use crate::store::shares::{Direction, Order};
@@ -332,6 +333,7 @@ fn blank() -> ShareFields {
         rate: String::new(),
         mode: FormMode::Read,
         downloads_allowed: true,
+        drop_box: DropFields::default(),
     }
 }
 
@@ -352,8 +354,34 @@ fn typed(fields: &Fields) -> ShareFields {
         view_limit: text("view_limit"),
         download_limit: text("download_limit"),
         rate: text("rate"),
-        mode: if fields.get("mode") == Some("listen") { FormMode::Listen } else { FormMode::Read },
+        mode: form_mode(mode_in(fields)),
         downloads_allowed: fields.get("downloads") == Some("allowed"),
+        drop_box: DropFields {
+            asks_name: fields.get("ask_name").is_some(),
+            folder_per_sender: fields.get("sender_folders").is_some(),
+            most_file: text("max_file"),
+            most_total: text("max_total"),
+            most_files: text("max_files"),
+            types: text("types"),
+        },
+    }
+}
+
+fn mode_in(fields: &Fields) -> Mode {
+    match fields.get("mode") {
+        Some("listen") => Mode::Listen,
+        Some("drop") => Mode::Drop,
+        Some("read-drop") => Mode::ReadDrop,
+        _ => Mode::Read,
+    }
+}
+
+fn form_mode(mode: Mode) -> FormMode {
+    match mode {
+        Mode::Read => FormMode::Read,
+        Mode::Listen => FormMode::Listen,
+        Mode::Drop => FormMode::Drop,
+        Mode::ReadDrop => FormMode::ReadDrop,
     }
 }
 
@@ -413,9 +441,25 @@ fn wish_of(fields: &Fields) -> Result<Wish> {
         view_limit: number("view_limit")?,
         download_limit: number("download_limit")?,
         rate_bytes_s: Change::or_clear(fields.get("rate").map(pace::parse_rate).transpose()?),
-        mode: Some(if fields.get("mode") == Some("listen") { Mode::Listen } else { Mode::Read }),
+        mode: Some(mode_in(fields)),
+        drop_box: if mode_in(fields).takes_files() { drop_wish(fields)? } else { DropWish::default() },
         downloads_allowed: Some(fields.get("downloads") == Some("allowed")),
         ..Wish::default()
+    })
+}
+
+fn drop_wish(fields: &Fields) -> Result<DropWish> {
+    let size = |name: &'static str| match fields.get(name) {
+        None => Ok(Change::Clear),
+        Some(text) => bytes_in(text).map(Change::Set).ok_or(Error::invalid(name, "a size, such as 500 MB or 2G")),
+    };
+    Ok(DropWish {
+        asks_name: Some(fields.get("ask_name").is_some()),
+        folder_per_sender: Some(fields.get("sender_folders").is_some()),
+        most_file_bytes: size("max_file")?,
+        most_total_bytes: size("max_total")?,
+        most_files: Change::or_clear(fields.number("max_files")?),
+        types: Some(types_in(fields.get("types").unwrap_or_default())),
     })
 }
 
@@ -522,8 +566,16 @@ fn fields_of(share: &Share) -> ShareFields {
         view_limit: number(terms.view_limit),
         download_limit: number(terms.download_limit),
         rate: terms.rate_bytes_s.map(pace::rate_text).unwrap_or_default(),
-        mode: if terms.mode == Mode::Listen { FormMode::Listen } else { FormMode::Read },
+        mode: form_mode(terms.mode),
         downloads_allowed: terms.downloads_allowed,
+        drop_box: DropFields {
+            asks_name: terms.drop_box.asks_name,
+            folder_per_sender: terms.drop_box.folder_per_sender,
+            most_file: terms.drop_box.most_file_bytes.map(written_bytes).unwrap_or_default(),
+            most_total: terms.drop_box.most_total_bytes.map(written_bytes).unwrap_or_default(),
+            most_files: terms.drop_box.most_files.map(|n| n.to_string()).unwrap_or_default(),
+            types: terms.drop_box.types.join(", "),
+        },
     }
 }
 
@@ -608,7 +660,7 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
     let folder = query.get("in").map(str::to_owned);
     let offset: usize = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
     let owner = user.clone();
-    let (path, entries) = call
+    let (path, entries, may_write) = call
         .app
         .db
         .read(move |tx| {
@@ -621,6 +673,7 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
                 ),
             };
             let entries = files::children_of(tx, &owner, &place)?;
+            let may_write = files::may_create_in(tx, &owner, &place);
             let mut path = Vec::new();
             let mut at = place;
             while let Place::Item(item) = at {
@@ -628,7 +681,7 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
                 path.push(Crumb { item_id: item.id, name: item.shown });
             }
             path.reverse();
-            Ok((path, entries))
+            Ok((path, entries, may_write))
         })
         .await?;
     let after = (offset + PAGE_ENTRIES < entries.len()).then(|| (offset + PAGE_ENTRIES).to_string());
@@ -653,6 +706,12 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
     let view = FilesPage {
         base: call.origin.prefix().to_owned(),
         user: user.display_name,
+        upload: may_write.then(|| UploadForm {
+            action: format!("{}/app/files", call.origin.prefix()),
+            uploads: format!("{}/app/uploads", call.origin.prefix()),
+            of: UploadOf::Own { folder_item_id: path.last().map(|crumb: &Crumb| crumb.item_id.clone()) },
+        }),
+        uploaded: query.get("uploaded").and_then(|count| count.parse().ok()),
         path,
         folders,
         files: rows,

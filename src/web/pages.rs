@@ -111,6 +111,95 @@ pub struct SharePage {
     pub renders: Renders,
     /// Cursor of the next page of this folder.
     pub after: Option<String>,
+    /// Where the share takes files as well.
+    pub upload: Option<UploadForm>,
+}
+
+/// A form that sends files: by itself as `multipart/form-data` to `action`, with the script in parts to `uploads`.
+#[derive(Debug, Clone)]
+pub struct UploadForm {
+    pub action: String,
+    pub uploads: String,
+    pub of: UploadOf,
+}
+
+#[derive(Debug, Clone)]
+pub enum UploadOf {
+    /// The user's own folder; without an item id their root.
+    Own { folder_item_id: Option<String> },
+    /// A drop box, with what it asks.
+    Box {
+        asks_name: bool,
+        /// What this sender called themselves before.
+        name: String,
+        most_file_bytes: Option<u64>,
+        most_total_bytes: Option<u64>,
+        most_files: Option<u64>,
+        /// Endings of names.
+        types: Vec<String>,
+        receipt: String,
+        /// Files that this sender sent so far.
+        sent: u64,
+    },
+}
+
+impl UploadForm {
+    fn chunk_bytes(&self) -> u64 {
+        super::uploads::CHUNK_BYTES
+    }
+
+    /// For `<input accept>`.
+    fn accept(&self) -> String {
+        match &self.of {
+            UploadOf::Own { .. } => String::new(),
+            UploadOf::Box { types, .. } => {
+                types.iter().map(|ending| format!(".{ending}")).collect::<Vec<_>>().join(",")
+            }
+        }
+    }
+}
+
+/// A drop box as a guest sees it: nothing of what is in it, nor what its folder is called.
+#[derive(Debug, Clone, Template)]
+#[template(path = "drop.html")]
+pub struct DropPage {
+    pub base: String,
+    /// Empty where the owner gave none.
+    pub title: String,
+    /// The owner's display name.
+    pub owner: String,
+    pub description: Option<String>,
+    pub expires_ms: Option<i64>,
+    pub upload: UploadForm,
+}
+
+impl DropPage {
+    fn heading(&self) -> String {
+        if self.title.is_empty() { format!("Send files to {}", self.owner) } else { self.title.clone() }
+    }
+}
+
+/// What a guest sent to a drop box.
+#[derive(Debug, Clone, Template)]
+#[template(path = "receipt.html")]
+pub struct ReceiptPage {
+    pub base: String,
+    /// The share's id or slug, as in the address that was asked for.
+    pub id: String,
+    pub title: String,
+    pub owner: String,
+    /// What they called themselves.
+    pub sender: Option<String>,
+    pub sent: Vec<SentRow>,
+}
+
+#[derive(Debug, Clone)]
+pub struct SentRow {
+    pub name: String,
+    pub size_bytes: u64,
+    /// Hexadecimal, where it is known.
+    pub sha256: Option<String>,
+    pub sent_ms: i64,
 }
 
 /// Whether sound and films can be had in formats that every browser plays.
@@ -568,6 +657,10 @@ pub struct FilesPage {
     pub after: Option<String>,
     /// The form came back without anything ticked.
     pub nothing_ticked: bool,
+    /// Where the user may put files here.
+    pub upload: Option<UploadForm>,
+    /// Files that a form without the script just brought.
+    pub uploaded: Option<u64>,
 }
 
 impl FilesPage {
@@ -585,7 +678,9 @@ impl FilesPage {
 ///
 /// Fields: `item` (repeated, new only), `title`, `description`, `slug`, `password_is` (`keep`, `set`, `clear`), `password`,
 /// `expires` (`YYYY-MM-DDTHH:MM`, UTC, or empty), `view_limit`, `download_limit` (number or empty), `rate` (`2M` or
-/// empty), `mode` (`read`, `listen`), `downloads` (`allowed`, or absent).
+/// empty), `mode` (`read`, `listen`, `drop`, `read-drop`), `downloads` (`allowed`, or absent); of a drop box `ask_name`,
+/// `sender_folders` (`yes`, or absent), `max_file`, `max_total` (a size such as `2G`, or empty), `max_files` (number or
+/// empty), `types` (endings by comma).
 #[derive(Debug, Clone, Template)]
 #[template(path = "share_form.html")]
 pub struct ShareFormPage {
@@ -615,6 +710,18 @@ pub struct ShareFields {
     pub rate: String,
     pub mode: FormMode,
     pub downloads_allowed: bool,
+    pub drop_box: DropFields,
+}
+
+/// Texts of the fields of a drop box.
+#[derive(Debug, Clone, Default)]
+pub struct DropFields {
+    pub asks_name: bool,
+    pub folder_per_sender: bool,
+    pub most_file: String,
+    pub most_total: String,
+    pub most_files: String,
+    pub types: String,
 }
 
 /// A password that was typed is not printed.
@@ -653,6 +760,8 @@ pub enum FormOf {
 pub enum FormMode {
     Read,
     Listen,
+    Drop,
+    ReadDrop,
 }
 
 #[derive(Debug, Clone)]
@@ -671,8 +780,8 @@ impl ShareFormPage {
         self.problem.as_ref().filter(|problem| problem.field == field).map(|problem| problem.message.as_str())
     }
 
-    fn is_listen(&self) -> bool {
-        self.fields.mode == FormMode::Listen
+    fn is_mode(&self, mode: FormMode) -> bool {
+        self.fields.mode == mode
     }
 
     fn sets_password(&self) -> bool {
@@ -770,6 +879,7 @@ mod tests {
             is_one_file: false,
             renders: Renders::No,
             after: None,
+            upload: None,
         }
     }
 
@@ -795,6 +905,23 @@ mod tests {
             modified_ms: Some(0),
             mime: "text/plain".to_owned(),
             kind,
+        }
+    }
+
+    fn drop_box() -> UploadForm {
+        UploadForm {
+            action: "/s/a/-/upload".to_owned(),
+            uploads: "/s/a/-/uploads".to_owned(),
+            of: UploadOf::Box {
+                asks_name: true,
+                name: hostile(),
+                most_file_bytes: Some(2_000_000),
+                most_total_bytes: Some(1),
+                most_files: Some(7),
+                types: vec!["jpg".to_owned()],
+                receipt: "/s/a/-/receipt".to_owned(),
+                sent: 2,
+            },
         }
     }
 
@@ -877,8 +1004,34 @@ mod tests {
             files: vec![file(HOSTILE, Kind::Other)],
             after: None,
             nothing_ticked: false,
+            upload: Some(UploadForm {
+                action: "/app/files".to_owned(),
+                uploads: "/app/uploads".to_owned(),
+                of: UploadOf::Own { folder_item_id: Some("d".to_owned()) },
+            }),
+            uploaded: Some(1),
         };
         assert_tame(&files.render().unwrap());
+        let drop = DropPage {
+            base: String::new(),
+            title: hostile(),
+            owner: hostile(),
+            description: Some(hostile()),
+            expires_ms: Some(0),
+            upload: drop_box(),
+        };
+        assert_tame(&drop.render().unwrap());
+        assert_tame(&DropPage { title: String::new(), ..drop }.render().unwrap());
+        let sent = SentRow { name: hostile(), size_bytes: 1, sha256: Some("ab".to_owned()), sent_ms: 0 };
+        let receipt = ReceiptPage {
+            base: String::new(),
+            id: hostile(),
+            title: hostile(),
+            owner: hostile(),
+            sender: Some(hostile()),
+            sent: vec![sent],
+        };
+        assert_tame(&receipt.render().unwrap());
         let keys = KeysPage {
             base: String::new(),
             user: hostile(),
@@ -909,6 +1062,7 @@ mod tests {
                 rate: "2M".to_owned(),
                 mode: FormMode::Listen,
                 downloads_allowed: false,
+                drop_box: DropFields { most_file: "many\"".to_owned(), ..DropFields::default() },
             },
             problem: Some(FormProblem { field: "slug".to_owned(), message: "Taken".to_owned() }),
         }
@@ -1054,6 +1208,7 @@ mod tests {
     fn every_asset_that_a_template_names_is_built_in() {
         let pages = [
             share().render().unwrap(),
+            SharePage { upload: Some(drop_box()), ..share() }.render().unwrap(),
             GonePage { base: String::new() }.render().unwrap(),
             SharesPage {
                 base: String::new(),

@@ -11,7 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pages::{
-    Album, Crumb, Downloads, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Renders, SharePage, TrackRow,
+    Album, Crumb, Downloads, DropPage, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Renders, SharePage,
+    TrackRow, UploadForm, UploadOf,
 };
 use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
@@ -26,12 +27,13 @@ use crate::library::{Item, ItemKey, Media};
 use crate::media::hls::Stream;
 use crate::media::transcode::{Codec, Profile};
 use crate::now_ms;
-use crate::share::grant::{Action, Grant, Scope, ShareFacts, Through, admit, authorize};
+use crate::share::grant::{Action, Admitted, Grant, Scope, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, Weighed, library, music, rights, shares};
 use crate::work::archives;
+use crate::work::drop_box::{self, Notice};
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
@@ -129,7 +131,7 @@ async fn asset(call: Call) -> Response {
 // The visitor ---------------------------------------------------------------------------------------------------------
 
 /// Whoever comes to a share's page: the signed-in owner or user of the pages, else the holder of this share's cookie.
-async fn visitor(call: &Call) -> Result<Visitor> {
+pub(super) async fn visitor(call: &Call) -> Result<Visitor> {
     let mut visitor = call.guest();
     if let Some(cookie) = call.cookie(SESSION_COOKIE)
         && let Some(user) = signin::session_by_secret(&call.app, "page", cookie).await?
@@ -156,7 +158,7 @@ fn read_cookie(call: &Call, cookie: &str) -> Option<(String, Option<(ShareKey, i
     Some((ticket, (key != 0).then_some((ShareKey(key), epoch))))
 }
 
-fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor) {
+pub(super) fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor) {
     let Some(ticket) = &visitor.ticket else { return };
     let (key, epoch) = visitor.unlocked.last().map_or((0, 0), |(key, epoch)| (key.0, *epoch));
     let signed = format!("{ticket}.{key}.{epoch}");
@@ -182,16 +184,22 @@ async fn share_page(call: &Call) -> Result<Response> {
     let query = Fields::of_query(call)?;
     let folder = query.get("in").map(str::to_owned);
     let offset = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
-    let look = match look::open(&call.app, call.path("id"), &visitor).await {
-        Ok((look, _)) => look,
+    let look = look::at(&call.app, call.path("id"), &visitor).await?;
+    let is_owner = match enter(&look.facts, &visitor) {
+        Ok(admitted) => admitted.is_owner(),
         Err(Error::ShareLocked) => {
-            let owner = look::at(&call.app, call.path("id"), &visitor).await?.facts.owner.display_name.clone();
+            let owner = look.facts.owner.display_name.clone();
             return Ok(locked(call, owner, folder, None));
         }
         Err(error) => return Err(error),
     };
     let facts = &look.facts;
-    let shown = shown_now(call, &look, &visitor, folder, offset).await?;
+    let mode = facts.share.terms.mode;
+    let takes = if mode.takes_files() { Some(noticed(call, &look, &visitor).await?) } else { None };
+    let shown = match mode {
+        Mode::Drop if !is_owner => None,
+        _ => Some(shown_now(call, &look, &visitor, folder, offset).await?),
+    };
     let visits = call.parts.method == Method::GET && !is_preview_crawler(&visitor.agent);
     let is_new = visits && visitor.ticket.is_none() && visitor.user.is_none();
     if visits {
@@ -202,11 +210,59 @@ async fn share_page(call: &Call) -> Result<Response> {
         let (key, known_as) = (facts.share.key, visitor.clone());
         call.app.db.write(move |tx| shares::know_visitor(tx, key, &known_as, now_ms())).await?;
     }
-    let mut response = page(StatusCode::OK, &view(call, facts, &shown));
+    let form = takes.as_ref().map(|notice| upload_form(call, notice));
+    let mut response = match (shown, takes, form) {
+        (Some(shown), _, form) => page(StatusCode::OK, &SharePage { upload: form, ..view(call, facts, &shown) }),
+        (None, Some(notice), Some(form)) => page(StatusCode::OK, &drop_page(call, notice, form)),
+        (None, ..) => return Err(Error::NotFound(Thing::Share)),
+    };
     if is_new {
         set_cookie(call, &mut response, &visitor);
     }
     Ok(response)
+}
+
+/// Whether the page opens to the visitor: of a drop box it takes files, though nothing is to be seen.
+fn enter(facts: &ShareFacts, visitor: &Visitor) -> Result<Admitted> {
+    match facts.share.terms.mode.takes_files() {
+        true => admit_sender(facts, visitor, now_ms()),
+        false => admit(facts, visitor, now_ms()),
+    }
+}
+
+async fn noticed(call: &Call, look: &Arc<Look>, visitor: &Visitor) -> Result<Notice> {
+    let (look, visitor) = (look.clone(), visitor.clone());
+    call.app.db.read(move |tx| drop_box::notice(tx, &look.facts, &visitor)).await
+}
+
+fn drop_page(call: &Call, notice: Notice, upload: UploadForm) -> DropPage {
+    DropPage {
+        base: call.origin.prefix().to_owned(),
+        title: notice.title,
+        owner: notice.owner,
+        description: Some(notice.description).filter(|text| !text.is_empty()),
+        expires_ms: notice.expires_ms,
+        upload,
+    }
+}
+
+fn upload_form(call: &Call, notice: &Notice) -> UploadForm {
+    let share = format!("{}/s/{}/-", call.origin.prefix(), encoded(call.path("id")));
+    let terms = &notice.terms;
+    UploadForm {
+        action: format!("{share}/upload"),
+        uploads: format!("{share}/uploads"),
+        of: UploadOf::Box {
+            asks_name: terms.asks_name,
+            name: notice.name.clone().unwrap_or_default(),
+            most_file_bytes: terms.most_file_bytes,
+            most_total_bytes: terms.most_total_bytes,
+            most_files: terms.most_files,
+            types: terms.types.clone(),
+            receipt: format!("{share}/receipt"),
+            sent: notice.sent.len() as u64,
+        },
+    }
 }
 
 fn locked(call: &Call, owner: String, folder: Option<String>, problem: Option<LockedProblem>) -> Response {
@@ -378,14 +434,17 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
         files: Vec::new(),
         downloads: match (terms.mode, terms.downloads_allowed) {
             (Mode::Listen, _) => Downloads::ListenOnly,
-            (Mode::Read, false) => Downloads::Refused,
-            (Mode::Read, true) => Downloads::Allowed { zip_size_bytes: Some(shown.size_here_bytes) },
+            (Mode::Read | Mode::Drop | Mode::ReadDrop, false) => Downloads::Refused,
+            (Mode::Read | Mode::Drop | Mode::ReadDrop, true) => {
+                Downloads::Allowed { zip_size_bytes: Some(shown.size_here_bytes) }
+            }
         },
         renders: match call.app.renditions.transcodes() {
             true => Renders::Yes,
             false => Renders::No,
         },
         after: shown.after.map(|after| after.to_string()),
+        upload: None,
     };
     for (place, track) in (shown.offset + 1..).zip(&shown.tracks) {
         let row = track_row(track);
@@ -473,7 +532,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
         .db
         .read(move |tx| {
             let facts = shares::facts(tx, &id, &seen_by, now_ms())?;
-            match admit(&facts, &seen_by, now_ms()) {
+            match enter(&facts, &seen_by) {
                 Ok(_) => Ok(None),
                 Err(Error::ShareLocked) => Ok(Some(facts.owner.display_name)),
                 Err(error) => Err(error),

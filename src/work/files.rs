@@ -86,6 +86,11 @@ pub(super) fn folder_of(tx: &mut Tx, user: &User, place: &Place, action: Action)
     Ok(grant)
 }
 
+/// Whether the user may put files there.
+pub fn may_create_in(tx: &mut Tx, user: &User, place: &Place) -> bool {
+    folder_of(tx, user, place, Action::Create).is_ok()
+}
+
 /// The libraries in the user's root, by the names that they have there.
 fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let scope = rights::scope(tx, user)?;
@@ -158,16 +163,22 @@ pub fn by_path(tx: &mut Tx, user: &User, path: &[String]) -> Result<Place> {
 }
 
 fn top_named(tx: &mut Tx, user: &User, name: &str) -> Result<Option<Item>> {
-    if let Some(entry) = libraries_of(tx, user)?.into_iter().find(|entry| entry.shown == name) {
-        return Ok(Some(entry.item));
+    let libraries = libraries_of(tx, user)?;
+    if let Some(entry) = libraries.iter().find(|entry| entry.shown == name) {
+        return Ok(Some(entry.item.clone()));
     }
     let Some(home) = library::home_of(tx, user.key)? else { return Ok(None) };
     let root = library::root_item(tx, home.key)?;
     if let Some(item) = library::child_shown(tx, root.key, name)? {
         return Ok(Some(item));
     }
-    // A twin's numbered name stands in no row.
-    Ok(in_root(tx, user)?.into_iter().find(|entry| entry.shown == name).map(|entry| entry.item))
+    // A twin's numbered name stands in no row. Without twins the whole root need not be listed for a name that is new.
+    for library in &libraries {
+        if library::child_shown(tx, root.key, &library.shown)?.is_some() {
+            return Ok(in_root(tx, user)?.into_iter().find(|entry| entry.shown == name).map(|entry| entry.item));
+        }
+    }
+    Ok(None)
 }
 
 /// Shown names from the user's root to an item; none for the root itself.
@@ -346,6 +357,45 @@ pub(super) fn refuse_taken(tx: &mut Tx, folder: ItemKey, name: &str, except: Opt
 /// `Exists`, `Invalid`, `NotFound`, `Forbidden`.
 pub async fn create_folder(app: &Arc<App>, user: &User, into: &Place, name: &str) -> Result<Item> {
     create(app, user, into, name, |root, path| root.create_folder(path)).await
+}
+
+/// The folder at a path of names below a place; what is missing of it is made. Errors as of [`create_folder`].
+pub async fn make_path(app: &Arc<App>, user: &User, into: Place, names: &[String]) -> Result<Place> {
+    let mut at = into;
+    for name in names {
+        check_name(name)?;
+        at = match folder_named(app, user, &at, name).await? {
+            Some(folder) => Place::Item(folder),
+            None => match create_folder(app, user, &at, name).await {
+                // Files of one folder come several at once.
+                Err(Error::Exists(_)) => Place::Item(adopt_folder(app, user, &at, name).await?),
+                made => Place::Item(made?),
+            },
+        };
+    }
+    Ok(at)
+}
+
+/// A folder that somebody just made, whose row may not be there yet. `Exists` where it is a file.
+async fn adopt_folder(app: &App, user: &User, at: &Place, name: &str) -> Result<Item> {
+    let (user, at) = (user.clone(), at.clone());
+    let parent = app.db.read(move |tx| folder_of(tx, &user, &at, Action::Create)).await?;
+    let (library, key, path) = (parent.library().clone(), parent.item().key, below(&parent, name.as_bytes()));
+    let library_key = library.key;
+    let found = on_disk(move || look(&open(&library)?, &path)).await?;
+    if found.stamp.kind != ItemKind::Folder {
+        return Err(Error::Exists(name.to_owned()));
+    }
+    store_rows(app, library_key, move |tx| found.store(tx, library_key, key)).await
+}
+
+async fn folder_named(app: &App, user: &User, at: &Place, name: &str) -> Result<Option<Item>> {
+    let (user, at, name) = (user.clone(), at.clone(), name.to_owned());
+    let find = move |tx: &mut Tx| {
+        let folder = folder_of(tx, &user, &at, Action::Create)?;
+        Ok(library::child_shown(tx, folder.item().key, &name)?.filter(Item::is_folder))
+    };
+    app.db.read(find).await
 }
 
 /// An empty file. Errors as of [`create_folder`].

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::drop_box;
 use crate::account::password;
 use crate::account::token::random_base62;
 use crate::account::{User, UserKey};
@@ -89,7 +90,12 @@ pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut
             let auth_id = uuid::Uuid::new_v4().to_string();
             let slug = wish.slug.clone();
             let mut draft = Share::blank(id.clone(), owner.key, now);
+            let of_box = wish.drop_box.clone();
             wish.apply(&mut draft);
+            of_box.check_mode(draft.terms.mode)?;
+            if draft.terms.mode.takes_files() {
+                drop_box::check_place(tx, &owner, &items)?;
+            }
             let new = NewShare {
                 id: &id,
                 auth_id: &auth_id,
@@ -162,7 +168,13 @@ pub async fn edit(app: &App, owner: UserKey, id: &str, wish: Wish) -> Result<Sha
     app.db
         .write(move |tx| {
             let mut share = shares::owned(tx, owner, &share.id)?;
+            let (took_files, of_box) = (share.terms.mode.takes_files(), wish.drop_box.clone());
             wish.apply(&mut share);
+            of_box.check_mode(share.terms.mode)?;
+            if share.terms.mode.takes_files() && !took_files {
+                let owner = accounts::by_key(tx, owner)?.ok_or(Error::NotFound(Thing::User))?;
+                drop_box::check_place(tx, &owner, &share.items)?;
+            }
             shares::update(tx, &share, &password, now)?;
             shares::by_key(tx, share.key)?.ok_or(Error::NotFound(Thing::Share))
         })

@@ -54,6 +54,7 @@ pub const TELLING: &[(&str, &str)] = &[
     ("desk", "editSharePage"),
     ("desk", "revokePage"),
     ("desk", "filesPage"),
+    ("desk", "uploadState"),
     ("desk", "keysPage"),
     ("subsonic", "getAlbum"),
     ("subsonic", "getArtist"),
@@ -112,8 +113,23 @@ fn page(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "unlockByAddress" => ask.part("password", "wrongWord2"),
         "shareLink" => ask,
         "actionShare" => ask.q("download", "1"),
+        "sendFiles" => ask.bytes(FORM, posted("sent.txt")),
+        "beginSending" => ask.json(json!({"name": "sent.txt", "size": 3, "sender": "a guest"})),
+        "sendWhole" => ask.q("name", "sent.txt").q("sender", "a guest").bytes("application/octet-stream", "abc"),
+        "sendingState" | "endSending" => ask.part("upload", &things.upload),
+        "sendPart" => {
+            ask.part("upload", &things.upload).part("offset", "0").bytes("application/octet-stream", "0123456789")
+        }
+        "receipt" => ask,
         _ => return None,
     })
+}
+
+const FORM: &str = "multipart/form-data; boundary=x";
+
+fn posted(name: &str) -> Vec<u8> {
+    format!("--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\nabc\r\n--x--\r\n")
+        .into_bytes()
 }
 
 fn desk(things: &Things, name: &str) -> Option<Ask> {
@@ -140,6 +156,16 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         "editShare" => Ask::get("").part("id", &things.share).form(&form[1..]),
         "revoke" => Ask::get("").part("id", &things.share).form(&[]),
         "filesPage" => Ask::get("").q("in", &things.folder),
+        "postFiles" => Ask::get("").bytes(FORM, posted("sent.txt")),
+        "beginUpload" => Ask::get("").json(json!({"name": "sent.txt", "size": 3, "in": things.folder})),
+        "uploadWhole" => {
+            Ask::get("").q("name", "sent.txt").q("in", &things.folder).bytes("application/octet-stream", "abc")
+        }
+        "uploadState" | "endUpload" => Ask::get("").part("upload", &things.upload),
+        "uploadPart" => Ask::get("")
+            .part("upload", &things.upload)
+            .part("offset", "0")
+            .bytes("application/octet-stream", "0123456789"),
         "makeKey" => Ask::get("").form(&[("name", "a key")]),
         "revokeKey" => Ask::get("").part("id", &things.key).form(&[]),
         _ => return None,

@@ -51,7 +51,7 @@ enum Rights {
 impl Rights {
     fn in_share(found: &InShare) -> Rights {
         let terms = &found.facts.share.terms;
-        let downloads = found.is_owner || (terms.downloads_allowed && terms.mode == Mode::Read);
+        let downloads = found.is_owner || (terms.downloads_allowed && terms.mode != Mode::Listen);
         Rights::Shared {
             may: if downloads { MAY_READ } else { MAY_SEE },
             owned: if found.is_owner { Owned::Mine } else { Owned::Others },

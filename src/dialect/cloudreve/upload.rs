@@ -10,6 +10,7 @@ use super::{Failure, Outcome, ROOT_PROTECTED, data, done, query, tree};
 use crate::account::User;
 use crate::error::{Error, Thing};
 use crate::http::Call;
+use crate::http::digest::Whole;
 use crate::work::upload::{self, Begin, OnConflict};
 
 /// One client sends nothing at all when told that there are no chunks.
@@ -61,7 +62,7 @@ fn on_conflict(entity_type: Option<&str>) -> Result<OnConflict, Error> {
 pub async fn post_chunk(mut call: Call, user: User) -> Outcome {
     let index = call.path("index").parse().map_err(|_| Error::invalid("chunk index", "it is a number"))?;
     let declared_bytes = call.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
-    let chunk = call.take_body();
+    let chunk = call.take_content(Whole::Part)?;
     upload::write_chunk(&call.app, &user, call.path("session"), index, chunk, declared_bytes).await?;
     done()
 }
@@ -82,7 +83,7 @@ pub async fn put_content(mut call: Call, user: User) -> Outcome {
     let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     tree::own_path(&user, &uri)?;
-    let content = call.take_body();
+    let content = call.take_content(Whole::File)?;
     let item = match own_item(&call, &user, &uri).await {
         Ok(item) => {
             let previous = query.get("previous").map(|entity| revision_in(entity, &item.id)).transpose()?;

@@ -111,7 +111,8 @@ mod tests {
         let mut ranges = Ranges::default();
         ranges.add(u64::MAX - 1..u64::MAX);
         ranges.add(0..1);
-        assert_eq!(ranges.gaps(0..u64::MAX), [1..u64::MAX - 1]);
+        let gaps = ranges.gaps(0..u64::MAX);
+        assert_eq!((gaps.len(), gaps.first()), (1, Some(&(1..u64::MAX - 1))));
         assert_eq!(ranges.end(), u64::MAX);
     }
 }

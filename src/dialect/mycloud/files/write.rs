@@ -13,6 +13,7 @@ use super::super::{answer_empty, says};
 use super::{ROOTS, item_id, place};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
+use crate::http::digest::Whole;
 use crate::http::fields::Fields;
 use crate::http::{Call, put_header};
 use crate::library::Item;
@@ -20,7 +21,7 @@ use crate::now_ms;
 use crate::share::grant::Action;
 use crate::store::{Tx, upload_names};
 use crate::work::files::{self, Place};
-use crate::work::upload::{self, Begin, OnConflict};
+use crate::work::upload::{self, Begin, Content, OnConflict};
 
 // Answers -------------------------------------------------------------------------------------------------------------
 
@@ -229,7 +230,7 @@ pub async fn post_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Fields::of_query(&call)?;
     let parts = Parts::of(&mut call).await?;
-    let step = Step::of(&query, parts.content)?;
+    let step = Step::of(&query, parts.content.map(Content::from))?;
     let wanted = Wanted::of(&parts.fields)?;
     if wanted.is_folder {
         return Err(Error::invalid("mimeType", "a folder has no content"));
@@ -250,12 +251,12 @@ async fn remember(call: &Call, user: &User, name: &str, upload_id: &str) -> Resu
 /// What one request adds to an upload.
 struct Step {
     offset: u64,
-    content: Option<Body>,
+    content: Option<Content>,
     is_last: bool,
 }
 
 impl Step {
-    fn of(query: &Fields, content: Option<Body>) -> Result<Step> {
+    fn of(query: &Fields, content: Option<Content>) -> Result<Step> {
         Ok(Step { offset: query.number("offset")?.unwrap_or(0), content, is_last: says(query, "done") })
     }
 }
@@ -283,7 +284,7 @@ pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Fields::of_query(&call)?;
     let upload_id = open_upload(&call, &user).await?.ok_or(Error::NotFound(Thing::Upload))?;
-    let step = Step::of(&query, Some(call.take_body()))?;
+    let step = Step::of(&query, Some(call.take_content(Whole::Part)?))?;
     let item = fill(&call, &user, call.path("id"), &upload_id, step).await?;
     Ok(item.map_or_else(|| answer_empty(StatusCode::NO_CONTENT), |item| changed(&item)))
 }
@@ -293,7 +294,7 @@ pub async fn put_resumable_content(mut call: Call) -> Result<Response> {
 pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Fields::of_query(&call)?;
-    let step = Step::of(&query, Some(call.take_body()))?;
+    let step = Step::of(&query, Some(call.take_content(Whole::Part)?))?;
     let upload_id = match open_upload(&call, &user).await? {
         Some(upload_id) => upload_id,
         None if step.offset > 0 => return Err(Error::Unsupported("writing into the middle of a file")),
@@ -313,7 +314,7 @@ pub async fn put_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let (item, _) = target(&call, &user).await?;
     let previous = expected(&call).filter(|tag| *tag != "*").map(|_| item.revision);
-    let content = call.take_body();
+    let content = call.take_content(Whole::File)?;
     let item = upload::replace(&call.app, &user, &item.id, previous, content, None).await?;
     Ok(changed(&item))
 }
