@@ -342,16 +342,17 @@ async fn a_cancelled_transfer_ends_with_an_error_and_a_dropped_one_is_reported()
 
 #[tokio::test]
 async fn a_reader_who_takes_nothing_for_long_is_let_go_and_one_who_takes_is_not() {
+    let bytes = bytes_of(4 * BLOCK_BYTES);
     let connection = HangUp::default();
     let (transfer, seen) = watched();
     let transfer = transfer.hanging_up(connection.clone(), Duration::from_millis(1));
+    let body = file_body(file_of(&bytes), 0..bytes.len() as u64, transfer);
     connection.asked().await;
-    drop(transfer);
+    drop(body);
     assert_eq!(seen.ended.recv().unwrap(), (0, Finished::Broken));
 
     let connection = HangUp::default();
     let (transfer, seen) = watched();
-    let bytes = bytes_of(4 * BLOCK_BYTES);
     let transfer = transfer.hanging_up(connection.clone(), Duration::from_secs(3600));
     let body = file_body(file_of(&bytes), 0..bytes.len() as u64, transfer);
     tokio::select! {
