@@ -506,11 +506,20 @@ both_engines! {
             }
             assert_eq!(scanner.status().count as usize, Fixture::ITEMS + 1);
             assert!(scanner.status().last_ms.is_some());
-            shelf.fixture.write("pub/heard.txt", b"heard");
-            while shelf.find("pub/heard.txt").is_none() {
-                assert!(Instant::now() < patience, "nothing was heard");
-                thread::yield_now();
-            }
+            let is_heard = |path: &str| {
+                shelf.fixture.write(path, b"heard");
+                while shelf.find(path).is_none() || scanner.status().is_scanning {
+                    assert!(Instant::now() < patience, "nothing was heard of {path}");
+                    thread::yield_now();
+                }
+            };
+            is_heard("pub/heard.txt");
+            is_heard("pub/new/folder/first.txt");
+            is_heard("pub/new/folder/second.txt");
+            fs::rename(shelf.fixture.path("pub/new"), shelf.fixture.path("moved")).unwrap();
+            is_heard("moved/folder/third.txt");
+            is_heard("moved/folder/within/fourth.txt");
+            is_heard("moved/folder/within/fifth.txt");
         });
     }
 }

@@ -1,15 +1,14 @@
 //! Bringing the rows of a library in line with its disk: whole libraries by a thread of their own, single paths at once.
 
+mod watch;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::blob::{Kind, Root, Stat};
 use crate::error::{Error, Result, Thing};
@@ -20,6 +19,7 @@ use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, 
 use crate::now_ms;
 use crate::store::scan::{Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
 use crate::store::{Db, library, scan as rows};
+use watch::Watch;
 
 /// Changes whose tags are read ahead of being stored.
 const CHUNK: usize = 200;
@@ -458,7 +458,7 @@ impl Scanner {
     pub fn start(db: Db, interval: Duration) -> Result<Scanner> {
         let (orders, inbox) = channel();
         let shared = Arc::new(Shared::default());
-        let watch = Watch { orders: orders.clone(), watchers: HashMap::new() };
+        let watch = Watch::start(orders.clone());
         let thread = {
             let shared = Arc::clone(&shared);
             thread::Builder::new()
@@ -512,7 +512,7 @@ struct Due {
 struct Loop {
     db: Db,
     shared: Arc<Shared>,
-    watch: Watch,
+    watch: Option<Watch>,
     interval: Duration,
     waiting: HashMap<LibraryKey, Due>,
 }
@@ -573,6 +573,10 @@ impl Loop {
         lock(&self.shared.status).is_scanning = false;
     }
 
+    fn forget(&mut self, library: LibraryKey) {
+        self.watch.iter_mut().for_each(|watch| watch.forget(library));
+    }
+
     fn scan_one(&mut self, key: LibraryKey) {
         {
             let mut status = lock(&self.shared.status);
@@ -581,8 +585,8 @@ impl Loop {
         }
         // Before the scan, so that nothing is missed between the two.
         match self.db.read_blocking(move |tx| library::by_key(tx, key)) {
-            Ok(library) => self.watch.watch(&library),
-            Err(Error::NotFound(_)) => return self.watch.forget(key),
+            Ok(library) => self.watch.iter_mut().for_each(|watch| watch.watch(&library)),
+            Err(Error::NotFound(_)) => return self.forget(key),
             Err(_) => {}
         }
         let shared = Arc::clone(&self.shared);
@@ -594,7 +598,7 @@ impl Loop {
             Ok(outcome) => {
                 if outcome.ended == Ended::Offline {
                     // A watch of a folder that is gone hears nothing; a new one is made when it is back.
-                    self.watch.forget(key);
+                    self.forget(key);
                 }
                 let mut status = lock(&self.shared.status);
                 status.count = outcome.seen;
@@ -604,52 +608,4 @@ impl Loop {
             Err(cause) => tracing::error!(library = key.0, %cause, "scan failed"),
         }
     }
-}
-
-/// Hears of changes below roots. A hint only: where it cannot be had, the rescan finds them.
-struct Watch {
-    orders: Sender<Order>,
-    watchers: HashMap<LibraryKey, (PathBuf, RecommendedWatcher)>,
-}
-
-impl Watch {
-    fn watch(&mut self, library: &Library) {
-        // The folder around a single item may be large, and is none of our business.
-        if library.kind == LibraryKind::Single {
-            return;
-        }
-        match self.watchers.get(&library.key) {
-            Some((root, _)) if *root == library.root => return,
-            _ => {}
-        }
-        let (orders, key, root) = (self.orders.clone(), library.key, library.root.clone());
-        let handler = move |event: notify::Result<notify::Event>| {
-            let matters = event
-                .is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(|path| is_served(&root, path)));
-            if matters {
-                let _ = orders.send(Order::Heard(key));
-            }
-        };
-        let config = notify::Config::default().with_follow_symlinks(false);
-        let watcher = RecommendedWatcher::new(handler, config).and_then(|mut watcher| {
-            watcher.watch(&library.root, RecursiveMode::Recursive)?;
-            Ok(watcher)
-        });
-        match watcher {
-            Ok(watcher) => {
-                self.watchers.insert(library.key, (library.root.clone(), watcher));
-            }
-            Err(cause) => tracing::warn!(library.name, %cause, "changes are found by rescans only"),
-        }
-    }
-
-    fn forget(&mut self, library: LibraryKey) {
-        self.watchers.remove(&library);
-    }
-}
-
-/// Whether a path below a root has no part that stays out of libraries, such as an upload in progress.
-fn is_served(root: &Path, path: &Path) -> bool {
-    let below = path.strip_prefix(root).unwrap_or(path);
-    !below.iter().any(|part| is_left_out(part.as_encoded_bytes()))
 }
