@@ -23,7 +23,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, text: include_str!("../../migrations/002_checksums.sql"), sqlite: "", postgres: "" },
     Migration { number: 3, text: include_str!("../../migrations/003_rates.sql"), sqlite: "", postgres: "" },
     Migration { number: 4, text: include_str!("../../migrations/004_drop.sql"), sqlite: "", postgres: "" },
-    Migration { number: 6, text: include_str!("../../migrations/006_lookup.sql"), sqlite: "", postgres: "" },
+    Migration {
+        number: 6,
+        text: include_str!("../../migrations/006_lookups_and_leases.sql"),
+        sqlite: "",
+        postgres: "",
+    },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

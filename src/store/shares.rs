@@ -618,9 +618,8 @@ pub fn lease(
         None => None,
     };
     if let Some(lease) = open {
-        // Two transfers under one lease: that one of them sends nothing no longer gives it back. What was reserved stays so.
         tx.run(
-            "UPDATE lease SET started = CASE WHEN started < 0 THEN started ELSE 1 END, expires_ms = $2 WHERE id = $1",
+            "UPDATE lease SET holders = holders + 1, expires_ms = $2 WHERE id = $1",
             args![lease.0, now_ms + LEASE_MS],
         )?;
         return Ok(lease);
@@ -646,7 +645,7 @@ pub fn lease(
 /// back, a file that is not there does.
 pub fn reserve(tx: &mut Tx, lease: Lease) -> Result<()> {
     if let Lease::Row(key) = lease {
-        tx.run("UPDATE lease SET started = -1 WHERE id = $1 AND started = 0", args![key.0])?;
+        tx.run("UPDATE lease SET started = -1, holders = 0 WHERE id = $1 AND started = 0", args![key.0])?;
     }
     Ok(())
 }
@@ -694,7 +693,7 @@ pub fn add_downloads(tx: &mut Tx, counts: &[(ShareKey, i64)]) -> Result<()> {
 /// How a transfer under a lease ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseEnd {
-    /// Not one byte went out: the download is given back, unless another transfer under it sent some.
+    /// Not one byte went out: the download is given back, unless another transfer under it sends some.
     NothingSent,
     /// The file could not be opened: a reserved download is given back too.
     NotThere,
@@ -704,26 +703,32 @@ pub enum LeaseEnd {
 
 pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
     match end {
-        LeaseEnd::NothingSent | LeaseEnd::NotThere => {
-            let least = if end == LeaseEnd::NotThere { -1 } else { 0 };
-            let share = tx.maybe(
-                "DELETE FROM lease WHERE id = $1 AND started BETWEEN $2 AND 0 RETURNING share_id",
-                args![lease.0, least],
-                |row| row.get::<i64>(0),
+        LeaseEnd::NothingSent => {
+            tx.run("UPDATE lease SET holders = holders - 1 WHERE id = $1 AND holders > 0", args![lease.0])?;
+            give_back(tx, "DELETE FROM lease WHERE id = $1 AND holders = 0 AND started = 0 RETURNING share_id", lease)?;
+        }
+        // Of a transfer that ends next, and says so itself.
+        LeaseEnd::NotThere => {
+            give_back(
+                tx,
+                "DELETE FROM lease WHERE id = $1 AND holders <= 1 AND started <= 0 RETURNING share_id",
+                lease,
             )?;
-            if let Some(share) = share {
-                tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
-            }
         }
-        LeaseEnd::BrokenOff => {
-            tx.run("UPDATE lease SET started = 1, expires_ms = $2 WHERE id = $1", args![lease.0, now_ms + LEASE_MS])?;
-        }
-        LeaseEnd::Complete => {
+        LeaseEnd::BrokenOff | LeaseEnd::Complete => {
             tx.run(
-                "UPDATE lease SET started = 1, finished = 1, expires_ms = $2 WHERE id = $1",
-                args![lease.0, now_ms + LEASE_MS],
+                "UPDATE lease SET started = 1, finished = CASE WHEN $3 = 1 THEN 1 ELSE finished END, expires_ms = $2,
+                                  holders = CASE WHEN holders > 0 THEN holders - 1 ELSE 0 END WHERE id = $1",
+                args![lease.0, now_ms + LEASE_MS, i64::from(end == LeaseEnd::Complete)],
             )?;
         }
+    }
+    Ok(())
+}
+
+fn give_back(tx: &mut Tx, deletion: &str, lease: LeaseKey) -> Result<()> {
+    if let Some(share) = tx.maybe(deletion, args![lease.0], |row| row.get::<i64>(0))? {
+        tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
     }
     Ok(())
 }
