@@ -3,10 +3,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use openshelf::cli::{self, CommandLine};
 
-/// Gives memory back after a rush of guests or a large search, where the system's own keeps most of it (`bench/run memory`).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// 0: done. 1: it failed, and one line on standard error says why. 2: the command line makes no sense (clap's own).
 fn main() -> ExitCode {
     match cli::run(CommandLine::parse()) {
