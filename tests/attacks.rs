@@ -72,7 +72,7 @@ both_engines! {
     }
 
     async fn a_flood_of_guesses_keeps_nobody_elsewhere_from_signing_in(backend: Backend) {
-        const FLOOD: usize = 60;
+        const FLOOD: usize = 120;
         let server = Server::start(&backend);
         let done = Arc::new(AtomicUsize::new(0));
         let sign_in = |from: [u8; 4], name: String| {
