@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -120,7 +120,14 @@ impl Session {
 
 /// Readers and the writer do not wait for each other only with a write-ahead log.
 fn keep_log(connection: &Connection) -> Result<(), Error> {
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error)?;
+    let until = Instant::now() + BUSY_TIMEOUT;
+    let mode: String = loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(error) {
+            // Two that begin a log at once refuse each other without waiting, whatever their time-out.
+            Err(Error::Busy) if Instant::now() < until => std::thread::sleep(Duration::from_millis(10)),
+            answered => break answered?,
+        }
+    };
     if mode != "wal" {
         return Err(Error::Internal(format!(
             "it cannot keep a write-ahead log here (journal mode {mode}); put it on a local disk"
