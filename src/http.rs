@@ -257,7 +257,7 @@ async fn run(
     let origin = Origin::of(&app.config, *connection, &parts.headers);
     let address = origin.address;
     let path = params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let body = Body::new(receive::Unstalled::new(body, BODY_STALL));
+    let body = Body::new(receive::Received::new(&parts.headers, body, BODY_STALL));
     let call = Call { app, parts, body: Mutex::new(body), path, origin };
     let answer = AssertUnwindSafe(ToTheEnd(Some((route.handler)(call)))).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| {
