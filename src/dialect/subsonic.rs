@@ -154,15 +154,15 @@ async fn answer(call: Call, params: Params, access: Access, handler: Answering) 
 
 /// The parameters of address and form, and the form of the answer; where they cannot be read, how to say so.
 async fn asked(call: &mut Call) -> Result<(Params, Format), (Format, Error)> {
-    let by_address =
-        Params::read(call.query(), b"").and_then(|params| Format::asked(&params).map_err(|(_, error)| error));
-    let fallback = |error| (by_address.clone().unwrap_or(Format::Xml), error);
     let is_form =
         call.header(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
-    let form = if is_form { call.body_bytes(BODY_LIMIT_BYTES).await.map_err(fallback)? } else { Vec::new() };
-    let params = Params::read(call.query(), &form).map_err(fallback)?;
+    let form = if is_form { call.body_bytes(BODY_LIMIT_BYTES).await } else { Ok(Vec::new()) };
+    let (params, read) = Params::read(call.query(), form.as_deref().unwrap_or_default());
     let format = Format::asked(&params)?;
-    Ok((params, format))
+    match form.and(read) {
+        Ok(()) => Ok((params, format)),
+        Err(error) => Err((format, error)),
+    }
 }
 
 fn envelope(format: &Format, outcome: Result<&Payload, &Failure>) -> Response {

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str, bearer: Option<&str>) -> Result<Credentials, Refusal> {
-        Credentials::read(&Params::read(query, b"").unwrap(), bearer)
+        Credentials::read(&Params::read(query, b"").0, bearer)
     }
 
     fn code(query: &str, bearer: Option<&str>) -> u8 {

@@ -10,20 +10,25 @@ pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Reads a query string and an `application/x-www-form-urlencoded` body, either of which may be empty. Stray `%`
-    /// and `&` are taken as they stand; bytes that are not UTF-8, and NUL, which no text column holds, are refused.
-    pub fn read(query: &str, form: &[u8]) -> Result<Params> {
+    /// and `&` are taken as they stand; bytes that are not UTF-8, and NUL, which no text column holds, are refused. What
+    /// else was said comes along with the refusal, since it names the form of the answer.
+    pub fn read(query: &str, form: &[u8]) -> (Params, Result<()>) {
         let mut params = Vec::new();
+        let mut read = Ok(());
         for (source, what) in [(query.as_bytes(), "query"), (form, "body")] {
             for pair in source.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()) {
                 let cut = pair.iter().position(|&byte| byte == b'=');
                 let (name, value) = cut.map_or((pair, &[][..]), |at| (&pair[..at], &pair[at + 1..]));
-                let name = decode(name).ok_or_else(|| Error::invalid(what, "a parameter's name is not UTF-8"))?;
-                let value = decode(value)
-                    .ok_or_else(|| Error::invalid(what, format!("the value of '{name:.40}' is not UTF-8 text")))?;
-                params.push((name, value));
+                match (decode(name), decode(value)) {
+                    (Some(name), Some(value)) => params.push((name, value)),
+                    (None, _) => read = Err(Error::invalid(what, "a parameter's name is not UTF-8")),
+                    (Some(name), None) => {
+                        read = Err(Error::invalid(what, format!("the value of '{name:.40}' is not UTF-8 text")));
+                    }
+                }
             }
         }
-        Ok(Params(params))
+        (Params(params), read)
     }
 
     /// The first value, which may be empty: an empty description clears, an absent one leaves alone.
@@ -107,7 +112,7 @@ mod tests {
     use super::*;
 
     fn params(query: &str) -> Params {
-        Params::read(query, b"").unwrap()
+        Params::read(query, b"").0
     }
 
     fn refused<T>(result: Result<T>) -> String {
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn query_and_form_are_one_list_with_the_query_first() {
-        let params = Params::read("id=1&id=2,3&&c=a+b%20c&flag", b"id=4&id=&u=J%C3%BCrgen").unwrap();
+        let params = Params::read("id=1&id=2,3&&c=a+b%20c&flag", b"id=4&id=&u=J%C3%BCrgen").0;
         assert_eq!(params.all("id"), ["1", "2,3", "4"]);
         assert_eq!(params.get("c"), Some("a b c"));
         assert_eq!(params.get("flag"), Some(""));
@@ -133,12 +138,13 @@ mod tests {
     #[test]
     fn text_that_no_column_can_hold_is_refused() {
         assert_eq!(
-            refused(Params::read("id=%ff", b"")),
+            refused(Params::read("id=%ff", b"").1),
             "Parameter 'query' is not valid: the value of 'id' is not UTF-8 text"
         );
-        assert!(Params::read("", b"id=a%00b").is_err());
-        assert!(Params::read("%ff=1", b"").is_err());
-        assert!(Params::read("", b"id=\xff").is_err());
+        assert_eq!(Params::read("id=%ff&f=json", b"").0.get("f"), Some("json"), "the refusal has a form");
+        assert!(Params::read("", b"id=a%00b").1.is_err());
+        assert!(Params::read("%ff=1", b"").1.is_err());
+        assert!(Params::read("", b"id=\xff").1.is_err());
     }
 
     #[test]

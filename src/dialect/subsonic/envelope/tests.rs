@@ -34,7 +34,7 @@ fn refused_json(failure: &Failure) -> String {
 }
 
 fn asked(query: &str) -> Result<Format, (Format, Error)> {
-    Format::asked(&Params::read(query, b"").unwrap())
+    Format::asked(&Params::read(query, b"").0)
 }
 
 fn song() -> Child {
