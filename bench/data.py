@@ -74,6 +74,58 @@ def music(name: str, albums: int, tracks: int) -> Path:
     return folder
 
 
+def collection(name: str, albums: int, tracks: int) -> Path:
+    """Albums as people keep them: MP3, FLAC and M4A, each track with a cover of 200 kB in it, and short."""
+    folder = DATA / name
+    done = folder / ".done"
+    if done.exists() and done.read_text() == f"{albums} {tracks}":
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    templates = [(suffix, template(suffix)) for suffix in ("mp3", "flac", "m4a")]
+    for album in range(albums):
+        artist = f"Artist {album // 3:05}"
+        below = folder / artist / f"Album {album:05}"
+        below.mkdir(parents=True, exist_ok=True)
+        suffix, content = templates[album % len(templates)]
+        content = content.replace(b"artist@@@@@@", artist.encode()).replace(
+            b"album@@@@@@", f"Album {album:05}".encode()
+        )
+        for track in range(1, tracks + 1):
+            title = f"Title {album:05}-{track:02}".encode()
+            (below / f"{track:02}.{suffix}").write_bytes(content.replace(b"title@@@@@@@@@", title))
+    done.write_text(f"{albums} {tracks}")
+    return folder
+
+
+def template(suffix: str) -> bytes:
+    """A track whose names can be written over by others of the same length."""
+    path, cover = DATA / f"template.{suffix}", DATA / "cover.jpg"
+    ffmpeg = [program("ffmpeg"), "-y", "-loglevel", "error"]
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=800x800,noise=alls=12:all_seed=1", "-frames:v", "1", "-update", "1"]
+    run([*ffmpeg, *picture, "-q:v", "3", cover], timeout=60)
+    noise = ["-f", "lavfi", "-i", "anoisesrc=duration=3:amplitude=0.05:seed=1:sample_rate=44100"]
+    codec = {"mp3": "libmp3lame", "flac": "flac", "m4a": "aac"}[suffix]
+    sound = [
+        "-map",
+        "0:a",
+        "-map",
+        "1:v",
+        "-c:a",
+        codec,
+        "-b:a",
+        "128k",
+        "-c:v",
+        "copy",
+        "-disposition:v",
+        "attached_pic",
+    ]
+    tags = {"title": "title@@@@@@@@@", "artist": "artist@@@@@@", "album_artist": "artist@@@@@@", "album": "album@@@@@@"}
+    tags |= {"genre": "Rock", "date": "1994"}
+    said = [word for name, text in tags.items() for word in ("-metadata", f"{name}={text}")]
+    run([*ffmpeg, *noise, "-i", cover, *sound, *said, "-id3v2_version", "4", path], timeout=60)
+    return path.read_bytes()
+
+
 def id3(tags: dict[str, str]) -> bytes:
     """An ID3v2.4 tag; its sizes count in digits of 128."""
 

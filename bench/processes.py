@@ -30,23 +30,25 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def pinned(core: int, command: list[str]) -> list[str]:
-    """Kept to one core and, where root may say so, before what else runs there. Needs a session of its own, since Linux
-    weighs whole sessions against each other."""
+def pinned(cores: int | str, command: list[str]) -> list[str]:
+    """Kept to its cores and, where root may say so, before what else runs there. Needs a session of its own, since
+    Linux weighs whole sessions against each other."""
     first = "echo -15 >/proc/self/autogroup; exec nice -n -15" if os.geteuid() == 0 else "exec"
-    return ["sh", "-c", f'{first} taskset --cpu-list {core} "$@"', "sh", *command]
+    return ["sh", "-c", f'{first} taskset --cpu-list {cores} "$@"', "sh", *command]
 
 
 class Process:
     """A server on its core, in a session of its own so that its children end with it."""
 
-    def __init__(self, name: str, command: list[str | Path], log: Path, **options: object):
+    def __init__(
+        self, name: str, command: list[str | Path], log: Path, *, cores: int | str = SERVER_CORE, **options: object
+    ):
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                pinned(SERVER_CORE, [str(part) for part in command]),
+                pinned(cores, [str(part) for part in command]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -29,6 +29,7 @@ class Shelf:
         self.data = self.home / "data"
         self.process: Process | None = None
         self.port = 0
+        self.cores: int | str = processes.SERVER_CORE
         if self.home.exists() and not keep:
             shutil.rmtree(self.home)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,8 @@ class Shelf:
 
     def start(self, *arguments: str | Path) -> "Shelf":
         command = [PROGRAM, "serve", "--listen", "127.0.0.1:0", *arguments]
-        self.process = Process("openshelf", command, TARGET / "logs" / "openshelf.log", env=self.env, cwd=self.home)
+        log = TARGET / "logs" / "openshelf.log"
+        self.process = Process("openshelf", command, log, cores=self.cores, env=self.env, cwd=self.home)
         self.port = int(self.process.line(r"ready on http://127\.0\.0\.1:(\d+)").group(1))
         return self
 
