@@ -1,7 +1,10 @@
-//! People: who they are, what role they have, what they may do.
+//! People: who they are, what roles they have, what they may do.
 
 pub mod password;
 pub mod token;
+
+use crate::error::{Error, Result};
+use crate::library::LibraryKey;
 
 /// Key of a user inside this server; never leaves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,11 +14,107 @@ pub struct UserKey(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey(pub i64);
 
+/// One thing that a user may be allowed. OpenSubsonic has the list; every door obeys it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Manages accounts and libraries; does not read others' homes by that.
     Admin,
-    User,
+    /// Changes what is their own: password, picture.
+    Settings,
+    /// Plays music and films.
+    Stream,
+    /// Plays on the server's own loudspeakers.
+    Jukebox,
+    /// Takes original files away.
+    Download,
+    /// Puts files where they may write.
+    Upload,
+    /// Makes, changes and deletes playlists.
+    Playlist,
+    CoverArt,
+    /// Rates and comments.
+    Comment,
+    /// Adds and removes podcasts.
+    Podcast,
+    /// Shares with anyone. Without it the shares that are there do not open.
+    Share,
+    VideoConversion,
+}
+
+impl Role {
+    pub const EACH: [Role; 12] = [
+        Role::Admin,
+        Role::Settings,
+        Role::Stream,
+        Role::Jukebox,
+        Role::Download,
+        Role::Upload,
+        Role::Playlist,
+        Role::CoverArt,
+        Role::Comment,
+        Role::Podcast,
+        Role::Share,
+        Role::VideoConversion,
+    ];
+
+    /// What somebody without it is told.
+    fn refusal(self) -> &'static str {
+        match self {
+            Role::Admin => "only administrators may",
+            Role::Settings => "an administrator keeps your settings",
+            Role::Stream => "you may not play files",
+            Role::Jukebox => "you may not play on the server",
+            Role::Download => "you may not download files",
+            Role::Upload => "you may not upload files",
+            Role::Playlist => "you may not change playlists",
+            Role::CoverArt => "you may not change covers",
+            Role::Comment => "you may not rate or comment",
+            Role::Podcast => "you may not manage podcasts",
+            Role::Share => "you may not share files",
+            Role::VideoConversion => "you may not convert films",
+        }
+    }
+}
+
+/// A set of roles. Its bits are stored: a role keeps its place in [`Role`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles(pub i64);
+
+impl Roles {
+    pub const NONE: Roles = Roles(0);
+    pub const ALL: Roles = Roles((1 << Role::EACH.len()) - 1);
+    /// What a new user may, unless somebody says otherwise: all but to manage others.
+    pub const USER: Roles = Roles(Roles::ALL.0 & !(1 << Role::Admin as i64));
+
+    pub const fn has(self, role: Role) -> bool {
+        self.0 & (1 << role as i64) != 0
+    }
+
+    #[must_use]
+    pub const fn with(self, role: Role) -> Roles {
+        Roles(self.0 | (1 << role as i64))
+    }
+
+    #[must_use]
+    pub const fn without(self, role: Role) -> Roles {
+        Roles(self.0 & !(1 << role as i64))
+    }
+}
+
+/// What an administrator allows a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed {
+    pub roles: Roles,
+    /// Music that is streamed has at most this bit rate.
+    pub most_kbps: Option<u32>,
+    /// The folder libraries that the user may see at all; none given: all in which they have rights.
+    pub folders: Option<Vec<LibraryKey>>,
+}
+
+impl Allowed {
+    pub fn of(roles: Roles) -> Allowed {
+        Allowed { roles, most_kbps: None, folders: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +140,7 @@ pub struct User {
     pub name: String,
     pub mail: String,
     pub display_name: String,
-    pub role: Role,
+    pub allowed: Allowed,
     pub state: UserState,
     pub profile: Profile,
     pub groups: Vec<GroupKey>,
@@ -52,8 +151,22 @@ pub struct User {
 }
 
 impl User {
+    /// `Forbidden` for whoever lacks the role: `user.may(Role::Podcast)?`.
+    pub fn may(&self, role: Role) -> Result<()> {
+        if self.has(role) { Ok(()) } else { Err(Error::Forbidden(role.refusal())) }
+    }
+
+    pub fn has(&self, role: Role) -> bool {
+        self.allowed.roles.has(role)
+    }
+
     pub fn is_admin(&self) -> bool {
-        self.role == Role::Admin
+        self.has(Role::Admin)
+    }
+
+    /// The bit rate that music is streamed to them at most, where they ask for `wish`.
+    pub fn kbps_at_most(&self, wish: Option<u32>) -> Option<u32> {
+        wish.into_iter().chain(self.allowed.most_kbps).min()
     }
 
     pub fn is_active(&self) -> bool {
@@ -65,4 +178,18 @@ impl User {
 pub fn name_key(name: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     name.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_bits_mean_the_roles_that_they_meant_before() {
+        assert_eq!((Roles::ALL.0, Roles::USER.0), (4095, 4094));
+        for (place, role) in Role::EACH.into_iter().enumerate() {
+            assert_eq!(Roles::NONE.with(role).0, 1 << place);
+            assert_eq!(Roles::ALL.without(role).0, 4095 - (1 << place));
+        }
+    }
 }

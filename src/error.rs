@@ -76,6 +76,9 @@ pub enum Thing {
     Link,
     Device,
     Version,
+    Bookmark,
+    Station,
+    Avatar,
 }
 
 impl fmt::Display for Thing {
@@ -98,6 +101,9 @@ impl fmt::Display for Thing {
             Thing::Link => "Link",
             Thing::Device => "Device",
             Thing::Version => "Version",
+            Thing::Bookmark => "Bookmark",
+            Thing::Station => "Radio station",
+            Thing::Avatar => "Avatar",
         })
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod music;
 pub mod names;
+pub mod playback;
 pub mod scan;
 pub mod tags;
 
@@ -43,6 +44,7 @@ pub enum IdKind {
     Library,
     Link,
     ApiKey,
+    Station,
 }
 
 impl IdKind {
@@ -58,6 +60,7 @@ impl IdKind {
             IdKind::Library => 'b',
             IdKind::Link => 'l',
             IdKind::ApiKey => 'k',
+            IdKind::Station => 's',
         }
     }
 
@@ -68,7 +71,7 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey]
+        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station]
             .into_iter()
             .find(|k| k.letter() == first)
     }

@@ -96,6 +96,10 @@ impl Bits {
     pub const fn and(self, other: Bits) -> Bits {
         Bits(self.0 | other.0)
     }
+
+    pub const fn without(self, other: Bits) -> Bits {
+        Bits(self.0 & !other.0)
+    }
 }
 
 /// On which terms a share is given. `None` means "no such limit".

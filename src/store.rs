@@ -22,6 +22,7 @@ use crate::error::Error;
 
 pub mod accounts;
 pub mod backup;
+pub mod chat;
 pub mod checksums;
 pub mod contents;
 pub mod drop_boxes;
@@ -31,8 +32,10 @@ pub mod links;
 pub mod marks;
 mod migration;
 pub mod music;
+pub mod playback;
 pub mod playlists;
 mod postgres;
+pub mod radio;
 mod recall;
 pub mod rights;
 pub mod scan;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream;
 use openshelf::App;
-use openshelf::account::{Role, User};
+use openshelf::account::{Allowed, Roles, User};
 use openshelf::args;
 use openshelf::config::Given;
 use openshelf::error::{Error, Result, Thing};
@@ -148,8 +148,9 @@ fn person(tx: &mut Tx, name: &str, roots: &[PathBuf]) -> Result<User> {
     let password = StoredPassword { hash: String::new(), sealed: None };
     let mail = format!("{name}@example.org");
     let id = format!("u{name:0>16}");
+    let allowed = Allowed::of(Roles::USER);
     let new =
-        NewUser { id: &id, name, mail: &mail, display_name: name, role: Role::User, password: &password, now_ms: 1 };
+        NewUser { id: &id, name, mail: &mail, display_name: name, allowed: &allowed, password: &password, now_ms: 1 };
     let key = accounts::insert(tx, &new)?;
     let root = roots.iter().find(|root| root.ends_with(name)).unwrap();
     let home = NewLibrary { owner: Some(key), ..new_library(name, root.clone(), LibraryKind::Home, true) };

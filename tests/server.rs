@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use openshelf::App;
-use openshelf::account::{Role, User};
+use openshelf::account::{Allowed, Roles, User};
 use openshelf::cli;
 use openshelf::config::Given;
 use openshelf::library::Library;
@@ -65,7 +65,7 @@ impl Server {
 
                 let first = Arc::clone(&app);
                 tokio::spawn(async move {
-                    signin::add_user(&first, ADMIN, ADMIN_MAIL, PASSWORD, Role::Admin).await.unwrap();
+                    signin::add_user(&first, ADMIN, ADMIN_MAIL, PASSWORD, Allowed::of(Roles::ALL)).await.unwrap();
                 })
                 .await
                 .unwrap();
@@ -105,7 +105,7 @@ impl Server {
         let (app, name) = (Arc::clone(&self.app), name.to_owned());
         self.run(async move {
             let mail = format!("{name}@openshelf.local");
-            signin::add_user(&app, &name, &mail, PASSWORD, Role::User).await.unwrap()
+            signin::add_user(&app, &name, &mail, PASSWORD, Allowed::of(Roles::USER)).await.unwrap()
         })
     }
 

@@ -15,8 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lofty::tag::ItemKey as TagKey;
 use md5::{Digest, Md5};
-use openshelf::account::User;
 use openshelf::account::token::{Keys, Purpose, random_base62, random_bytes};
+use openshelf::account::{Allowed, Roles, User};
 use openshelf::library::Item;
 use openshelf::share::{Audience, Change, Door, Mode, Share, Shared, Wish};
 use openshelf::store::{Tx, library};
@@ -152,7 +152,8 @@ impl World {
             let app = server.app.clone();
             let mail = mail.clone();
             let ann = tokio::spawn(async move {
-                signin::add_user(&app, "ann", &mail, &password_of("ann"), openshelf::account::Role::User).await.unwrap()
+                let allowed = Allowed::of(Roles::USER);
+                signin::add_user(&app, "ann", &mail, &password_of("ann"), allowed).await.unwrap()
             });
             (ann.await.unwrap(), tokio::task::block_in_place(|| server.add_user("bob")))
         };

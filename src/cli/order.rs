@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backup;
 use crate::account::token::random_base62;
-use crate::account::{Role, User, UserState};
+use crate::account::{Allowed, Roles, User, UserState};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
 use crate::share::drop_box::{DropWish, written_bytes};
@@ -16,7 +16,7 @@ use crate::share::{self, Change, Door, Mode, Share, Shared, Wish};
 use crate::store::library::Access;
 use crate::store::{Tx, accounts, library as library_rows, shares};
 use crate::work::sharing::DefaultTerms;
-use crate::work::{libraries, scan, sharing, signin};
+use crate::work::{libraries, scan, sharing, signin, users};
 use crate::{App, now_ms};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -271,8 +271,8 @@ pub async fn run(
         Order::AddUser { name, mail, admin } => {
             let mail = mail.unwrap_or_else(|| format!("{}@openshelf.local", name.to_lowercase()));
             let password = random_base62(16);
-            let role = if admin { Role::Admin } else { Role::User };
-            let user = signin::add_user(app, &name, &mail, &password, role).await?;
+            let allowed = Allowed::of(if admin { Roles::ALL } else { Roles::USER });
+            let user = signin::add_user(app, &name, &mail, &password, allowed).await?;
             Ok(Reply::Password { name: user.name, made_up: Some(password) })
         }
         Order::SetPassword { name, password } => {
@@ -544,26 +544,9 @@ async fn first_admin(app: &App) -> Result<User> {
     app.db.read(move |tx| accounts::by_key(tx, key)).await?.ok_or(Error::NotFound(Thing::User))
 }
 
-/// The account and all that is its own; the files of the home stay on the disk.
 async fn remove_user(app: &App, name: String) -> Result<Reply> {
     let user = user_named(app, name).await?;
-    let key = user.key;
-    let home = app
-        .db
-        .write(move |tx| {
-            let is_other_admin = |other: &User| other.key != key && other.is_admin() && other.is_active();
-            if !accounts::list(tx)?.iter().any(is_other_admin) {
-                return Err(Error::Forbidden("the last admin stays"));
-            }
-            let own: Vec<Library> =
-                library_rows::all(tx)?.into_iter().filter(|library| library.owner == Some(key)).collect();
-            for library in &own {
-                library_rows::remove(tx, library.key)?;
-            }
-            accounts::remove(tx, key)?;
-            Ok(own.into_iter().find(|library| library.kind == LibraryKind::Home))
-        })
-        .await?;
+    let home = users::remove(app, user.key).await?;
     let files = home.map(|home| format!(" The files of the home stay in {}.", home.root.display()));
     Ok(Reply::Done(format!("Removed {}.{}", user.name, files.unwrap_or_default())))
 }

@@ -87,7 +87,10 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Group
             | Thing::Key
             | Thing::Link
-            | Thing::Device => 404,
+            | Thing::Device
+            | Thing::Bookmark
+            | Thing::Station
+            | Thing::Avatar => 404,
         },
         Error::SignInNeeded => SIGN_IN_NEEDED,
         Error::WrongCredentials => 40080,

@@ -16,16 +16,21 @@
 pub mod answers;
 pub mod auth;
 mod browse;
+mod chat;
 pub mod envelope;
 mod lists;
 mod mark;
 mod of;
 pub mod params;
 mod play;
+mod playing;
 mod playlists;
+mod queues;
+mod radio;
 mod search;
 mod shares;
 mod system;
+mod users;
 pub mod xml;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -280,7 +285,7 @@ static ROUTES: &[Route] = routes! {
 
     "getAlbumList" PLAIN User lists::get_album_list;
     "getAlbumList2" PLAIN User lists::get_album_list2;
-    "getNowPlaying" PLAIN User lists::get_now_playing;
+    "getNowPlaying" PLAIN User playing::get_now_playing;
     "getRandomSongs" PLAIN User lists::get_random_songs;
     "getSongsByGenre" PLAIN User lists::get_songs_by_genre;
     "getStarred" PLAIN User lists::get_starred;
@@ -297,7 +302,7 @@ static ROUTES: &[Route] = routes! {
     "updatePlaylist" PLAIN User playlists::update_playlist;
 
     "download" BINARY User play::download;
-    "getAvatar" BINARY User not_offered;
+    "getAvatar" BINARY User users::get_avatar;
     "getCaptions" BINARY User not_offered;
     "getCoverArt" BINARY User play::get_cover_art;
     "getLyrics" PLAIN User play::get_lyrics;
@@ -308,8 +313,8 @@ static ROUTES: &[Route] = routes! {
     "getTranscodeDecision" POSTED User not_offered;
     "getTranscodeStream" BINARY User not_offered;
 
-    "reportPlayback" PLAIN User not_offered;
-    "scrobble" PLAIN User mark::scrobble;
+    "reportPlayback" PLAIN User playing::report_playback;
+    "scrobble" PLAIN User playing::scrobble;
     "setRating" PLAIN User mark::set_rating;
     "star" PLAIN User mark::star;
     "unstar" PLAIN User mark::unstar;
@@ -329,28 +334,28 @@ static ROUTES: &[Route] = routes! {
 
     "jukeboxControl" PLAIN User not_offered;
 
-    "createInternetRadioStation" PLAIN User not_offered;
-    "deleteInternetRadioStation" PLAIN User not_offered;
-    "getInternetRadioStations" PLAIN User not_offered;
-    "updateInternetRadioStation" PLAIN User not_offered;
+    "createInternetRadioStation" PLAIN Admin radio::create_internet_radio_station;
+    "deleteInternetRadioStation" PLAIN Admin radio::delete_internet_radio_station;
+    "getInternetRadioStations" PLAIN User radio::get_internet_radio_stations;
+    "updateInternetRadioStation" PLAIN Admin radio::update_internet_radio_station;
 
-    "addChatMessage" PLAIN User not_offered;
-    "getChatMessages" PLAIN User not_offered;
+    "addChatMessage" PLAIN User chat::add_chat_message;
+    "getChatMessages" PLAIN User chat::get_chat_messages;
 
-    "changePassword" PLAIN User not_offered;
-    "createUser" PLAIN User not_offered;
-    "deleteUser" PLAIN User not_offered;
-    "getUser" PLAIN User system::get_user;
-    "getUsers" PLAIN User not_offered;
-    "updateUser" PLAIN User not_offered;
+    "changePassword" PLAIN User users::change_password;
+    "createUser" PLAIN Admin users::create_user;
+    "deleteUser" PLAIN Admin users::delete_user;
+    "getUser" PLAIN User users::get_user;
+    "getUsers" PLAIN Admin users::get_users;
+    "updateUser" PLAIN Admin users::update_user;
 
-    "createBookmark" PLAIN User not_offered;
-    "deleteBookmark" PLAIN User not_offered;
-    "getBookmarks" PLAIN User not_offered;
-    "getPlayQueue" PLAIN User not_offered;
-    "getPlayQueueByIndex" PLAIN User not_offered;
-    "savePlayQueue" PLAIN User not_offered;
-    "savePlayQueueByIndex" PLAIN User not_offered;
+    "createBookmark" PLAIN User queues::create_bookmark;
+    "deleteBookmark" PLAIN User queues::delete_bookmark;
+    "getBookmarks" PLAIN User queues::get_bookmarks;
+    "getPlayQueue" PLAIN User queues::get_play_queue;
+    "getPlayQueueByIndex" PLAIN User queues::get_play_queue_by_index;
+    "savePlayQueue" PLAIN User queues::save_play_queue;
+    "savePlayQueueByIndex" PLAIN User queues::save_play_queue_by_index;
 
     "getScanStatus" PLAIN User system::get_scan_status;
     "startScan" PLAIN Admin system::start_scan;

@@ -11,6 +11,18 @@ pub struct Mark {
     pub rating: Option<u8>,
     pub plays: u64,
     pub played_ms: Option<i64>,
+    /// Where in it they will go on.
+    pub bookmark_ms: Option<i64>,
+}
+
+/// A place in a track or film where its user will go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bookmark {
+    pub item: ItemKey,
+    pub position_ms: i64,
+    pub comment: String,
+    pub created_ms: i64,
+    pub changed_ms: i64,
 }
 
 /// What can be marked.

@@ -42,6 +42,14 @@ impl Stream {
         Stream::Sound { kbps: Profile::new(Codec::Aac, wish_kbps).kbps() }
     }
 
+    /// Whether it is sound of a higher bit rate than that.
+    pub fn is_beyond(self, most_kbps: Option<u32>) -> bool {
+        match (self, Stream::sound(most_kbps)) {
+            (Stream::Sound { kbps }, Stream::Sound { kbps: most }) => most_kbps.is_some() && kbps > most,
+            _ => false,
+        }
+    }
+
     /// As it stands in addresses: `a192`, `v720`.
     pub fn name(self) -> String {
         match self {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::visit::{Lease, Visitor};
 use super::{Audience, Bits, Mode, Share, ShareKey, Shared, State, Subject};
-use crate::account::{GroupKey, User, UserKey};
+use crate::account::{GroupKey, Role, User, UserKey};
 use crate::error::{Error, Result, Thing};
-use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, Library, LibraryKey, LibraryKind, PlaylistKey};
+use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, Library, LibraryKey, LibraryKind, Media, PlaylistKey};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -39,6 +39,15 @@ impl Action {
             Action::Update => Bits::UPDATE,
             Action::Delete => Bits::DELETE,
             Action::Share => Bits::READ.and(Bits::SHARE),
+        }
+    }
+
+    /// The role without which nobody gets this of the item. Those that make a right vain are in [`rights_in`].
+    fn role(self, item: &Item) -> Option<Role> {
+        match self {
+            Action::Download => Some(Role::Download),
+            Action::Stream | Action::Play => matches!(item.media, Media::Audio | Media::Video).then_some(Role::Stream),
+            _ => None,
         }
     }
 
@@ -232,7 +241,8 @@ fn bits_for(facts: &ShareFacts, visitor: &Visitor) -> Bits {
     })
 }
 
-/// What a user may do in a library: all in their own home, else what rows of theirs, their groups' and everyone's say.
+/// What a user may do in a library: all in their own home, else what rows of theirs, their groups' and everyone's say of
+/// the folders that they are allowed. Who may not upload or share may do so nowhere.
 pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bits {
     if !user.is_active() {
         return Bits::NONE;
@@ -240,6 +250,9 @@ pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bi
     let mut bits = match library.kind {
         LibraryKind::Home | LibraryKind::Single if library.owner == Some(user.key) => Bits::ALL,
         LibraryKind::Home | LibraryKind::Single => Bits::NONE,
+        LibraryKind::Folder if user.allowed.folders.as_ref().is_some_and(|some| !some.contains(&library.key)) => {
+            Bits::NONE
+        }
         LibraryKind::Folder => rows
             .iter()
             .filter(|(subject, _)| match subject {
@@ -251,7 +264,12 @@ pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bi
             .fold(Bits::NONE, |all, (_, bits)| all.and(*bits)),
     };
     if !library.writable {
-        bits = Bits(bits.0 & !Bits::WRITE.0);
+        bits = bits.without(Bits::WRITE);
+    }
+    for (role, right) in [(Role::Upload, Bits::CREATE), (Role::Share, Bits::SHARE)] {
+        if !user.has(role) {
+            bits = bits.without(right);
+        }
     }
     bits
 }
@@ -308,6 +326,9 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             if !rights.has(action.needs()) {
                 return Err(Error::Forbidden("you may only read this"));
             }
+            if let (Some(user), Some(role)) = (&visitor.user, action.role(&placed.item)) {
+                user.may(role)?;
+            }
             Ok(Grant { placed, action, share: None, rate_bytes_s: None, lease: None, user })
         }
         Through::Share(facts) => {
@@ -320,6 +341,9 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
             if !owner_may || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
                 return Err(missing(&placed.item));
+            }
+            if action.role(&placed.item).is_some_and(|role| !facts.owner.has(role)) {
+                return Err(Error::Forbidden("the owner of this share may not hand that out"));
             }
             let share = Some((facts.share.key, facts.share.epoch));
             if sends {
@@ -338,9 +362,7 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
             let terms = &facts.share.terms;
             match action {
                 Action::See | Action::List | Action::Preview => {}
-                Action::Stream | Action::Play
-                    if terms.mode == Mode::Listen && placed.item.media != crate::library::Media::Audio =>
-                {
+                Action::Stream | Action::Play if terms.mode == Mode::Listen && placed.item.media != Media::Audio => {
                     return Err(Error::Forbidden("this share is for listening only"));
                 }
                 Action::Stream => {}

@@ -2,11 +2,13 @@
 
 use super::{Row, Tx, Weighed, in_list};
 use crate::account::password::{FORGET_MS, wait_ms};
-use crate::account::{GroupKey, Profile, Role, User, UserKey, UserState, name_key};
+use crate::account::{Allowed, GroupKey, Profile, Role, Roles, User, UserKey, UserState, name_key};
 use crate::args;
 use crate::error::{Error, Result, Thing};
+use crate::library::LibraryKey;
 
-const USER: &str = "id, public_id, name, mail, display_name, role, state, profile, quota_bytes, epoch, created_ms";
+const USER: &str = "id, public_id, name, mail, display_name, state, profile, quota_bytes, epoch, created_ms, \
+                    role, roles, most_kbps, folders";
 
 fn user(row: &Row) -> Result<User> {
     Ok(User {
@@ -15,25 +17,39 @@ fn user(row: &Row) -> Result<User> {
         name: row.get(2)?,
         mail: row.get(3)?,
         display_name: row.get(4)?,
-        role: if row.get::<String>(5)? == "admin" { Role::Admin } else { Role::User },
-        state: if row.get::<String>(6)? == "active" { UserState::Active } else { UserState::Banned },
-        profile: match row.get::<String>(7)?.as_str() {
+        state: if row.get::<String>(5)? == "active" { UserState::Active } else { UserState::Banned },
+        profile: match row.get::<String>(6)?.as_str() {
             "all" => Profile::All,
             "public" => Profile::Public,
             _ => Profile::Hidden,
         },
         groups: Vec::new(),
-        quota_bytes: row.get::<Option<i64>>(8)?.map(|bytes| bytes.max(0) as u64),
-        epoch: row.get(9)?,
-        created_ms: row.get(10)?,
+        quota_bytes: row.get::<Option<i64>>(7)?.map(|bytes| bytes.max(0) as u64),
+        epoch: row.get(8)?,
+        created_ms: row.get(9)?,
+        allowed: Allowed {
+            roles: match row.get::<String>(10)?.as_str() {
+                "admin" => Roles(row.get(11)?).with(Role::Admin),
+                _ => Roles(row.get(11)?).without(Role::Admin),
+            },
+            most_kbps: row.get(12)?,
+            folders: row.get::<Option<String>>(13)?.map(|list| folders_of(&list)).transpose()?,
+        },
     })
 }
 
-fn role_text(role: Role) -> &'static str {
-    match role {
-        Role::Admin => "admin",
-        Role::User => "user",
-    }
+fn role_text(roles: Roles) -> &'static str {
+    if roles.has(Role::Admin) { "admin" } else { "user" }
+}
+
+fn folders_of(list: &str) -> Result<Vec<LibraryKey>> {
+    let keys: Vec<i64> = serde_json::from_str(list).map_err(|e| Error::internal("folders of an account", e))?;
+    Ok(keys.into_iter().map(LibraryKey).collect())
+}
+
+fn folders_text(folders: Option<&Vec<LibraryKey>>) -> Option<String> {
+    let keys: Option<Vec<i64>> = folders.map(|folders| folders.iter().map(|library| library.0).collect());
+    keys.map(|keys| format!("{keys:?}"))
 }
 
 /// What is stored of a password.
@@ -49,7 +65,7 @@ pub struct NewUser<'a> {
     pub name: &'a str,
     pub mail: &'a str,
     pub display_name: &'a str,
-    pub role: Role,
+    pub allowed: &'a Allowed,
     pub password: &'a StoredPassword,
     pub now_ms: i64,
 }
@@ -66,9 +82,9 @@ pub fn insert(tx: &mut Tx, new: &NewUser) -> Result<UserKey> {
         return Err(Error::Exists(new.name.to_owned()));
     }
     tx.one(
-        "INSERT INTO account (public_id, name, name_key, mail, mail_key, display_name, password_hash, password_sealed, role,
-            state, profile, default_terms, epoch, created_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'active', 'hidden', '{}', 1, $10) RETURNING id",
+        "INSERT INTO account (public_id, name, name_key, mail, mail_key, display_name, password_hash, password_sealed,
+            role, roles, most_kbps, folders, state, profile, default_terms, epoch, created_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'active', 'hidden', '{}', 1, $13) RETURNING id",
         args![
             new.id,
             new.name.trim(),
@@ -78,7 +94,10 @@ pub fn insert(tx: &mut Tx, new: &NewUser) -> Result<UserKey> {
             new.display_name,
             &new.password.hash,
             new.password.sealed.clone(),
-            role_text(new.role),
+            role_text(new.allowed.roles),
+            new.allowed.roles.0,
+            new.allowed.most_kbps,
+            folders_text(new.allowed.folders.as_ref()),
             new.now_ms
         ],
         |row| Ok(UserKey(row.get(0)?)),
@@ -137,6 +156,35 @@ pub fn set_password(tx: &mut Tx, key: UserKey, password: &StoredPassword) -> Res
     Ok(())
 }
 
+pub fn set_allowed(tx: &mut Tx, key: UserKey, allowed: &Allowed) -> Result<()> {
+    tx.run(
+        "UPDATE account SET role = $2, roles = $3, most_kbps = $4, folders = $5 WHERE id = $1",
+        args![
+            key.0,
+            role_text(allowed.roles),
+            allowed.roles.0,
+            allowed.most_kbps,
+            folders_text(allowed.folders.as_ref())
+        ],
+    )?;
+    Ok(())
+}
+
+/// `Exists` when another user goes by that address.
+pub fn set_mail(tx: &mut Tx, key: UserKey, mail: &str) -> Result<()> {
+    let folded = name_key(mail);
+    let taken = tx.maybe(
+        "SELECT id FROM account WHERE id <> $1 AND (name_key = $2 OR mail_key = $2)",
+        args![key.0, &folded],
+        |row| row.get::<i64>(0),
+    )?;
+    if taken.is_some() {
+        return Err(Error::Exists(mail.to_owned()));
+    }
+    tx.run("UPDATE account SET mail = $2, mail_key = $3 WHERE id = $1", args![key.0, mail.trim(), &folded])?;
+    Ok(())
+}
+
 pub fn set_state(tx: &mut Tx, key: UserKey, state: UserState) -> Result<()> {
     let text = match state {
         UserState::Active => "active",
@@ -180,6 +228,31 @@ pub fn group_by_id(tx: &mut Tx, id: &str) -> Result<Option<GroupKey>> {
 
 pub fn group_id(tx: &mut Tx, key: GroupKey) -> Result<Option<String>> {
     tx.maybe("SELECT public_id FROM user_group WHERE id = $1", args![key.0], |row| row.get(0))
+}
+
+// Pictures ------------------------------------------------------------------------------------------------------------
+
+pub fn avatar(tx: &mut Tx, key: UserKey) -> Result<Option<Vec<u8>>> {
+    tx.maybe("SELECT picture FROM avatar WHERE account_id = $1", args![key.0], |row| row.get(0))
+}
+
+/// When the user's picture was last another.
+pub fn avatar_changed_ms(tx: &mut Tx, key: UserKey) -> Result<Option<i64>> {
+    tx.maybe("SELECT changed_ms FROM avatar WHERE account_id = $1", args![key.0], |row| row.get(0))
+}
+
+pub fn set_avatar(tx: &mut Tx, key: UserKey, picture: Vec<u8>, now_ms: i64) -> Result<()> {
+    tx.run(
+        "INSERT INTO avatar (account_id, picture, changed_ms) VALUES ($1, $2, $3)
+         ON CONFLICT (account_id) DO UPDATE SET picture = excluded.picture, changed_ms = excluded.changed_ms",
+        args![key.0, picture, now_ms],
+    )?;
+    Ok(())
+}
+
+pub fn remove_avatar(tx: &mut Tx, key: UserKey) -> Result<()> {
+    tx.run("DELETE FROM avatar WHERE account_id = $1", args![key.0])?;
+    Ok(())
 }
 
 // Sessions ------------------------------------------------------------------------------------------------------------

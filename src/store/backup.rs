@@ -31,6 +31,11 @@ pub const TABLES: &[(&str, &str)] = &[
     ("playlist", "id"),
     ("playlist_entry", "playlist_id, position"),
     ("mark", "account_id, object_kind, object_id"),
+    ("avatar", "account_id"),
+    ("play_queue", "account_id"),
+    ("playback", "id"),
+    ("radio_station", "id"),
+    ("chat_message", "id"),
     ("share", "id"),
     ("share_item", "share_id, position"),
     ("drop_box", "share_id"),
@@ -147,17 +152,22 @@ impl Intake {
         let Json::Object(row) = row else { return Err(wrong("is no object")) };
         if self.table != table {
             self.table = table;
-            self.columns = columns(tx, table)?;
+            let known = columns(tx, table)?;
+            if let Some(unknown) = row.keys().find(|name| !known.contains(name)) {
+                return Err(wrong(&format!("has a column {unknown:?} that this version does not know")));
+            }
+            // What an older version did not have begins as a migration would begin it.
+            self.columns = known.into_iter().filter(|name| row.contains_key(name)).collect();
             let numbers: Vec<_> = (1..=self.columns.len()).map(|number| format!("${number}")).collect();
             self.sql = format!("INSERT INTO {table} ({}) VALUES ({})", self.columns.join(", "), numbers.join(", "));
         }
-        if let Some(unknown) = row.keys().find(|name| !self.columns.contains(name)) {
-            return Err(wrong(&format!("has a column {unknown:?} that this version does not know")));
+        if row.len() != self.columns.len() {
+            return Err(wrong("has other columns than the one before it"));
         }
         let mut values = Vec::with_capacity(self.columns.len());
         for name in &self.columns {
-            let value = row.get(name).map_or(Some(Value::Null), of_json);
-            values.push(value.ok_or_else(|| wrong("holds what is no value"))?);
+            let value = row.get(name).ok_or_else(|| wrong("has other columns than the one before it"))?;
+            values.push(of_json(value).ok_or_else(|| wrong("holds what is no value"))?);
         }
         if table == ITEM {
             self.hold_parent(&mut values);

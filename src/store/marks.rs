@@ -1,10 +1,10 @@
-//! SQL of what users say of tracks, folders, albums and artists: stars, ratings, plays.
+//! SQL of what users say of tracks, folders, albums and artists: stars, ratings, plays, bookmarks.
 
 use super::music::bind_all;
 use super::{Tx, args};
 use crate::account::UserKey;
-use crate::error::Result;
-use crate::library::music::{Mark, Marked};
+use crate::error::{Error, Result};
+use crate::library::music::{Bookmark, Mark, Marked};
 use crate::library::{AlbumKey, ArtistKey, ItemKey};
 
 fn columns(marked: Marked) -> (&'static str, i64) {
@@ -27,7 +27,7 @@ pub fn of(tx: &mut Tx, user: UserKey, marked: &[Marked]) -> Result<Vec<(Marked, 
         let ids = bind_all(&mut args, keys());
         found.extend(tx.all(
             &format!(
-                "SELECT object_id, starred_ms, rating, plays, played_ms FROM mark
+                "SELECT object_id, starred_ms, rating, plays, played_ms, bookmark_ms FROM mark
                  WHERE account_id = $1 AND object_kind = $2 AND object_id IN ({ids})"
             ),
             &args,
@@ -38,8 +38,13 @@ pub fn of(tx: &mut Tx, user: UserKey, marked: &[Marked]) -> Result<Vec<(Marked, 
                     "album" => Marked::Album(AlbumKey(key)),
                     _ => Marked::Artist(ArtistKey(key)),
                 };
-                let mark =
-                    Mark { starred_ms: row.get(1)?, rating: row.get(2)?, plays: row.get(3)?, played_ms: row.get(4)? };
+                let mark = Mark {
+                    starred_ms: row.get(1)?,
+                    rating: row.get(2)?,
+                    plays: row.get(3)?,
+                    played_ms: row.get(4)?,
+                    bookmark_ms: row.get(5)?,
+                };
                 Ok((marked, mark))
             },
         )?);
@@ -89,4 +94,61 @@ pub fn play(tx: &mut Tx, user: UserKey, marked: Marked, played_ms: i64) -> Resul
         args![user.0, kind, key, played_ms],
     )?;
     Ok(())
+}
+
+// Bookmarks -----------------------------------------------------------------------------------------------------------
+
+/// Of one user: whoever lists them gets them all.
+const MOST_BOOKMARKS: i64 = 5000;
+
+/// In place of the one that the user had in this item.
+pub fn set_bookmark(tx: &mut Tx, user: UserKey, bookmark: &Bookmark, now_ms: i64) -> Result<()> {
+    let others: i64 = tx.one(
+        "SELECT COUNT(*) FROM mark WHERE account_id = $1 AND bookmark_ms IS NOT NULL AND object_id <> $2",
+        args![user.0, bookmark.item.0],
+        |row| row.get(0),
+    )?;
+    if others >= MOST_BOOKMARKS {
+        return Err(Error::invalid("id", format!("there are {MOST_BOOKMARKS} bookmarks; delete some")));
+    }
+    tx.run(
+        "INSERT INTO mark (account_id, object_kind, object_id, plays, bookmark_ms, bookmark_comment, bookmark_created_ms,
+            bookmark_changed_ms)
+         VALUES ($1, 'item', $2, 0, $3, $4, $5, $5)
+         ON CONFLICT (account_id, object_kind, object_id) DO UPDATE SET bookmark_ms = excluded.bookmark_ms,
+            bookmark_comment = excluded.bookmark_comment, bookmark_changed_ms = excluded.bookmark_changed_ms,
+            bookmark_created_ms = COALESCE(mark.bookmark_created_ms, excluded.bookmark_created_ms)",
+        args![user.0, bookmark.item.0, bookmark.position_ms, &bookmark.comment, now_ms],
+    )?;
+    Ok(())
+}
+
+/// By the item's public id, also where that is not there any more. Whether there was a bookmark.
+pub fn remove_bookmark(tx: &mut Tx, user: UserKey, item_id: &str) -> Result<bool> {
+    let removed = tx.run(
+        "UPDATE mark SET bookmark_ms = NULL, bookmark_comment = NULL, bookmark_created_ms = NULL, bookmark_changed_ms = NULL
+         WHERE account_id = $1 AND object_kind = 'item' AND bookmark_ms IS NOT NULL
+            AND object_id = (SELECT id FROM item WHERE public_id = $2)",
+        args![user.0, item_id],
+    )?;
+    Ok(removed > 0)
+}
+
+/// All of the user's, the latest first, also those in items that are not there now.
+pub fn bookmarks(tx: &mut Tx, user: UserKey) -> Result<Vec<Bookmark>> {
+    tx.all(
+        "SELECT object_id, bookmark_ms, bookmark_comment, bookmark_created_ms, bookmark_changed_ms FROM mark
+         WHERE account_id = $1 AND object_kind = 'item' AND bookmark_ms IS NOT NULL
+         ORDER BY bookmark_changed_ms DESC, object_id",
+        args![user.0],
+        |row| {
+            Ok(Bookmark {
+                item: ItemKey(row.get(0)?),
+                position_ms: row.get(1)?,
+                comment: row.get(2)?,
+                created_ms: row.get(3)?,
+                changed_ms: row.get(4)?,
+            })
+        },
+    )
 }

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: "",
         postgres: "",
     },
+    Migration { number: 7, text: include_str!("../../migrations/007_state.sql"), sqlite: "", postgres: "" },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

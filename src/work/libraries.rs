@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{scan, signin};
 use crate::account::token::random_base62;
-use crate::account::{Role, User, name_key};
+use crate::account::{Allowed, Roles, User, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::library::names::is_left_out;
 use crate::library::{Item, Library, LibraryKind};
@@ -278,7 +278,7 @@ pub async fn first_start(app: &App) -> Result<Option<String>> {
     }
     let given = std::env::var("OPENSHELF_ADMIN_PASSWORD").ok().filter(|password| !password.is_empty());
     let password = given.clone().unwrap_or_else(|| random_base62(16));
-    signin::add_user(app, FIRST_USER, FIRST_MAIL, &password, Role::Admin).await?;
+    signin::add_user(app, FIRST_USER, FIRST_MAIL, &password, Allowed::of(Roles::ALL)).await?;
     Ok(given.is_none().then_some(password))
 }
 

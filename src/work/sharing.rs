@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::drop_box;
 use crate::account::password;
 use crate::account::token::random_base62;
-use crate::account::{User, UserKey};
+use crate::account::{Role, User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
@@ -63,6 +63,7 @@ fn stored_password(app: &App, share_id: &str, password: &str) -> Result<SharePas
 /// Makes a share of what its owner may share, all entries or none. The first of `NotFound`, `Forbidden` and `Invalid`
 /// that applies leaves nothing behind.
 pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut wish: Wish) -> Result<Share> {
+    owner.may(Role::Share)?;
     if items.is_empty() {
         return Err(Error::Missing("id"));
     }

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use crate::account::password;
 use crate::account::token::{Purpose, random_base62, same, sha256};
-use crate::account::{Role, User, UserKey, name_key};
+use crate::account::{Allowed, User, UserKey, name_key};
 use crate::config::Switch;
 use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
@@ -202,13 +202,11 @@ pub fn stored_password(app: &App, user: UserKey, password: &str) -> Result<Store
 }
 
 /// A new user with a home of their own. `Exists` when the name or mail address is taken.
-pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, role: Role) -> Result<User> {
+pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, allowed: Allowed) -> Result<User> {
     if name.trim().is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
         return Err(Error::invalid("name", "1 to 64 visible characters"));
     }
-    if !mail.contains('@') || mail.len() > 254 || mail.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(Error::invalid("mail", "a mail address"));
-    }
+    check_mail(mail)?;
     password::check_account(password)?;
     let (name, mail) = (name.trim().to_owned(), mail.to_owned());
     let id = format!("{}{}", IdKind::User.letter(), random_base62(16));
@@ -221,7 +219,7 @@ pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, role: R
                 name: &name,
                 mail: &mail,
                 display_name: &name,
-                role,
+                allowed: &allowed,
                 password: &unusable,
                 now_ms: now_ms(),
             };
@@ -232,6 +230,11 @@ pub async fn add_user(app: &App, name: &str, mail: &str, password: &str, role: R
     let user = app.db.read(move |tx| accounts::by_key(tx, key)).await?.ok_or(Error::NotFound(Thing::User))?;
     super::libraries::make_home(app, &user).await?;
     Ok(user)
+}
+
+pub(super) fn check_mail(mail: &str) -> Result<()> {
+    let fits = mail.contains('@') && mail.len() <= 254 && !mail.chars().any(|c| c.is_control() || c.is_whitespace());
+    if fits { Ok(()) } else { Err(Error::invalid("mail", "a mail address")) }
 }
 
 /// Ends the user's sessions as well.

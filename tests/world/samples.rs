@@ -190,7 +190,13 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getPlaylists"
         | "getShares"
         | "getScanStatus"
-        | "startScan" => get,
+        | "startScan"
+        | "getUsers"
+        | "getBookmarks"
+        | "getPlayQueue"
+        | "getPlayQueueByIndex"
+        | "getInternetRadioStations"
+        | "getChatMessages" => get,
         "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" | "hls.m3u8" => id,
         "hlsPart" => get.part("pass", "no.such.pass").part("stream", "a192").part("file", "0.aac"),
         "getRandomSongs" => get.q("size", "10"),
@@ -209,7 +215,23 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         "createShare" => id.q("description", "words").q("expires", "4073000000000"),
         "updateShare" => get.q("id", &things.share).q("description", "other words").q("expires", "4073000000000"),
         "deleteShare" => get.q("id", &things.share),
-        "getUser" => get.q("username", "ann"),
+        "getUser" | "getAvatar" | "deleteUser" => get.q("username", "ann"),
+        "changePassword" => get.q("username", "ann").q("password", "another password"),
+        "updateUser" => get.q("username", "ann").q("adminRole", "true").q("email", "other@example.org"),
+        "createUser" => get.q("username", "new").q("password", "a new password").q("email", "new@example.org"),
+        "reportPlayback" => {
+            get.q("mediaId", &things.song).q("mediaType", "song").q("positionMs", "0").q("state", "playing")
+        }
+        "createBookmark" => id.q("position", "1000").q("comment", "words"),
+        "deleteBookmark" => id,
+        "savePlayQueue" => id.q("current", &things.song).q("position", "1000"),
+        "savePlayQueueByIndex" => id.q("currentIndex", "0").q("position", "1000"),
+        "addChatMessage" => get.q("message", "words"),
+        "createInternetRadioStation" => get.q("name", "a station").q("streamUrl", "https://radio.example/a"),
+        "updateInternetRadioStation" => {
+            get.q("id", "s0000000000000000").q("name", "a station").q("streamUrl", "https://radio.example/a")
+        }
+        "deleteInternetRadioStation" => get.q("id", "s0000000000000000"),
         // Not offered: whatever they are asked, it is refused after the sign-in.
         "findSonicPath"
         | "getAlbumInfo"
@@ -224,11 +246,9 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getVideoInfo"
         | "getVideos"
         | "search"
-        | "getAvatar"
         | "getCaptions"
         | "getTranscodeDecision"
         | "getTranscodeStream"
-        | "reportPlayback"
         | "createPodcastChannel"
         | "deletePodcastChannel"
         | "deletePodcastEpisode"
@@ -236,25 +256,7 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getNewestPodcasts"
         | "getPodcasts"
         | "refreshPodcasts"
-        | "jukeboxControl"
-        | "createInternetRadioStation"
-        | "deleteInternetRadioStation"
-        | "getInternetRadioStations"
-        | "updateInternetRadioStation"
-        | "addChatMessage"
-        | "getChatMessages"
-        | "changePassword"
-        | "createUser"
-        | "deleteUser"
-        | "getUsers"
-        | "updateUser"
-        | "createBookmark"
-        | "deleteBookmark"
-        | "getBookmarks"
-        | "getPlayQueue"
-        | "getPlayQueueByIndex"
-        | "savePlayQueue"
-        | "savePlayQueueByIndex" => id.q("username", "ann"),
+        | "jukeboxControl" => id.q("username", "ann"),
         _ => return None,
     })
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::answers::{self, Capacity, THEME};
 use super::{Failure, Outcome, data, done};
-use crate::account::{Profile, User};
+use crate::account::{Profile, Role, User};
 use crate::error::{Error, Thing};
 use crate::http::Call;
 use crate::store::accounts;
@@ -120,6 +120,7 @@ const NOT_OFFERED: [&str; 11] = [
 ];
 
 pub async fn patch_setting(mut call: Call, user: User) -> Outcome {
+    user.may(Role::Settings)?;
     let patch: SettingPatch = call.json().await?;
     if NOT_OFFERED.iter().any(|name| patch.rest.get(*name).is_some_and(|value| !value.is_null())) {
         return Err(Error::Unsupported("This setting").into());

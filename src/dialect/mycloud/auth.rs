@@ -362,7 +362,7 @@ fn names(user: &User, query: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{Profile, Role, UserKey, UserState};
+    use crate::account::{Allowed, Profile, Roles, UserKey, UserState};
 
     fn user(mail: &str) -> User {
         User {
@@ -371,7 +371,7 @@ mod tests {
             name: "ann".into(),
             mail: mail.into(),
             display_name: "Ann".into(),
-            role: Role::User,
+            allowed: Allowed::of(Roles::USER),
             state: UserState::Active,
             profile: Profile::Hidden,
             groups: Vec::new(),

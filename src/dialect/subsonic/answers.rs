@@ -280,6 +280,9 @@ pub struct Child {
     pub media_type: Option<MediaType>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub played: Option<Date>,
+    /// Milliseconds, as `createBookmark` takes them, whatever the documents say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bookmark_position: Option<i64>,
     /// 0 when unknown.
     pub bpm: u32,
     pub comment: String,
@@ -488,7 +491,15 @@ pub struct User {
     pub jukebox_role: bool,
     pub share_role: bool,
     pub video_conversion_role: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar_last_changed: Option<Date>,
     pub folder: Vec<i64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Users {
+    pub user: Vec<User>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -516,12 +527,6 @@ pub struct OpenSubsonicExtension {
 #[serde(rename_all = "camelCase")]
 pub struct TokenInfo {
     pub username: String,
-}
-
-/// Nobody's playing is followed yet, so the list is empty.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct NowPlaying {
-    pub entry: Vec<Child>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -560,4 +565,106 @@ pub struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<i64>,
     pub value: Text,
+}
+
+// What is playing, and where users go on -------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NowPlaying {
+    pub entry: Vec<NowPlayingEntry>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NowPlayingEntry {
+    #[serde(flatten)]
+    pub child: Child,
+    pub username: String,
+    pub minutes_ago: i64,
+    pub player_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub player_name: Option<String>,
+    pub state: &'static str,
+    pub position_ms: i64,
+    pub playback_rate: f64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bookmarks {
+    pub bookmark: Vec<Bookmark>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bookmark {
+    /// Milliseconds.
+    pub position: i64,
+    pub username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    pub created: Date,
+    pub changed: Date,
+    pub entry: Child,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlayQueue {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    /// Milliseconds.
+    pub position: i64,
+    pub username: String,
+    pub changed: Date,
+    pub changed_by: String,
+    pub entry: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlayQueueByIndex {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current_index: Option<usize>,
+    /// Milliseconds.
+    pub position: i64,
+    pub username: String,
+    pub changed: Date,
+    pub changed_by: String,
+    pub entry: Vec<Child>,
+}
+
+// Radio and chat -------------------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InternetRadioStations {
+    pub internet_radio_station: Vec<InternetRadioStation>,
+}
+
+/// The parameter is `homepageUrl`, the field has another capital letter.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InternetRadioStation {
+    pub id: String,
+    pub name: String,
+    pub stream_url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_page_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatMessages {
+    pub chat_message: Vec<ChatMessage>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChatMessage {
+    pub username: String,
+    /// Milliseconds since 1970.
+    pub time: i64,
+    pub message: String,
 }

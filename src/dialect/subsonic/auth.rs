@@ -105,7 +105,7 @@ impl Credentials {
 }
 
 /// `enc:` and the hex of its UTF-8, or the password as it is; one that only looks encoded is taken as it is.
-fn decoded(password: &str) -> String {
+pub(super) fn decoded(password: &str) -> String {
     let Some(hex) = password.strip_prefix("enc:") else { return password.to_owned() };
     let digits: Option<Vec<u8>> = hex.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
     let bytes = digits

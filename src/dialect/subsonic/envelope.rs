@@ -83,6 +83,12 @@ pub enum Payload {
     Lyrics(Lyrics),
     LyricsList(LyricsList),
     User(User),
+    Users(Users),
+    Bookmarks(Bookmarks),
+    PlayQueue(PlayQueue),
+    PlayQueueByIndex(PlayQueueByIndex),
+    InternetRadioStations(InternetRadioStations),
+    ChatMessages(ChatMessages),
     License(License),
     ScanStatus(ScanStatus),
     /// A bare list on the envelope, without an object around it.
@@ -137,6 +143,8 @@ pub fn error_of(error: &Error) -> (u8, String) {
     const GENERIC: u8 = 0;
     let code = match error {
         Error::Missing(_) => 10,
+        // The extension `indexBasedQueue` demands it for a place that is not in the queue.
+        Error::Invalid { what: super::queues::INDEX, .. } => 10,
         // Credentials are parameters here; the protocol has no code of its own for their absence.
         Error::SignInNeeded => return (10, "Required parameter 'u' or 'apiKey' is missing".to_owned()),
         Error::WrongCredentials => 40,

@@ -62,10 +62,6 @@ pub async fn get_songs_by_genre(asked: Asked) -> Result<Payload> {
     Ok(Payload::SongsByGenre(Songs { song: tracks.iter().map(Child::of).collect() }))
 }
 
-pub async fn get_now_playing(_: Asked) -> Result<Payload> {
-    Ok(Payload::NowPlaying(NowPlaying::default()))
-}
-
 type Starred = (Vec<crate::library::music::Artist>, Vec<Album>, Vec<crate::library::music::Track>);
 
 async fn starred(asked: &Asked) -> Result<Starred> {

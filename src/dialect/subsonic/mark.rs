@@ -1,8 +1,9 @@
-//! What users say of their music: stars, ratings, plays.
+//! What users say of their music: stars and ratings.
 
 use super::Asked;
 use super::envelope::Payload;
 use super::params::Params;
+use crate::account::Role;
 use crate::error::{Error, Result};
 use crate::library::music::Marked;
 use crate::now_ms;
@@ -52,6 +53,7 @@ pub async fn unstar(asked: Asked) -> Result<Payload> {
 }
 
 pub async fn set_rating(asked: Asked) -> Result<Payload> {
+    asked.user.may(Role::Comment)?;
     let id = asked.params.need("id")?.to_owned();
     let rating = match asked.params.int("rating")?.ok_or(Error::Missing("rating"))? {
         0 => None,
@@ -63,29 +65,4 @@ pub async fn set_rating(asked: Asked) -> Result<Payload> {
         marks::rate(tx, scope.user(), marked, rating)
     };
     asked.write(rated).await.map(|()| Payload::Empty)
-}
-
-/// Counts plays of tracks and of their albums. Unknown ids are passed over: apps report late what they played from their
-/// own copies. `submission=false` only says what is playing now, which is not followed.
-pub async fn scrobble(asked: Asked) -> Result<Payload> {
-    let ids: Vec<String> = asked.params.need_all("id")?.into_iter().map(str::to_owned).collect();
-    let times = asked.params.ints("time")?;
-    if !times.is_empty() && times.len() != ids.len() {
-        return Err(Error::invalid("time", "one for each id, or none"));
-    }
-    if asked.params.bool_of("submission") == Some(false) {
-        return Ok(Payload::Empty);
-    }
-    let played = move |tx: &mut Tx, scope: &Scope| {
-        let now = now_ms();
-        for (at, track) in music::tracks_named(tx, scope, &ids)?.into_iter().enumerate() {
-            let Some((item, album)) = track else { continue };
-            let played_ms = times.get(at).copied().unwrap_or(now).clamp(0, now);
-            for marked in [Some(Marked::Item(item)), album.map(Marked::Album)].into_iter().flatten() {
-                marks::play(tx, scope.user(), marked, played_ms)?;
-            }
-        }
-        Ok(Payload::Empty)
-    };
-    asked.write(played).await
 }

@@ -1,11 +1,15 @@
 //! From the domain to the protocol's objects.
 
 use super::answers::*;
-use crate::account::{User as Account, UserKey};
+use crate::account::{Role as Allows, User as Account, UserKey};
 use crate::http::send::mime_of;
 use crate::library::music::{self, Mark, Role, Track};
+use crate::library::playback::State;
 use crate::library::{Item, Media};
 use crate::share;
+use crate::store::chat::Message;
+use crate::store::playback::NowPlaying;
+use crate::store::radio::Station;
 
 fn seconds(ms: u64) -> u64 {
     ms.saturating_add(500) / 1000
@@ -146,6 +150,7 @@ impl Child {
             play_count: Some(mark.plays),
             starred: mark.starred_ms.map(Date),
             played: mark.played_ms.map(Date),
+            bookmark_position: mark.bookmark_ms,
             ..self
         }
     }
@@ -291,27 +296,78 @@ impl Share {
 }
 
 impl User {
-    /// All roles but those of what this server does not have; sharing is for everyone, and one app hides it otherwise.
-    pub fn of(account: &Account, folders: Vec<i64>) -> User {
+    pub fn of(account: &Account, folders: Vec<i64>, avatar_changed_ms: Option<i64>) -> User {
         User {
             username: account.name.clone(),
             email: Some(account.mail.clone()),
             scrobbling_enabled: true,
-            max_bit_rate: None,
+            max_bit_rate: account.allowed.most_kbps,
             admin_role: account.is_admin(),
-            settings_role: true,
-            download_role: true,
-            upload_role: false,
-            playlist_role: true,
-            cover_art_role: false,
-            comment_role: true,
-            podcast_role: false,
-            stream_role: true,
-            jukebox_role: false,
-            share_role: true,
-            video_conversion_role: false,
+            settings_role: account.has(Allows::Settings),
+            download_role: account.has(Allows::Download),
+            upload_role: account.has(Allows::Upload),
+            playlist_role: account.has(Allows::Playlist),
+            cover_art_role: account.has(Allows::CoverArt),
+            comment_role: account.has(Allows::Comment),
+            podcast_role: account.has(Allows::Podcast),
+            stream_role: account.has(Allows::Stream),
+            jukebox_role: account.has(Allows::Jukebox),
+            share_role: account.has(Allows::Share),
+            video_conversion_role: account.has(Allows::VideoConversion),
+            avatar_last_changed: avatar_changed_ms.map(Date),
             folder: folders,
         }
+    }
+}
+
+impl NowPlayingEntry {
+    pub fn of(playing: &NowPlaying, track: &Track, now_ms: i64) -> NowPlayingEntry {
+        let playback = &playing.playback;
+        NowPlayingEntry {
+            child: Child::of(track),
+            username: playing.user_name.clone(),
+            minutes_ago: (now_ms - playback.started_ms).max(0) / 60_000,
+            player_id: playing.player_id,
+            player_name: filled(&playing.player),
+            state: match playback.state {
+                State::Starting => "starting",
+                State::Playing => "playing",
+                State::Paused => "paused",
+                State::Stopped => "stopped",
+            },
+            position_ms: playback.position_at(track.duration_ms, now_ms),
+            playback_rate: playback.rate,
+        }
+    }
+}
+
+impl Bookmark {
+    pub fn of(bookmark: &music::Bookmark, user_name: &str, entry: Child) -> Bookmark {
+        Bookmark {
+            position: bookmark.position_ms,
+            username: user_name.to_owned(),
+            comment: filled(&bookmark.comment),
+            created: Date(bookmark.created_ms),
+            changed: Date(bookmark.changed_ms),
+            entry,
+        }
+    }
+}
+
+impl InternetRadioStation {
+    pub fn of(station: Station) -> InternetRadioStation {
+        InternetRadioStation {
+            id: station.id,
+            name: station.name,
+            stream_url: station.stream_url,
+            home_page_url: station.homepage_url,
+        }
+    }
+}
+
+impl ChatMessage {
+    pub fn of(message: Message) -> ChatMessage {
+        ChatMessage { username: message.user_name, time: message.sent_ms, message: message.message }
     }
 }
 

@@ -9,6 +9,7 @@ use super::answers::*;
 use super::envelope::Payload;
 use super::of::plain_lyrics;
 use super::params::Params;
+use crate::account::User as Account;
 use crate::account::token::Purpose;
 use crate::error::{Error, Result, Thing};
 use crate::http::deliver::Hls;
@@ -37,7 +38,7 @@ pub async fn stream(mut asked: Asked) -> Result<Response> {
     if asked.call.parts.method == Method::POST {
         asked.call.parts.method = Method::GET;
     }
-    let wish = Wish::of(&asked.params)?;
+    let wish = Wish::of(&asked.params, &asked.user)?;
     let grant = granted(&asked, Action::Play).await?;
     match grant.item().media {
         Media::Audio if wish.is_of_another_format() && asked.call.app.renditions.transcodes() => {}
@@ -61,31 +62,32 @@ pub async fn stream(mut asked: Asked) -> Result<Response> {
 /// In seconds; players that are told no length go by it.
 const CONTENT_DURATION: HeaderName = HeaderName::from_static("x-content-duration");
 
-/// What `stream` was asked for.
+/// What `stream` was asked for, within what the caller may have.
 struct Wish {
-    /// `raw` is the original. One that is not known here is as if it were not named.
+    /// One that is not known here is as if it were not named.
     codec: Option<Codec>,
-    is_raw: bool,
     max_kbps: Option<u32>,
     start_s: u32,
     estimate: bool,
 }
 
 impl Wish {
-    fn of(params: &Params) -> Result<Wish> {
+    /// `raw` is the original, unless the caller's own bit rate is too small for it.
+    fn of(params: &Params, user: &Account) -> Result<Wish> {
         let format = params.get("format").unwrap_or_default();
         let number = |name| Ok::<_, Error>(params.ms(name)?.map(|n| u32::try_from(n).unwrap_or(u32::MAX)));
+        let (max_kbps, start_s) = (number("maxBitRate")?.filter(|kbps| *kbps > 0), number("timeOffset")?.unwrap_or(0));
+        let is_raw = format == "raw";
         Ok(Wish {
             codec: Codec::of_format(format),
-            is_raw: format == "raw",
-            max_kbps: number("maxBitRate")?.filter(|kbps| *kbps > 0),
-            start_s: number("timeOffset")?.unwrap_or(0),
+            max_kbps: user.kbps_at_most(max_kbps.filter(|_| !is_raw)),
+            start_s: if is_raw { 0 } else { start_s },
             estimate: params.bool_of("estimateContentLength") == Some(true),
         })
     }
 
     fn is_of_another_format(&self) -> bool {
-        !self.is_raw && (self.codec.is_some() || self.max_kbps.is_some() || self.start_s > 0)
+        self.codec.is_some() || self.max_kbps.is_some() || self.start_s > 0
     }
 
     /// None where the original is what is asked for: of that format already, and within the bit rate.
@@ -158,14 +160,14 @@ pub async fn hls(asked: Asked) -> Result<Response> {
     };
     let mut streams = Vec::new();
     for wish in asked.params.all("bitRate") {
-        let stream = Stream::sound(Some(kbps(wish)?).filter(|kbps| *kbps > 0));
+        let stream = Stream::sound(asked.user.kbps_at_most(Some(kbps(wish)?).filter(|kbps| *kbps > 0)));
         if !streams.contains(&stream) {
             streams.push(stream);
         }
     }
     match (grant.item().media, streams.as_slice()) {
         (Media::Audio, [] | [_]) => {
-            let stream = streams.pop().unwrap_or(Stream::sound(None));
+            let stream = streams.pop().unwrap_or(Stream::sound(asked.user.kbps_at_most(None)));
             let before = format!("{before}{}/", stream.name());
             deliver::hls(&asked.call, grant, Hls::Playlist(stream), &before).await
         }
@@ -199,11 +201,17 @@ async fn part(call: &Call) -> Result<Response> {
     let pass: Option<Pass> = call.app.keys.claims(Purpose::Playlist, call.path("pass"));
     let pass = pass.filter(|pass| pass.exp * 1000 > now_ms()).ok_or_else(gone)?;
     let wanted = Hls::of_path(call.path("stream"), call.path("file")).ok_or_else(gone)?;
+    let stream = Stream::of_name(call.path("stream"));
     let guest = call.guest();
     let grant = call.app.db.read(move |tx| {
         let user = accounts::by_id(tx, &pass.user)?.filter(|user| user.is_active() && user.epoch == pass.epoch);
         let user = user.ok_or_else(gone)?;
-        sharing::own(tx, &user, &guest.with_user(user.clone()), &pass.item, Action::Stream)
+        let grant = sharing::own(tx, &user, &guest.with_user(user.clone()), &pass.item, Action::Stream)?;
+        let is_sound = grant.item().media == Media::Audio;
+        if is_sound && stream.is_some_and(|stream| stream.is_beyond(user.allowed.most_kbps)) {
+            return Err(gone());
+        }
+        Ok(grant)
     });
     deliver::hls(call, grant.await?, wanted, "").await
 }

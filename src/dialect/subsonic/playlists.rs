@@ -3,7 +3,7 @@
 use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
-use crate::account::name_key;
+use crate::account::{Role, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::library::ItemKey;
 use crate::now_ms;
@@ -12,7 +12,7 @@ use crate::store::{Tx, music, playlists};
 
 const LONGEST_NAME_CHARS: usize = 255;
 
-fn named(name: &str) -> Result<String> {
+pub(super) fn named(name: &str) -> Result<String> {
     match name.trim() {
         "" => Err(Error::Missing("name")),
         name if name.chars().count() > LONGEST_NAME_CHARS => {
@@ -53,6 +53,7 @@ pub async fn get_playlist(asked: Asked) -> Result<Payload> {
 
 /// Makes a playlist, or puts other songs in place of one's present ones.
 pub async fn create_playlist(asked: Asked) -> Result<Payload> {
+    asked.user.may(Role::Playlist)?;
     let ids: Vec<String> = asked.params.all("songId").into_iter().map(str::to_owned).collect();
     let existing = asked.params.get("playlistId").filter(|id| !id.is_empty()).map(str::to_owned);
     let name = asked.params.get("name").filter(|name| !name.is_empty()).map(named).transpose()?;
@@ -72,6 +73,7 @@ pub async fn create_playlist(asked: Asked) -> Result<Payload> {
 }
 
 pub async fn update_playlist(asked: Asked) -> Result<Payload> {
+    asked.user.may(Role::Playlist)?;
     let params = &asked.params;
     let id = params.need("playlistId")?.to_owned();
     let name = params.get("name").filter(|name| !name.is_empty()).map(named).transpose()?;
@@ -115,6 +117,7 @@ fn without(tx: &mut Tx, scope: &Scope, entries: &[ItemKey], removed: &[i64]) -> 
 }
 
 pub async fn delete_playlist(asked: Asked) -> Result<Payload> {
+    asked.user.may(Role::Playlist)?;
     let id = asked.params.need("id")?.to_owned();
     let deleted = move |tx: &mut Tx, scope: &Scope| {
         let playlist = playlists::own_by_id(tx, scope, &id)?;

@@ -1,0 +1,77 @@
+//! Users as administrators manage them: what each is allowed, and their end.
+
+use super::signin;
+use crate::App;
+use crate::account::{Allowed, Role, User, UserKey};
+use crate::error::{Error, Result, Thing};
+use crate::library::{Library, LibraryKind};
+use crate::store::{Tx, accounts, library};
+
+/// What is to become of a user; what it does not say stays.
+#[derive(Debug, Default)]
+pub struct UserWish {
+    pub mail: Option<String>,
+    pub allowed: Option<Allowed>,
+}
+
+/// Changes all that is wished of a user, or nothing. `wish` is made of the user as they are, in the same transaction. The
+/// last admin remains one. A new password ends the user's sessions.
+pub async fn edit(
+    app: &App,
+    login: &str,
+    password: Option<String>,
+    wish: impl FnOnce(&mut Tx, &User) -> Result<UserWish> + Send + 'static,
+) -> Result<()> {
+    let login = login.to_owned();
+    let key = app.db.read(move |tx| accounts::by_login(tx, &login)).await?.ok_or(Error::NotFound(Thing::User))?.key;
+    let password = match password {
+        Some(password) => Some(tokio::task::block_in_place(|| signin::stored_password(app, key, &password))?),
+        None => None,
+    };
+    app.db
+        .write(move |tx| {
+            let user = accounts::by_key(tx, key)?.ok_or(Error::NotFound(Thing::User))?;
+            let wish = wish(tx, &user)?;
+            if let Some(password) = &password {
+                accounts::set_password(tx, key, password)?;
+            }
+            if let Some(mail) = &wish.mail {
+                signin::check_mail(mail)?;
+                accounts::set_mail(tx, user.key, mail)?;
+            }
+            if let Some(allowed) = &wish.allowed {
+                if !allowed.roles.has(Role::Admin) {
+                    keep_an_admin(tx, user.key)?;
+                }
+                accounts::set_allowed(tx, user.key, allowed)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The account and all that is its own; the files of the home stay on the disk, where the answer says.
+pub async fn remove(app: &App, key: UserKey) -> Result<Option<Library>> {
+    app.db
+        .write(move |tx| {
+            keep_an_admin(tx, key)?;
+            let own: Vec<Library> =
+                library::all(tx)?.into_iter().filter(|library| library.owner == Some(key)).collect();
+            for library in &own {
+                library::remove(tx, library.key)?;
+            }
+            accounts::remove(tx, key)?;
+            Ok(own.into_iter().find(|library| library.kind == LibraryKind::Home))
+        })
+        .await
+}
+
+/// Without one nobody could make another.
+fn keep_an_admin(tx: &mut Tx, but: UserKey) -> Result<()> {
+    let is_other_admin = |user: &User| user.key != but && user.is_admin() && user.is_active();
+    let user = accounts::by_key(tx, but)?.ok_or(Error::NotFound(Thing::User))?;
+    if user.is_admin() && !accounts::list(tx)?.iter().any(is_other_admin) {
+        return Err(Error::Forbidden("the last admin stays"));
+    }
+    Ok(())
+}
