@@ -3,6 +3,7 @@
 pub mod music;
 pub mod names;
 pub mod scan;
+pub mod sound;
 pub mod tags;
 
 pub use tags::Media;

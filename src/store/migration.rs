@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: "",
         postgres: "",
     },
+    Migration { number: 13, text: include_str!("../../migrations/013_sounds.sql"), sqlite: "", postgres: "" },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

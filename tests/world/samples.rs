@@ -67,6 +67,8 @@ pub const TELLING: &[(&str, &str)] = &[
     ("subsonic", "getAlbumList2"),
     ("subsonic", "getRandomSongs"),
     ("subsonic", "getSongsByGenre"),
+    ("subsonic", "getTopSongs"),
+    ("subsonic", "search"),
     ("subsonic", "search2"),
     ("subsonic", "search3"),
     ("subsonic", "getPlaylist"),
@@ -191,8 +193,26 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getShares"
         | "getScanStatus"
         | "startScan" => get,
-        "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" | "hls.m3u8" => id,
+        "getSong"
+        | "getLyricsBySongId"
+        | "getSonicSimilarTracks"
+        | "getSimilarSongs"
+        | "getSimilarSongs2"
+        | "getAlbumInfo"
+        | "getAlbumInfo2"
+        | "getArtistInfo"
+        | "getArtistInfo2"
+        | "scrobble"
+        | "star"
+        | "unstar"
+        | "download"
+        | "stream"
+        | "hls.m3u8" => id,
         "hlsPart" => get.part("pass", "no.such.pass").part("stream", "a192").part("file", "0.aac"),
+        "picture" => get.part("pass", "no.such.pass").part("size", "300"),
+        "findSonicPath" => get.q("startSongId", &things.song).q("endSongId", &things.song),
+        "getTopSongs" => get.q("id", &things.artist),
+        "search" => get.q("title", "Canary").q("count", "20"),
         "getRandomSongs" => get.q("size", "10"),
         "getAlbum" => get.q("id", &things.album),
         "getArtist" => get.q("id", &things.artist),
@@ -211,19 +231,9 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         "deleteShare" => get.q("id", &things.share),
         "getUser" => get.q("username", "ann"),
         // Not offered: whatever they are asked, it is refused after the sign-in.
-        "findSonicPath"
-        | "getAlbumInfo"
-        | "getAlbumInfo2"
-        | "getArtistInfo"
-        | "getArtistInfo2"
-        | "getPodcastEpisode"
-        | "getSimilarSongs"
-        | "getSimilarSongs2"
-        | "getSonicSimilarTracks"
-        | "getTopSongs"
+        "getPodcastEpisode"
         | "getVideoInfo"
         | "getVideos"
-        | "search"
         | "getAvatar"
         | "getCaptions"
         | "getTranscodeDecision"
