@@ -48,6 +48,9 @@ pub struct Given {
     /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
     #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
     pub max_rate: Option<String>,
+    /// "off" does not listen to music in the background; apps then find what is alike by artist, genre and year alone
+    #[arg(long, env = "OPENSHELF_SOUND_ANALYSIS", value_name = "on|off", global = true)]
+    pub sound_analysis: Option<Switch>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -74,6 +77,7 @@ pub struct Config {
     pub rescan_minutes: u64,
     pub cache_size_bytes: u64,
     pub max_rate_bytes_s: Option<i64>,
+    pub sound_analysis: Switch,
 }
 
 impl Config {
@@ -134,6 +138,7 @@ impl Given {
                 .or(from_file.max_rate)
                 .map(|text| pace::parse_rate(&text).context("--max-rate"))
                 .transpose()?,
+            sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
         })
     }
 }

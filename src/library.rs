@@ -4,6 +4,7 @@ pub mod music;
 pub mod names;
 pub mod playback;
 pub mod scan;
+pub mod sound;
 pub mod tags;
 
 pub use tags::Media;

@@ -4,6 +4,7 @@ pub mod child;
 pub mod ffmpeg;
 pub mod hls;
 pub mod image;
+pub mod sound;
 pub mod transcode;
 pub mod waveform;
 pub mod zip;

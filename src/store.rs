@@ -42,6 +42,7 @@ pub mod scan;
 pub mod search;
 pub mod settings;
 pub mod shares;
+pub mod sounds;
 mod sqlite;
 pub mod upload_names;
 pub mod uploads;

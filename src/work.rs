@@ -11,6 +11,8 @@ pub mod renditions;
 pub mod scan;
 pub mod sharing;
 pub mod signin;
+pub mod similar;
+pub mod sounds;
 pub mod tally;
 pub mod transfers;
 pub mod upload;

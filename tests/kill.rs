@@ -42,7 +42,7 @@ impl<'a> Installation<'a> {
             program.env_remove(name);
         }
         program.env("OPENSHELF_DATA", self.data()).env("OPENSHELF_ADMIN_PASSWORD", PASSWORD);
-        program.env("OPENSHELF_LOG", "off");
+        program.env("OPENSHELF_LOG", "off").env("OPENSHELF_SOUND_ANALYSIS", "off");
         // Of SQLite, the file that the program makes for itself.
         if let Database::Postgres(address) = self.backend.database() {
             program.env("OPENSHELF_DATABASE", address);
@@ -56,6 +56,13 @@ impl<'a> Installation<'a> {
 
     pub fn start(&self) -> Running {
         self.start_as(self.program())
+    }
+
+    /// With a setting of its own.
+    pub fn start_with(&self, name: &str, value: &str) -> Running {
+        let mut program = self.program();
+        program.env(name, value);
+        self.start_as(program)
     }
 
     fn start_as(&self, mut program: Command) -> Running {
@@ -83,7 +90,7 @@ pub struct Running {
 
 impl Running {
     /// As `kill -9`: nothing of the program runs any more when this returns.
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -112,7 +119,7 @@ pub struct Remote {
 
 impl Remote {
     /// The envelope's content; `None` when the answer did not come whole.
-    async fn subsonic(&self, call: &str, params: &[(&str, &str)]) -> Option<Value> {
+    pub async fn subsonic(&self, call: &str, params: &[(&str, &str)]) -> Option<Value> {
         let own = [("u", ADMIN), ("p", PASSWORD), ("v", "1.16.1"), ("c", "proof"), ("f", "json")];
         let request = self.client.get(format!("{}/rest/{call}", self.url)).query(&own).query(params);
         let answer: Value = request.send().await.ok()?.json().await.ok()?;

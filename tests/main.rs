@@ -26,6 +26,7 @@ mod store;
 mod strangers;
 mod subsonic;
 mod subsonic_shares;
+mod subsonic_sound;
 mod subsonic_traps;
 mod uploads;
 mod world;

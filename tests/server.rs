@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use openshelf::App;
 use openshelf::account::{Allowed, Roles, User};
 use openshelf::cli;
-use openshelf::config::Given;
+use openshelf::config::{Given, Switch};
 use openshelf::library::Library;
 use openshelf::store::library::Access;
 use openshelf::work::{libraries, signin};
@@ -49,6 +49,8 @@ impl Server {
         let mut given = Given {
             data: Some(data.path().join("data")),
             listen: Some(([127, 0, 0, 1], 0).into()),
+            // Two processors have enough to do.
+            sound_analysis: Some(Switch::Off),
             ..Given::default()
         };
         settings(&mut given);

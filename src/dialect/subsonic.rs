@@ -4,9 +4,11 @@
 //! 1.16.1 at <http://www.subsonic.org/pages/api.jsp>.
 //!
 //! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: podcasts,
-//! jukebox, internet radio, chat, bookmarks and play queues, similar and top songs, artist and album notes, videos,
-//! avatars and captions, decisions on transcoding, and the management of users. `stream` sends the original unless
-//! `format`, `maxBitRate` or `timeOffset` ask for something else; of a film, and without ffmpeg, always.
+//! jukebox, internet radio, chat, bookmarks and play queues, videos, avatars and captions, decisions on transcoding, and
+//! the management of users. `stream` sends the original unless `format`, `maxBitRate` or `timeOffset` ask for something
+//! else; of a film, and without ffmpeg, always. What is like what is told by the sound, once it was listened to; without
+//! ffmpeg, or where that is turned off, by genre, artist and year, and the two calls that are about sound alone are not
+//! available.
 //!
 //! Where this server differs on purpose: an `expires` of 0 takes a share's time limit away, which no parameter could
 //! otherwise; a share lists at most 2,000 tracks; a form post of `stream` is a GET and obeys Range, as py-opensonic has
@@ -18,6 +20,7 @@ pub mod auth;
 mod browse;
 mod chat;
 pub mod envelope;
+mod info;
 mod lists;
 mod mark;
 mod of;
@@ -29,6 +32,7 @@ mod queues;
 mod radio;
 mod search;
 mod shares;
+mod similar;
 mod system;
 mod users;
 pub mod xml;
@@ -183,7 +187,7 @@ fn envelope(format: &Format, outcome: Result<&Payload, &Failure>) -> Response {
 /// The one call that needs no credentials: clients ask it before they know how to sign in.
 async fn get_open_subsonic_extensions(mut call: Call) -> Response {
     match asked(&mut call).await {
-        Ok((_, format)) => envelope(&format, Ok(&system::extensions())),
+        Ok((_, format)) => envelope(&format, Ok(&system::extensions(&call.app))),
         Err((format, error)) => envelope(&format, Err(&Failure::from(&error))),
     }
 }
@@ -245,6 +249,13 @@ macro_rules! routes {
                 handler: crate::handle!(play::hls_part),
             },
             Route {
+                name: "picture",
+                methods: BINARY,
+                path: "/rest/picture/{pass}/{size}",
+                access: Access::Signed,
+                handler: crate::handle!(info::picture),
+            },
+            Route {
                 name: "unknown",
                 methods: PLAIN,
                 path: "/rest/{*rest}",
@@ -262,24 +273,24 @@ static ROUTES: &[Route] = routes! {
     "ping" PLAIN User system::ping;
     "tokenInfo" PLAIN User system::token_info;
 
-    "findSonicPath" PLAIN User not_offered;
+    "findSonicPath" PLAIN User similar::find_sonic_path;
     "getAlbum" PLAIN User browse::get_album;
-    "getAlbumInfo" PLAIN User not_offered;
-    "getAlbumInfo2" PLAIN User not_offered;
+    "getAlbumInfo" PLAIN User info::get_album_info;
+    "getAlbumInfo2" PLAIN User info::get_album_info;
     "getArtist" PLAIN User browse::get_artist;
-    "getArtistInfo" PLAIN User not_offered;
-    "getArtistInfo2" PLAIN User not_offered;
+    "getArtistInfo" PLAIN User info::get_artist_info;
+    "getArtistInfo2" PLAIN User info::get_artist_info2;
     "getArtists" PLAIN User browse::get_artists;
     "getGenres" PLAIN User browse::get_genres;
     "getIndexes" PLAIN User browse::get_indexes;
     "getMusicDirectory" PLAIN User browse::get_music_directory;
     "getMusicFolders" PLAIN User browse::get_music_folders;
     "getPodcastEpisode" PLAIN User not_offered;
-    "getSimilarSongs" PLAIN User not_offered;
-    "getSimilarSongs2" PLAIN User not_offered;
+    "getSimilarSongs" PLAIN User similar::get_similar_songs;
+    "getSimilarSongs2" PLAIN User similar::get_similar_songs2;
     "getSong" PLAIN User browse::get_song;
-    "getSonicSimilarTracks" PLAIN User not_offered;
-    "getTopSongs" PLAIN User not_offered;
+    "getSonicSimilarTracks" PLAIN User similar::get_sonic_similar_tracks;
+    "getTopSongs" PLAIN User similar::get_top_songs;
     "getVideoInfo" PLAIN User not_offered;
     "getVideos" PLAIN User not_offered;
 
@@ -291,7 +302,7 @@ static ROUTES: &[Route] = routes! {
     "getStarred" PLAIN User lists::get_starred;
     "getStarred2" PLAIN User lists::get_starred2;
 
-    "search" PLAIN User not_offered;
+    "search" PLAIN User search::search;
     "search2" PLAIN User search::search2;
     "search3" PLAIN User search::search3;
 
@@ -366,7 +377,7 @@ mod tests {
     use super::*;
 
     /// What is no call of the protocol.
-    const OWN: [&str; 2] = ["unknown", "hlsPart"];
+    const OWN: [&str; 3] = ["unknown", "hlsPart", "picture"];
 
     #[test]
     fn every_call_of_the_protocol_has_its_two_addresses() {

@@ -28,6 +28,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("track_credit", "item_id, role, position"),
     ("genre", "id"),
     ("track_genre", "item_id, position"),
+    ("sound_block", "block"),
     ("playlist", "id"),
     ("playlist_entry", "playlist_id, position"),
     ("mark", "account_id, object_kind, object_id"),

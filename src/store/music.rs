@@ -4,13 +4,15 @@
 //! those keys: a fixed number of queries, however long the page is.
 
 mod albums;
+mod alike;
 mod artists;
 mod shared;
 mod tracks;
 
 pub use albums::{album_by_id, album_list, albums, albums_of, is_album_in};
+pub use alike::{Liked, artists_like, artists_on, liked_tracks, tracks_like};
 pub(super) use artists::artist_there;
-pub use artists::{artist_by_id, artists, is_artist_in, leading_artists, starred_artists};
+pub use artists::{artist_by_id, artist_named, artists, is_artist_in, leading_artists, starred_artists};
 pub use shared::{flattened, tracks_of};
 pub use tracks::{
     lyrics, random_tracks, starred_tracks, track_by_id, track_titled, tracks, tracks_named, tracks_of_album,

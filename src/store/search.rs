@@ -28,6 +28,14 @@ impl Terms {
         )
     }
 
+    fn are_in(&self, text: &str) -> bool {
+        if self.0.is_empty() {
+            return true;
+        }
+        let text = search_key(text);
+        self.0.iter().all(|word| text.contains(word))
+    }
+
     /// Conditions and order of a search in `column`; what begins with the first word comes first.
     fn sql(&self, args: &mut Vec<Value>, column: &str, sort: &str, key: &str) -> (String, String) {
         let Some(first) = self.0.first() else { return (String::new(), key.to_owned()) };
@@ -95,6 +103,45 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, terms: &Terms, page: Page) -> Result<V
     );
     let keys = tx.all(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))?;
     music::tracks(tx, scope, &keys)
+}
+
+/// What the oldest of searches can ask of a track.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub any: Terms,
+    pub title: Terms,
+    pub artist: Terms,
+    pub album: Terms,
+    pub added_after_ms: Option<i64>,
+}
+
+/// A page of the tracks that fit, by title, and how many there are in all.
+pub fn tracks_by_field(tx: &mut Tx, scope: &Scope, asked: &Asked, page: Page) -> Result<(usize, Vec<Track>)> {
+    let mut args = Vec::new();
+    let mut sql = format!(
+        "SELECT t.item_id, t.title, t.artist_name, t.album_artist_name, t.album_name FROM track t
+         JOIN item i ON i.id = t.item_id WHERE i.library_id IN ({}) AND {}",
+        libraries(&mut args, scope),
+        music::THERE
+    );
+    // All fields are in the column; which word stands in which, only the texts themselves tell.
+    for terms in [&asked.any, &asked.title, &asked.artist, &asked.album] {
+        sql += &terms.sql(&mut args, "t.search", "t.sort", "t.item_id").0;
+    }
+    if let Some(after_ms) = asked.added_after_ms {
+        sql += &format!(" AND i.added_ms > {}", bind(&mut args, after_ms));
+    }
+    let found = tx.all(&(sql + " ORDER BY t.sort, t.item_id"), &args, |row| {
+        let artists = format!("{} {}", row.get::<String>(2)?, row.get::<String>(3)?);
+        let fits = asked.title.are_in(&row.get::<String>(1)?)
+            && asked.artist.are_in(&artists)
+            && asked.album.are_in(&row.get::<String>(4)?);
+        Ok(if fits { Some(ItemKey(row.get(0)?)) } else { None })
+    })?;
+    let found: Vec<ItemKey> = found.into_iter().flatten().collect();
+    let shown = |number: i64| usize::try_from(number).unwrap_or(0);
+    let keys: Vec<ItemKey> = found.iter().skip(shown(page.offset)).take(shown(page.limit)).copied().collect();
+    Ok((found.len(), music::tracks(tx, scope, &keys)?))
 }
 
 /// Folders and files by their names. What is in the trash itself is left out, but not what lies in a folder there: the

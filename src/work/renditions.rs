@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::num::NonZero;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -120,6 +120,10 @@ impl Renditions {
 
     pub fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    pub fn ffmpeg_program(&self) -> Option<&Path> {
+        self.programs.ffmpeg.as_deref()
     }
 
     /// Whether sound and films can be made into other formats here.

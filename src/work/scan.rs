@@ -187,7 +187,8 @@ fn add_from_elsewhere(db: &Db, key: LibraryKey, root: &Root, seen: &[Seen], know
     Ok(())
 }
 
-fn open(library: &Library) -> Result<Root> {
+/// The folder of a library, or what alone of it is served.
+pub(super) fn open(library: &Library) -> Result<Root> {
     match &library.only {
         None => Root::open(&library.root),
         Some(only) => {

@@ -67,6 +67,8 @@ pub const TELLING: &[(&str, &str)] = &[
     ("subsonic", "getAlbumList2"),
     ("subsonic", "getRandomSongs"),
     ("subsonic", "getSongsByGenre"),
+    ("subsonic", "getTopSongs"),
+    ("subsonic", "search"),
     ("subsonic", "search2"),
     ("subsonic", "search3"),
     ("subsonic", "getPlaylist"),
@@ -197,8 +199,26 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getPlayQueueByIndex"
         | "getInternetRadioStations"
         | "getChatMessages" => get,
-        "getSong" | "getLyricsBySongId" | "scrobble" | "star" | "unstar" | "download" | "stream" | "hls.m3u8" => id,
+        "getSong"
+        | "getLyricsBySongId"
+        | "getSonicSimilarTracks"
+        | "getSimilarSongs"
+        | "getSimilarSongs2"
+        | "getAlbumInfo"
+        | "getAlbumInfo2"
+        | "getArtistInfo"
+        | "getArtistInfo2"
+        | "scrobble"
+        | "star"
+        | "unstar"
+        | "download"
+        | "stream"
+        | "hls.m3u8" => id,
         "hlsPart" => get.part("pass", "no.such.pass").part("stream", "a192").part("file", "0.aac"),
+        "picture" => get.part("pass", "no.such.pass").part("size", "300"),
+        "findSonicPath" => get.q("startSongId", &things.song).q("endSongId", &things.song),
+        "getTopSongs" => get.q("id", &things.artist),
+        "search" => get.q("title", "Canary").q("count", "20"),
         "getRandomSongs" => get.q("size", "10"),
         "getAlbum" => get.q("id", &things.album),
         "getArtist" => get.q("id", &things.artist),
@@ -233,19 +253,9 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         }
         "deleteInternetRadioStation" => get.q("id", "s0000000000000000"),
         // Not offered: whatever they are asked, it is refused after the sign-in.
-        "findSonicPath"
-        | "getAlbumInfo"
-        | "getAlbumInfo2"
-        | "getArtistInfo"
-        | "getArtistInfo2"
-        | "getPodcastEpisode"
-        | "getSimilarSongs"
-        | "getSimilarSongs2"
-        | "getSonicSimilarTracks"
-        | "getTopSongs"
+        "getPodcastEpisode"
         | "getVideoInfo"
         | "getVideos"
-        | "search"
         | "getCaptions"
         | "getTranscodeDecision"
         | "getTranscodeStream"

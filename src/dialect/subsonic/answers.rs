@@ -668,3 +668,63 @@ pub struct ChatMessage {
     pub time: i64,
     pub message: String,
 }
+
+// What is alike, and what is told of artists and albums -----------------------------------------------------------------
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchResult {
+    pub offset: u64,
+    pub total_hits: usize,
+    #[serde(rename = "match")]
+    pub found: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename = "xml:children")]
+pub struct SonicMatch {
+    pub entry: Child,
+    /// 1 for the same sound, towards 0 for what is far from it; -1 where one of the two is not known by its sound.
+    pub similarity: f64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename = "xml:children")]
+pub struct ArtistInfo {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub music_brainz_id: Option<String>,
+    #[serde(flatten)]
+    pub images: ImageUrls,
+    pub similar_artist: Vec<Artist>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename = "xml:children")]
+pub struct ArtistInfo2 {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub music_brainz_id: Option<String>,
+    #[serde(flatten)]
+    pub images: ImageUrls,
+    pub similar_artist: Vec<ArtistID3>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", rename = "xml:children")]
+pub struct AlbumInfo {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub music_brainz_id: Option<String>,
+    #[serde(flatten)]
+    pub images: ImageUrls,
+}
+
+/// Whole addresses, which apps load as they stand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImageUrls {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub small_image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium_image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_image_url: Option<String>,
+}

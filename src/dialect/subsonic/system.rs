@@ -4,9 +4,11 @@ use super::Asked;
 use super::answers::*;
 use super::auth::Means;
 use super::envelope::Payload;
+use crate::App;
 use crate::error::{Error, Result};
 use crate::store::music;
 use crate::work::scan::Status;
+use crate::work::sounds;
 
 pub async fn ping(_: Asked) -> Result<Payload> {
     Ok(Payload::Empty)
@@ -17,13 +19,19 @@ pub async fn get_license(_: Asked) -> Result<Payload> {
 }
 
 /// What of OpenSubsonic's additions works here.
-pub fn extensions() -> Payload {
+pub fn extensions(app: &App) -> Payload {
     let extension = |name: &str| OpenSubsonicExtension { name: name.to_owned(), versions: vec![1] };
-    Payload::OpenSubsonicExtensions(
-        ["apiKeyAuthentication", "formPost", "indexBasedQueue", "playbackReport", "songLyrics", "transcodeOffset"]
-            .map(extension)
-            .into(),
-    )
+    let sonic = sounds::is_on(app).then_some("sonicSimilarity");
+    let always = [
+        "apiKeyAuthentication",
+        "formPost",
+        "indexBasedQueue",
+        "playbackReport",
+        "songLyrics",
+        "topSongsByArtistId",
+        "transcodeOffset",
+    ];
+    Payload::OpenSubsonicExtensions(always.into_iter().chain(sonic).map(extension).collect())
 }
 
 /// Whose key it is. One who came without a key did not send what is asked about.

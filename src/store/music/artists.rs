@@ -167,6 +167,12 @@ pub(super) fn artist_key(tx: &mut Tx, id: &str) -> Result<Option<ArtistKey>> {
     tx.maybe("SELECT id FROM artist WHERE public_id = $1", args![id], |row| Ok(ArtistKey(row.get(0)?)))
 }
 
+/// Whoever bears this name, in any scope.
+pub fn artist_named(tx: &mut Tx, name: &str) -> Result<Option<ArtistKey>> {
+    let key = crate::account::name_key(name);
+    tx.maybe("SELECT id FROM artist WHERE name_key = $1", args![key], |row| Ok(ArtistKey(row.get(0)?)))
+}
+
 /// By its public id.
 pub fn artist_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Artist> {
     let gone = Error::NotFound(Thing::Artist);
