@@ -137,14 +137,16 @@ def house(tmp_path: Path, program: Callable[[str], str]) -> Iterator[House]:
     house.is_sound()
 
 
-def workers(below: Path) -> list[int]:
-    """Programs at work on a file below this folder."""
+def workers(below: Path, states: str = "RSDTtI") -> list[int]:
+    """Programs at work on a file below this folder; `T` stands still."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if Path(os.readlink(process / "fd/0")).is_relative_to(below):
-                found.append(int(process.name))
+                state = (process / "stat").read_text().rpartition(") ")[2][0]
+                found += [int(process.name)] if state in states else []
         except OSError:
+            # It ended meanwhile.
             continue
     return found
 
@@ -396,12 +398,7 @@ class Studio:
 
     def at_work(self) -> int:
         """An ffmpeg that stands still."""
-
-        def standing() -> int | None:
-            found = workers(self.house.shelf)
-            return next((pid for pid in found if "State:\tT" in Path(f"/proc/{pid}/status").read_text()), None)
-
-        return until(standing, "ffmpeg is at work")
+        return until(lambda: workers(self.house.shelf, "T"), "ffmpeg is at work")[0]
 
     def is_made(self, rendition: tuple[str, str]) -> None:
         answer = requests.get(self.house.server.url + self.address(rendition), timeout=60)
