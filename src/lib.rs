@@ -44,6 +44,7 @@ pub struct App {
     pub transfers: Transfers,
     pub renditions: Arc<Renditions>,
     pub tally: Tally,
+    pub plans: http::deliver::Plans,
     pub pace: Pace,
     pub hot: HotCredentials,
     /// Stands for the password of users that do not exist.
@@ -84,6 +85,7 @@ impl App {
             transfers: Transfers::default(),
             renditions,
             tally: Tally::default(),
+            plans: http::deliver::Plans::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

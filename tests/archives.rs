@@ -205,6 +205,35 @@ both_engines! {
         }
     }
 
+    async fn parts_are_of_one_plan_until_what_they_need_is_another(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        let (share, guest) = (stage.share("many", &[]).await, stage.guest("any"));
+        let address = zip(&share);
+        let first = guest.get(&address).await;
+        let (tag, whole) = (Stage::etag(&first), first.body);
+        let ask = |range: &str| guest.request(Method::GET, &address).header(header::RANGE, range.to_owned());
+        // A file that was not read for a part may go, and the part is still of what its client has.
+        let gone = stage.root.join("many/below/27.bin");
+        fs::remove_file(&gone).unwrap();
+        let part = Answer::of(ask("bytes=-100")).await;
+        assert_eq!((part.status, Stage::etag(&part)), (StatusCode::PARTIAL_CONTENT, tag.clone()));
+        assert!(part.body == whole[whole.len() - 100..]);
+        let broken = ask("bytes=1-").send().await.unwrap();
+        assert!(broken.bytes().await.is_err(), "a part that needs it breaks");
+        let anew = Answer::of(ask("bytes=-100")).await;
+        assert_ne!(Stage::etag(&anew), tag, "and is the end of that plan");
+        // Whoever asks from the beginning, or for another tag, gets what is there now.
+        fs::write(&gone, b"back").unwrap();
+        let other = Answer::of(ask("bytes=5-").header(header::IF_RANGE, &tag)).await;
+        assert_eq!(other.status, StatusCode::OK);
+        assert!(contains(&other.body, b"27.bin"));
+        fs::remove_file(&gone).unwrap();
+        let start = Answer::of(ask("bytes=0-99")).await;
+        assert_eq!(Stage::etag(&start), Stage::etag(&anew));
+        stage.owner.revoke(Desk::Page, &share).await;
+        assert_eq!(Answer::of(ask("bytes=-100")).await.status, StatusCode::NOT_FOUND, "a plan opens no share");
+    }
+
     async fn a_file_that_changes_in_mid_transfer_breaks_the_connection(backend: Backend) {
         let stage = Stage::set(&backend).await;
         let (share, guest) = (stage.share("long", &[]).await, stage.guest("any"));

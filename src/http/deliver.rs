@@ -10,7 +10,7 @@ use axum::http::Method;
 use axum::response::Response;
 
 pub use self::rendition::{Hls, cover, hls, transcode, waveform};
-pub use self::zip::zip;
+pub use self::zip::{Plans, zip};
 use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;

@@ -161,6 +161,12 @@ pub fn set_size(tx: &mut Tx, id: &str, size_bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// It goes on until then, unless it has ended.
+pub fn keep(tx: &mut Tx, id: &str, now_ms: i64, expires_ms: i64) -> Result<()> {
+    tx.run("UPDATE upload SET expires_ms = $3 WHERE id = $1 AND expires_ms > $2", args![id, now_ms, expires_ms])?;
+    Ok(())
+}
+
 /// It ends now; the next sweep removes what came of it.
 pub fn expire(tx: &mut Tx, id: &str) -> Result<()> {
     tx.run("UPDATE upload SET expires_ms = 0 WHERE id = $1", args![id])?;

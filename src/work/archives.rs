@@ -62,6 +62,21 @@ impl Part {
         }
     }
 
+    /// All that decides what goes into it but the rows of files and the disk: another one whenever other things are asked
+    /// for, or others may be had.
+    pub fn key(&self) -> String {
+        let by = match &self.by {
+            By::Share(facts) => {
+                let share = &facts.share;
+                format!("{:?}", (share.key, share.epoch, share.modified_ms, &facts.granted, &facts.owner_rights))
+            }
+            By::Own(rights) => format!("{rights:?}"),
+        };
+        let tops: Vec<i64> = self.tops.iter().map(|item| item.key.0).collect();
+        let user = self.visitor.user.as_ref().map(|user| user.key);
+        format!("{by} {user:?} {:?} {} {tops:?}", self.action, self.things)
+    }
+
     fn place(&self, tx: &mut Tx, item: Item) -> Result<Placed> {
         match &self.by {
             By::Share(facts) => library::place(tx, item, &playlists_of(&facts.share)),

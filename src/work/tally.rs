@@ -37,17 +37,20 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// One download, unless the visitor is in the middle of it: by their name within the time of a lease, and without
-    /// one whenever they do not begin at the beginning.
+    /// One download, unless the visitor is in the middle of it: by their name within the time of a lease, and whoever does
+    /// not begin at the beginning. A restart forgets the names, and those who then resume were counted before it.
     pub fn count(&self, share: ShareKey, item: ItemKey, visitor: &Visitor, range_start: u64, now_ms: i64) -> Lease {
+        let in_the_middle = range_start > 0;
         let goes_on = match visitor.known_as() {
             Some(name) => {
                 let key = (share, item, name);
-                let goes_on = self.going_on.get(&key).is_some_and(|until_ms| until_ms > now_ms);
-                self.going_on.insert(key, now_ms + LEASE_MS);
-                goes_on
+                let known = self.going_on.get(&key).is_some_and(|until_ms| until_ms > now_ms);
+                if known || !in_the_middle {
+                    self.going_on.insert(key, now_ms + LEASE_MS);
+                }
+                known || in_the_middle
             }
-            None => range_start > 0,
+            None => in_the_middle,
         };
         if goes_on {
             return Lease::GoesOn;

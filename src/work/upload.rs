@@ -15,6 +15,7 @@ mod receiving;
 mod twin;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -52,6 +53,10 @@ pub use twin::twin;
 
 /// An upload ends when nothing arrived for this long.
 const LASTS_MS: i64 = 24 * 60 * 60 * 1000;
+/// One that lives as long as its one request is kept so much longer at a time: nobody can go on with it after a kill, and
+/// its place in quotas and drop boxes is free again soon.
+const KEPT_MS: i64 = 5 * 60 * 1000;
+const KEEP_EVERY: Duration = Duration::from_secs(60);
 /// Held of one body in memory at most, but for the last piece that came.
 const BUFFER_BYTES: usize = 1024 * 1024;
 /// Uploads of one user that are under way at once.
@@ -394,7 +399,7 @@ pub async fn whole(
             };
         }
         let (judge, size_bytes) = (who.clone(), begin.size_bytes.unwrap_or(0));
-        let session = start(&app, size_bytes, move |tx| draft(tx, &judge, &begin)).await?;
+        let session = start(&app, size_bytes, move |tx| draft(tx, &judge, &begin).map(for_one_request)).await?;
         stream_in(&app, &who, session, content, None).await
     })
     .await
@@ -498,12 +503,28 @@ pub async fn replace(
             };
             let (mut session, library) = session(tx, &judge, &folder, &begin, Some(item.clone()))?;
             session.name = item.name.clone();
-            Ok((session, library))
+            Ok(for_one_request((session, library)))
         })
         .await?;
         stream_in(&app, &Uploader::User(user), session, content, previous_revision).await
     })
     .await
+}
+
+fn for_one_request((session, library): (Session, Library)) -> (Session, Library) {
+    let expires_ms = session.expires_ms.min(now_ms().saturating_add(KEPT_MS));
+    (Session { expires_ms, ..session }, library)
+}
+
+/// Keeps the session of a request for as long as this is polled.
+async fn keep(app: &App, upload_id: &str) -> Infallible {
+    loop {
+        tokio::time::sleep(KEEP_EVERY).await;
+        let (id, now) = (upload_id.to_owned(), now_ms());
+        if let Err(error) = app.db.write(move |tx| uploads::keep(tx, &id, now, now.saturating_add(KEPT_MS))).await {
+            tracing::warn!(%error, "an upload could not be kept; it will be tried again");
+        }
+    }
 }
 
 /// The body of a session that lives as long as its one request. Nothing is noted on the way: it is all or nothing.
@@ -534,7 +555,10 @@ async fn stream_in(
         }
         land(app, who, &live, session, total, Landing { revision, sha256 }).await
     };
-    let landed = landed.await;
+    let landed = tokio::select! {
+        landed = landed => landed,
+        never = keep(app, &id) => match never {},
+    };
     if landed.is_err() {
         // It may be gone already, when only what comes after the rows failed.
         give_up(app, &id).await;

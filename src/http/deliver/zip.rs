@@ -1,22 +1,26 @@
 //! Archives: many files as one answer, whose every byte follows from what lies on the disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use axum::http::header;
 use axum::response::Response;
 use rustix::fs::Advice;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use super::{on_disk, root, settle, transfer};
+use crate::App;
 use crate::blob::{Kind, Root, Stat};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::send::{Content, Disposition, Source, respond};
-use crate::library::ItemKey;
+use crate::library::{ItemKey, Library};
 use crate::media::zip::{Contents, Reader, ZipEntry, ZipPlan, safe_names};
 use crate::share::grant::Grant;
 use crate::store::Db;
@@ -27,6 +31,13 @@ use crate::work::archives::{self, Part};
 /// Files smaller than this are read at once.
 const READ_AHEAD_BYTES: u64 = 256 * 1024;
 
+/// How long a plan serves those who ask for parts. What is new since then is in the next one; what is no more as it was
+/// planned breaks the answer and ends the plan.
+const PLANNED_FOR: Duration = Duration::from_secs(60);
+/// How many plans are kept at most, and what they may weigh together.
+const PLANS: usize = 64;
+const PLANS_BYTES: usize = 32 * 1024 * 1024;
+
 /// All files of these parts as one archive, stored under safe names: Range, conditions, HEAD; ends within seconds when a
 /// share it comes by is revoked, and settles its leases. An archive of nothing costs nothing.
 pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
@@ -34,31 +45,35 @@ pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
     let leases: Vec<_> = parts.iter().filter_map(Part::lease).collect();
     let shares = parts.iter().filter_map(Part::share).collect();
     let transfer = transfer(call, shares, parts.iter().filter_map(Part::rate), leases.clone());
+    let key = parts.iter().map(Part::key).collect::<Vec<_>>().join(" ");
     let found = async {
-        let files = call.app.db.read(move |tx| archives::files(tx, &parts)).await?;
-        on_disk(move || Archive::look(files)).await
+        let archive = match planned(call, &key) {
+            Some(archive) => archive,
+            None => {
+                let files = call.app.db.read(move |tx| archives::files(tx, &parts)).await?;
+                let archive = Arc::new(on_disk(move || Archive::look(files)).await?);
+                call.app.plans.keep(key.clone(), archive.clone());
+                archive
+            }
+        };
+        on_disk(move || Ok((archive.libraries.iter().map(root).collect::<Result<Vec<_>>>()?, archive))).await
     };
-    let archive = match found.await {
-        Ok(archive) if !archive.files.is_empty() => archive,
+    let (roots, archive) = match found.await {
+        Ok(found) if !found.1.files.is_empty() => found,
         found => {
             settle(&call.app, leases, LeaseEnd::NotThere).await;
             found?
         }
     };
     let size_bytes = archive.plan.total_bytes();
-    let on_disk = OnDisk {
-        roots: archive.roots,
-        files: archive.files,
-        open: None,
-        db: call.app.db.clone(),
-        runtime: Handle::current(),
-    };
+    let (plan, etag) = (archive.plan.clone(), archive.etag.clone());
+    let on_disk = OnDisk { archive, key, roots, open: None, app: call.app.clone(), runtime: Handle::current() };
     let content = Content {
-        source: Source::Zip(Box::new(Reader::new(archive.plan, Box::new(on_disk)))),
+        source: Source::Zip(Box::new(Reader::new(plan, Box::new(on_disk)))),
         size_bytes,
         // A file that was taken out leaves no date behind.
         modified_ms: None,
-        etag: archive.etag,
+        etag,
         name: format!("{name}.zip"),
         mime: "application/zip".to_owned(),
         disposition: Disposition::Attachment,
@@ -66,19 +81,63 @@ pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
     Ok(respond(&call.parts.method, &call.parts.headers, content, transfer))
 }
 
-/// What lies on the disk at this moment.
+/// The plan of before, for a part from somewhere in the middle: of what its client has already, unless that says otherwise.
+fn planned(call: &Call, key: &str) -> Option<Arc<Archive>> {
+    call.header(header::RANGE).filter(|range| !range.starts_with("bytes=0-"))?;
+    let archive = call.app.plans.find(key)?;
+    let is_meant = |name| call.header(name).is_none_or(|tags| tags.contains(&archive.etag));
+    (is_meant(header::IF_RANGE) && is_meant(header::IF_MATCH)).then_some(archive)
+}
+
+/// The last plans that were made. Whoever resumes or reads by ranges asks often, and of many files a plan takes seconds.
+#[derive(Default)]
+pub struct Plans(Mutex<VecDeque<Planned>>);
+
+struct Planned {
+    key: String,
+    at: Instant,
+    archive: Arc<Archive>,
+}
+
+impl Plans {
+    fn find(&self, key: &str) -> Option<Arc<Archive>> {
+        let mut plans = self.lock();
+        plans.retain(|plan| plan.at.elapsed() < PLANNED_FOR);
+        plans.iter().find(|plan| plan.key == key).map(|plan| plan.archive.clone())
+    }
+
+    fn keep(&self, key: String, archive: Arc<Archive>) {
+        self.forget(&key);
+        let mut plans = self.lock();
+        plans.push_back(Planned { key, at: Instant::now(), archive });
+        while plans.len() > PLANS || plans.iter().map(|plan| plan.archive.bytes()).sum::<usize>() > PLANS_BYTES {
+            plans.pop_front();
+        }
+    }
+
+    fn forget(&self, key: &str) {
+        self.lock().retain(|plan| plan.key != key);
+    }
+
+    /// A panic while the lock was held leaves the list whole: each change is one call.
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Planned>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What lay on the disk when it was looked at.
 struct Archive {
-    plan: ZipPlan,
+    plan: Arc<ZipPlan>,
     etag: String,
-    roots: Vec<Root>,
+    libraries: Vec<Library>,
     files: Vec<OneFile>,
 }
 
 /// A file as it was when the archive was planned; small, for there may be many.
 struct OneFile {
     item: ItemKey,
-    /// Of `Archive::roots`.
-    root: usize,
+    /// Of `Archive::libraries`.
+    library: usize,
     /// Beneath the root, with slashes; of a grant.
     path: Box<[u8]>,
     version: Version,
@@ -88,26 +147,27 @@ impl Archive {
     /// Files that are gone since the last scan are left out, as the next one will; that none is left is an error.
     fn look(files: Vec<(String, Grant)>) -> Result<Archive> {
         let is_of_nothing = files.is_empty();
-        let (mut roots, mut found) = (Vec::new(), Vec::new());
+        let (mut libraries, mut roots, mut found) = (Vec::new(), Vec::new(), Vec::new());
         let mut known = HashMap::new();
         let (mut names, mut times) = (Vec::new(), Vec::new());
         for (name, grant) in files {
-            let root = match known.get(&grant.library().key) {
+            let library = match known.get(&grant.library().key) {
                 Some(known) => *known,
                 None => {
                     roots.push(root(grant.library())?);
+                    libraries.push(grant.library().clone());
                     known.insert(grant.library().key, roots.len() - 1);
                     roots.len() - 1
                 }
             };
-            let stat = match roots[root].stat(grant.path()) {
+            let stat = match roots[library].stat(grant.path()) {
                 Ok(stat) if stat.kind == Kind::File => stat,
                 Ok(_) | Err(Error::NotFound(_)) => continue,
                 Err(error) => return Err(error),
             };
             found.push(OneFile {
                 item: grant.item().key,
-                root,
+                library,
                 path: grant.path().join(&b'/').into(),
                 version: version(&stat),
             });
@@ -124,7 +184,15 @@ impl Archive {
             modified_ms,
         });
         let plan = ZipPlan::new(entries.collect())?;
-        Ok(Archive { etag: tag(&plan, &found), plan, roots, files: found })
+        Ok(Archive { etag: tag(&plan, &found), plan: Arc::new(plan), libraries, files: found })
+    }
+
+    /// Roughly.
+    fn bytes(&self) -> usize {
+        let names: usize = self.plan.entries().iter().map(|entry| entry.name.len()).sum();
+        let paths: usize = self.files.iter().map(|file| file.path.len()).sum();
+        let each = size_of::<OneFile>() + size_of::<ZipEntry>() + 2 * size_of::<u64>();
+        self.files.len() * each + names + paths
     }
 }
 
@@ -154,18 +222,21 @@ fn version(stat: &Stat) -> Version {
 
 /// Reads the files of an archive, one open at a time, and keeps their checksums for the next who asks for a part.
 struct OnDisk {
+    archive: Arc<Archive>,
+    /// Of the plan.
+    key: String,
+    /// Of the archive's libraries.
     roots: Vec<Root>,
-    files: Vec<OneFile>,
     open: Option<(usize, File)>,
-    db: Db,
+    app: Arc<App>,
     runtime: Handle,
 }
 
 impl OnDisk {
     fn open(&mut self, entry: usize) -> io::Result<&File> {
         if self.open.as_ref().is_none_or(|(open, _)| *open != entry) {
-            let OneFile { root, path, version: planned, .. } = &self.files[entry];
-            let file = self.roots[*root].open_file(&names(path)).map_err(io::Error::other)?;
+            let OneFile { library, path, version: planned, .. } = &self.archive.files[entry];
+            let file = self.roots[*library].open_file(&names(path)).map_err(io::Error::other)?;
             if version(&Stat::of(&file).map_err(io::Error::other)?) != *planned {
                 return Err(changed());
             }
@@ -176,6 +247,11 @@ impl OnDisk {
             self.open = Some((entry, file));
         }
         self.open.as_ref().map(|(_, file)| file).ok_or_else(changed)
+    }
+
+    /// Of what turns out to be another by now, the next request makes another plan.
+    fn as_planned(&self, found: io::Result<()>) -> io::Result<()> {
+        found.inspect_err(|_| self.app.plans.forget(&self.key))
     }
 }
 
@@ -189,33 +265,35 @@ fn changed() -> io::Error {
 
 impl Contents for OnDisk {
     fn read(&mut self, entry: usize, at: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.open(entry)?.read_exact_at(buffer, at)
+        let read = self.open(entry).and_then(|file| file.read_exact_at(buffer, at));
+        self.as_planned(read)
     }
 
     /// By its path: one that was replaced is another, though the open one still has the old bytes.
     fn check(&mut self, entry: usize) -> io::Result<()> {
-        let OneFile { root, path, version: planned, .. } = &self.files[entry];
-        let stat = self.roots[*root].stat(&names(path)).map_err(io::Error::other)?;
-        if version(&stat) == *planned { Ok(()) } else { Err(changed()) }
+        let OneFile { library, path, version: planned, .. } = &self.archive.files[entry];
+        let stat = self.roots[*library].stat(&names(path)).map_err(io::Error::other);
+        let same = stat.and_then(|stat| if version(&stat) == *planned { Ok(()) } else { Err(changed()) });
+        self.as_planned(same)
     }
 
     fn known(&mut self, entries: Range<usize>) -> Vec<Option<u32>> {
-        let items: Vec<ItemKey> = self.files[entries.clone()].iter().map(|file| file.item).collect();
-        let known = self.db.read_blocking(move |tx| checksums::of_items(tx, &items)).unwrap_or_else(|error| {
+        let items: Vec<ItemKey> = self.archive.files[entries.clone()].iter().map(|file| file.item).collect();
+        let known = self.app.db.read_blocking(move |tx| checksums::of_items(tx, &items)).unwrap_or_else(|error| {
             tracing::warn!(%error, "checksums could not be looked up; files are read for them");
             Vec::new()
         });
         let known: HashMap<ItemKey, Checksum> = known.into_iter().map(|known| (known.item, known)).collect();
         let of_this = |file: &OneFile| known.get(&file.item).filter(|known| known.version == file.version);
-        self.files[entries].iter().map(|file| of_this(file).map(|known| known.crc32)).collect()
+        self.archive.files[entries].iter().map(|file| of_this(file).map(|known| known.crc32)).collect()
     }
 
     fn note(&mut self, sums: Vec<(usize, u32)>) {
         let found = sums.into_iter().map(|(entry, crc32)| {
-            let OneFile { item, version, .. } = self.files[entry];
+            let OneFile { item, version, .. } = self.archive.files[entry];
             Checksum { item, version, crc32 }
         });
-        let (found, db) = (found.collect::<Vec<_>>(), self.db.clone());
+        let (found, db) = (found.collect::<Vec<_>>(), self.app.db.clone());
         self.runtime.spawn(async move {
             if let Err(error) = keep(&db, found).await {
                 tracing::warn!(%error, "checksums could not be kept");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{Segment, ZipPlan};
 
@@ -31,7 +32,7 @@ pub trait Contents: Send {
 /// Gives any part of an archive, and reads no more for it than it needs: the files that the part touches and, for those
 /// whose checksum stands in it and is not known, them whole.
 pub struct Reader {
-    plan: ZipPlan,
+    plan: Arc<ZipPlan>,
     contents: Box<dyn Contents>,
     sums: Vec<Option<u32>>,
     /// Of each [`PAGE`] of entries, whether it was asked for.
@@ -49,7 +50,8 @@ struct Running {
 }
 
 impl Reader {
-    pub fn new(plan: ZipPlan, contents: Box<dyn Contents>) -> Reader {
+    pub fn new(plan: impl Into<Arc<ZipPlan>>, contents: Box<dyn Contents>) -> Reader {
+        let plan = plan.into();
         let sums: Vec<_> = plan.entries().iter().map(|entry| (entry.size_bytes == 0).then_some(0)).collect();
         let asked = vec![false; sums.len().div_ceil(PAGE)];
         Reader { plan, contents, sums, asked, running: None, fresh: Vec::new(), segment: Vec::new() }
