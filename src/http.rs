@@ -211,6 +211,7 @@ pub fn faces() -> Vec<&'static Face> {
         &crate::dialect::mycloud::FACE,
         &crate::web::VISIT,
         &crate::web::DESK,
+        &crate::web::ACCOUNT,
         &crate::web::VISIT_UPLOADS,
         &crate::web::DESK_UPLOADS,
     ]

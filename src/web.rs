@@ -4,6 +4,7 @@
 //! handlers that fill them. Addresses all begin with a `base`, because the server may stand beneath a path of a proxy.
 //! Nothing inline, neither script nor style, so that [`CSP`] can refuse both.
 
+pub mod account;
 pub mod assets;
 pub mod desk;
 pub mod pages;
@@ -26,6 +27,7 @@ pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; 
 
 pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors::SameOrigin };
 pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
+pub static ACCOUNT: Face = Face { name: "desk", routes: account::ROUTES, cors: Cors::SameOrigin };
 pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
 pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
 

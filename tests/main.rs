@@ -27,6 +27,7 @@ mod strangers;
 mod subsonic;
 mod subsonic_shares;
 mod subsonic_sound;
+mod subsonic_state;
 mod subsonic_traps;
 mod uploads;
 mod world;

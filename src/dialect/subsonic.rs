@@ -3,9 +3,8 @@
 //! Reference: <https://opensubsonic.netlify.app/docs/>; the XML of the older protocol follows the schema of version
 //! 1.16.1 at <http://www.subsonic.org/pages/api.jsp>.
 //!
-//! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: podcasts,
-//! jukebox, internet radio, chat, bookmarks and play queues, videos, avatars and captions, decisions on transcoding, and
-//! the management of users. `stream` sends the original unless `format`, `maxBitRate` or `timeOffset` ask for something
+//! All 87 calls have a row in [`FACE`]; what the protocol leaves open is decided in `README.md` beside this file.
+//! `stream` sends the original unless `format`, `maxBitRate`, `timeOffset` or the user's own bit rate ask for something
 //! else; of a film, and without ffmpeg, always. What is like what is told by the sound, once it was listened to; without
 //! ffmpeg, or where that is turned off, by genre, artist and year, and the two calls that are about sound alone are not
 //! available.
@@ -13,7 +12,9 @@
 //! Where this server differs on purpose: an `expires` of 0 takes a share's time limit away, which no parameter could
 //! otherwise; a share lists at most 2,000 tracks; a form post of `stream` is a GET and obeys Range, as py-opensonic has
 //! it; parameters that are not UTF-8 are refused; a transcode that is whole has a length and obeys Range. Playlists of
-//! `hls.m3u8` lead to addresses of ours, signed and good for some hours, since players repeat no parameters.
+//! `hls.m3u8` lead to addresses of ours, signed and good for some hours, since players repeat no parameters. Of a play
+//! queue, tracks that are not known are passed over. `playlistRole` has an effect, but a new user has it unless told
+//! otherwise, since it had none for years; `musicFolderId` of all folders allows those to come as well.
 
 pub mod answers;
 pub mod auth;

@@ -18,6 +18,7 @@ const PIXELS_MAX: u64 = 64_000_000;
 const SOURCE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 const DECODED_BYTES_MAX: u64 = 300 * 1024 * 1024;
 const JPEG_QUALITY: u8 = 85;
+const PORTRAIT_PX: u32 = 512;
 
 /// The size that is made for a wish; 0 stands for the original.
 pub fn size_class(size_px: Option<u32>) -> u32 {
@@ -51,17 +52,27 @@ pub fn mime_of(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
-    mime_of(&bytes)?;
-    let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().ok()?;
+/// None for what is too large to be decoded, or no picture.
+fn decoder(bytes: &[u8]) -> Option<impl ImageDecoder> {
+    mime_of(bytes)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(DECODED_BYTES_MAX);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().ok()?;
+    let decoder = reader.into_decoder().ok()?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > PIXELS_MAX {
-        return None;
-    }
+    (u64::from(width) * u64::from(height) <= PIXELS_MAX).then_some(decoder)
+}
+
+fn jpeg(picture: &DynamicImage) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)).ok()?;
+    Some(out)
+}
+
+fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
+    let mut decoder = decoder(&bytes)?;
+    let (width, height) = decoder.dimensions();
     let longest = width.max(height);
     if size_px == 0 || longest <= size_px {
         drop(decoder);
@@ -77,7 +88,21 @@ fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
     let small = image::RgbImage::from_raw(small.width(), small.height(), small.into_vec())?;
     let mut picture = DynamicImage::ImageRgb8(small);
     picture.apply_orientation(orientation);
-    let mut out = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)).ok()?;
-    Some(out)
+    jpeg(&picture)
+}
+
+/// The square in the middle of a user's own picture, at most so wide. Always made anew, so that nothing else of the file
+/// goes along. None when it cannot be read.
+pub fn portrait(bytes: &[u8]) -> Option<Vec<u8>> {
+    std::panic::catch_unwind(|| {
+        let mut decoder = decoder(bytes)?;
+        let orientation = decoder.orientation().ok()?;
+        let mut picture = DynamicImage::from_decoder(decoder).ok()?;
+        picture.apply_orientation(orientation);
+        let side = picture.width().min(picture.height()).min(PORTRAIT_PX);
+        let square = picture.resize_to_fill(side, side, image::imageops::FilterType::Triangle);
+        jpeg(&DynamicImage::ImageRgb8(square.to_rgb8()))
+    })
+    .ok()
+    .flatten()
 }

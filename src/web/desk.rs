@@ -107,7 +107,7 @@ async fn home(call: Call) -> Response {
 // Signing in ----------------------------------------------------------------------------------------------------------
 
 /// The signed-in user; whoever is not is led to the sign-in page and back.
-async fn user(call: &Call) -> Result<User, Box<Response>> {
+pub(super) async fn user(call: &Call) -> Result<User, Box<Response>> {
     let found = match call.cookie(SESSION_COOKIE) {
         Some(cookie) => signin::session_by_secret(&call.app, "page", cookie).await,
         None => Ok(None),
@@ -136,7 +136,7 @@ async fn form(call: &mut Call) -> Result<(User, Fields), Box<Response>> {
     }
 }
 
-fn finish(call: &Call, name: &str, answer: Result<Response>) -> Response {
+pub(super) fn finish(call: &Call, name: &str, answer: Result<Response>) -> Response {
     answer.unwrap_or_else(|error| error_page(name, call.origin.prefix(), &error))
 }
 

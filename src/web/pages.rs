@@ -807,6 +807,17 @@ pub struct RevokePage {
     pub downloads: u64,
 }
 
+/// `{base}/app/account`. Posts a form with the file `picture` to `{base}/app/account/picture`, and nothing to its `/remove`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "account.html")]
+pub struct AccountPage {
+    pub base: String,
+    pub user: String,
+    /// When it was last another, of one who has a picture.
+    pub picture: Option<i64>,
+    pub problem: Option<String>,
+}
+
 /// `{base}/app/keys`. Posts `name` to it to make a key, and to `{base}/app/keys/{id}/revoke` to end one.
 #[derive(Debug, Clone, Template)]
 #[template(path = "keys.html")]
@@ -1040,6 +1051,8 @@ mod tests {
             problem: None,
         };
         assert_tame(&keys.render().unwrap());
+        let account = AccountPage { base: String::new(), user: hostile(), picture: Some(0), problem: Some(hostile()) };
+        assert_tame(&account.render().unwrap());
     }
 
     #[test]

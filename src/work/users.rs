@@ -1,11 +1,12 @@
 //! Users as administrators manage them: what each is allowed, and their end.
 
 use super::signin;
-use crate::App;
 use crate::account::{Allowed, Role, User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
+use crate::media::image;
 use crate::store::{Tx, accounts, library};
+use crate::{App, now_ms};
 
 /// What is to become of a user; what it does not say stays.
 #[derive(Debug, Default)]
@@ -48,6 +49,29 @@ pub async fn edit(
             Ok(())
         })
         .await
+}
+
+/// What is read of a picture at most.
+pub const PICTURE_BYTES: usize = 10 * 1024 * 1024;
+
+/// The picture that others see of a user.
+pub async fn set_avatar(app: &App, user: &User, picture: Vec<u8>) -> Result<()> {
+    user.may(Role::Settings)?;
+    if picture.len() > PICTURE_BYTES {
+        return Err(Error::TooLarge { size_bytes: picture.len() as u64, limit_bytes: PICTURE_BYTES as u64 });
+    }
+    let drawn = tokio::task::spawn_blocking(move || image::portrait(&picture)).await;
+    let drawn = drawn.map_err(|cause| Error::internal("drawing", cause))?;
+    let drawn =
+        drawn.ok_or_else(|| Error::invalid("picture", "it is no JPEG, PNG, GIF or WebP picture, or too large"))?;
+    let key = user.key;
+    app.db.write(move |tx| accounts::set_avatar(tx, key, drawn, now_ms())).await
+}
+
+pub async fn remove_avatar(app: &App, user: &User) -> Result<()> {
+    user.may(Role::Settings)?;
+    let key = user.key;
+    app.db.write(move |tx| accounts::remove_avatar(tx, key)).await
 }
 
 /// The account and all that is its own; the files of the home stay on the disk, where the answer says.

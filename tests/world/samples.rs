@@ -149,7 +149,10 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         ("downloads", "allowed"),
     ];
     Some(match name {
-        "home" | "signInPage" | "sharesPage" | "keysPage" => Ask::get(""),
+        "home" | "signInPage" | "sharesPage" | "keysPage" | "accountPage" | "ownPicture" | "removePicture" => {
+            Ask::get("")
+        }
+        "setPicture" => Ask::get("").bytes(FORM, posted("picture.png")),
         "signIn" => Ask::get("").form(&[("user", "ann"), ("password", "not her password"), ("next", "/app/keys")]),
         "signOut" => Ask::get("").form(&[]),
         "makeShare" => Ask::get("").form(&form),

@@ -1,0 +1,141 @@
+//! What users change of themselves: the picture that others see of them.
+
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use multer::Multipart;
+
+use super::desk::{finish, user};
+use super::pages::AccountPage;
+use super::{lead_to, page, refuse_foreign_post};
+use crate::account::User;
+use crate::error::{Error, Result, Thing};
+use crate::handle;
+use crate::http::send::{Disposition, safe_headers};
+use crate::http::{Access, Call, Route};
+use crate::store::accounts;
+use crate::work::users::{self, PICTURE_BYTES};
+
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+
+pub const ROUTES: &[Route] = &[
+    Route {
+        name: "accountPage",
+        methods: GET,
+        path: "/app/account",
+        access: Access::User,
+        handler: handle!(account_page),
+    },
+    Route {
+        name: "ownPicture",
+        methods: GET,
+        path: "/app/account/picture",
+        access: Access::User,
+        handler: handle!(own_picture),
+    },
+    Route {
+        name: "setPicture",
+        methods: POST,
+        path: "/app/account/picture",
+        access: Access::User,
+        handler: handle!(set_picture),
+    },
+    Route {
+        name: "removePicture",
+        methods: POST,
+        path: "/app/account/picture/remove",
+        access: Access::User,
+        handler: handle!(remove_picture),
+    },
+];
+
+/// Of a form around a picture.
+const FRAME_BYTES: usize = 64 * 1024;
+
+async fn account_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => finish(&call, "accountPage", shown(&call, &user, None).await),
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn shown(call: &Call, user: &User, problem: Option<String>) -> Result<Response> {
+    let key = user.key;
+    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let view = AccountPage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name.clone(),
+        // Part of the address, so that a browser does not show the one before.
+        picture: call.app.db.read(move |tx| accounts::avatar_changed_ms(tx, key)).await?,
+        problem,
+    };
+    Ok(page(status, &view))
+}
+
+async fn own_picture(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => {
+            let read = call.app.db.read(move |tx| accounts::avatar(tx, user.key)).await;
+            let answer = read.and_then(|picture| picture.ok_or(Error::NotFound(Thing::Avatar))).map(|picture| {
+                let mut response = Body::from(picture).into_response();
+                *response.headers_mut() = safe_headers("avatar.jpg", "image/jpeg", Disposition::Inline);
+                response
+            });
+            finish(&call, "ownPicture", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn set_picture(mut call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => {
+            let set = async {
+                let picture = posted(&mut call).await?;
+                users::set_avatar(&call.app, &user, picture).await
+            };
+            let answer = match set.await {
+                Ok(()) => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
+                Err(Error::Invalid { what: "picture", why }) => shown(&call, &user, Some(why)).await,
+                Err(Error::Missing(_)) => shown(&call, &user, Some("choose one first".to_owned())).await,
+                Err(error) => Err(error),
+            };
+            finish(&call, "setPicture", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+/// The picture of a posted form.
+async fn posted(call: &mut Call) -> Result<Vec<u8>> {
+    refuse_foreign_post(call)?;
+    let broken = |_| Error::invalid("form", "it cannot be read");
+    let boundary = multer::parse_boundary(call.header(header::CONTENT_TYPE).unwrap_or_default()).map_err(broken)?;
+    let body = Bytes::from(call.body_bytes(PICTURE_BYTES + FRAME_BYTES).await?);
+    let mut form = Multipart::new(stream::iter([Ok::<_, Infallible>(body)]), boundary);
+    while let Some(field) = form.next_field().await.map_err(broken)? {
+        if field.name() == Some("picture") {
+            let picture = field.bytes().await.map_err(broken)?;
+            return if picture.is_empty() { Err(Error::Missing("picture")) } else { Ok(picture.to_vec()) };
+        }
+    }
+    Err(Error::Missing("picture"))
+}
+
+async fn remove_picture(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => {
+            let removed = match refuse_foreign_post(&call) {
+                Ok(()) => users::remove_avatar(&call.app, &user).await,
+                Err(error) => Err(error),
+            };
+            let answer = removed.map(|()| lead_to(&format!("{}/app/account", call.origin.prefix())));
+            finish(&call, "removePicture", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
