@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::store::Database;
+use crate::work::jukebox::Output;
 use crate::work::pace;
 
 /// As given: on the command line or in the environment, and by the same names in the file.
@@ -48,6 +49,9 @@ pub struct Given {
     /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
     #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
     pub max_rate: Option<String>,
+    /// Lets music apps play on this machine's own speakers: on, or one of mpv's audio outputs (alsa, pulse) [default: off]
+    #[arg(long, env = "OPENSHELF_JUKEBOX", value_name = "OUTPUT", global = true)]
+    pub jukebox: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -74,6 +78,7 @@ pub struct Config {
     pub rescan_minutes: u64,
     pub cache_size_bytes: u64,
     pub max_rate_bytes_s: Option<i64>,
+    pub jukebox: Output,
 }
 
 impl Config {
@@ -134,7 +139,19 @@ impl Given {
                 .or(from_file.max_rate)
                 .map(|text| pace::parse_rate(&text).context("--max-rate"))
                 .transpose()?,
+            jukebox: output(self.jukebox.or(from_file.jukebox).as_deref().unwrap_or("off"))?,
         })
+    }
+}
+
+fn output(name: &str) -> anyhow::Result<Output> {
+    match name {
+        "off" => Ok(Output::Off),
+        "on" => Ok(Output::Any),
+        name if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
+            Ok(Output::Named(name.to_owned()))
+        }
+        _ => bail!("--jukebox takes on, off or the name of one of mpv's audio outputs, such as alsa or pulse"),
     }
 }
 

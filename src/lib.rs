@@ -28,6 +28,7 @@ use blob::cache::Cache;
 use config::Config;
 use media::child::Programs;
 use store::Db;
+use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::renditions::Renditions;
 use work::scan::Scanner;
@@ -43,6 +44,7 @@ pub struct App {
     pub scanner: Scanner,
     pub transfers: Transfers,
     pub renditions: Arc<Renditions>,
+    pub jukebox: Arc<Jukebox>,
     pub tally: Tally,
     pub pace: Pace,
     pub hot: HotCredentials,
@@ -74,7 +76,9 @@ impl App {
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
         let cache = Cache::open(config.data.join("cache"), config.cache_size_bytes)?;
-        let renditions = Renditions::new(cache, Programs::find());
+        let programs = Programs::find();
+        let jukebox = Jukebox::new(config.jukebox.clone(), programs.mpv.clone());
+        let renditions = Renditions::new(cache, programs);
         Ok(Arc::new(App {
             pace: Pace::new(config.max_rate_bytes_s),
             config,
@@ -83,6 +87,7 @@ impl App {
             scanner,
             transfers: Transfers::default(),
             renditions,
+            jukebox,
             tally: Tally::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),

@@ -24,5 +24,6 @@ mod sharing;
 mod store;
 mod strangers;
 mod subsonic;
+mod subsonic_playing;
 mod uploads;
 mod world;

@@ -53,6 +53,7 @@ pub enum Purpose {
     Token,
     SignedUrl,
     Playlist,
+    Transcode,
     ShareCookie,
     Seal,
     HotCredential,

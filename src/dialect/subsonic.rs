@@ -4,20 +4,25 @@
 //! 1.16.1 at <http://www.subsonic.org/pages/api.jsp>.
 //!
 //! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: podcasts,
-//! jukebox, internet radio, chat, bookmarks and play queues, similar and top songs, artist and album notes, videos,
-//! avatars and captions, decisions on transcoding, and the management of users. `stream` sends the original unless
-//! `format`, `maxBitRate` or `timeOffset` ask for something else; of a film, and without ffmpeg, always.
+//! internet radio, chat, bookmarks and play queues, similar and top songs, artist and album notes, avatars, and the
+//! management of users. `stream` sends the original unless `format`, `maxBitRate`, `timeOffset`, or of a film `size` or
+//! `converted`, ask for something else; without ffmpeg always. Films are made into MP4, whatever else is asked for.
 //!
 //! Where this server differs on purpose: an `expires` of 0 takes a share's time limit away, which no parameter could
 //! otherwise; a share lists at most 2,000 tracks; a form post of `stream` is a GET and obeys Range, as py-opensonic has
-//! it; parameters that are not UTF-8 are refused; a transcode that is whole has a length and obeys Range. Playlists of
+//! it; parameters that are not UTF-8 are refused; a transcode that is whole has a length and obeys Range; `getCaptions`
+//! takes the ids that `getVideoInfo` tells as well as a film's; the jukebox's `set` lets go on what plays, as Airsonic has
+//! it, and its status tells `gain` as `volume`, too, on which the crate opensubsonic insists. Playlists of
 //! `hls.m3u8` lead to addresses of ours, signed and good for some hours, since players repeat no parameters.
 
 pub mod answers;
 pub mod auth;
 mod browse;
+mod decision;
 pub mod envelope;
+mod jukebox;
 mod lists;
+mod lyrics;
 mod mark;
 mod of;
 pub mod params;
@@ -26,6 +31,8 @@ mod playlists;
 mod search;
 mod shares;
 mod system;
+mod transcoding;
+mod video;
 pub mod xml;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -183,6 +190,45 @@ async fn get_open_subsonic_extensions(mut call: Call) -> Response {
     }
 }
 
+/// The one call of the protocol whose errors are statuses: players read its answer, and know no envelope.
+async fn get_transcode_stream(mut call: Call) -> Response {
+    let outcome = match asked(&mut call).await {
+        Ok((params, _)) => {
+            let handler: Answering =
+                |asked| Box::pin(async move { transcoding::get_transcode_stream(asked).await.map(Answer::from) });
+            answer(call, params, Access::User, handler).await
+        }
+        Err((_, error)) => Err(error.into()),
+    };
+    let error = match outcome {
+        Ok(Answer::Bytes(response)) => return response,
+        Ok(Answer::Payload(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(Refusal::Error(error)) => error,
+        Err(_) => return StatusCode::UNAUTHORIZED.into_response(),
+    };
+    log_internal("getTranscodeStream", &error);
+    let status = match error {
+        Error::SignInNeeded | Error::WrongCredentials => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_) | Error::ShareLocked => StatusCode::FORBIDDEN,
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Missing(_)
+        | Error::Invalid { .. }
+        | Error::Exists(_)
+        | Error::Conflict(_)
+        | Error::TooLarge { .. }
+        | Error::Unsupported(_) => StatusCode::BAD_REQUEST,
+    };
+    let mut response = status.into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        put_header(&mut response, header::RETRY_AFTER, "1");
+    }
+    response
+}
+
 /// Known or unknown to the protocol, not offered here. Strangers learn not even that: they have signed in before.
 async fn not_offered(_: Asked) -> Result<Payload> {
     Err(Error::Unsupported("this call"))
@@ -233,6 +279,20 @@ macro_rules! routes {
                 },
             )+
             Route {
+                name: "getTranscodeStream",
+                methods: BINARY,
+                path: "/rest/getTranscodeStream",
+                access: Access::User,
+                handler: crate::handle!(get_transcode_stream),
+            },
+            Route {
+                name: "getTranscodeStream",
+                methods: BINARY,
+                path: "/rest/getTranscodeStream.view",
+                access: Access::User,
+                handler: crate::handle!(get_transcode_stream),
+            },
+            Route {
                 name: "hlsPart",
                 methods: BINARY,
                 path: "/rest/hls/{pass}/{stream}/{file}",
@@ -275,8 +335,8 @@ static ROUTES: &[Route] = routes! {
     "getSong" PLAIN User browse::get_song;
     "getSonicSimilarTracks" PLAIN User not_offered;
     "getTopSongs" PLAIN User not_offered;
-    "getVideoInfo" PLAIN User not_offered;
-    "getVideos" PLAIN User not_offered;
+    "getVideoInfo" PLAIN User video::get_video_info;
+    "getVideos" PLAIN User video::get_videos;
 
     "getAlbumList" PLAIN User lists::get_album_list;
     "getAlbumList2" PLAIN User lists::get_album_list2;
@@ -298,15 +358,14 @@ static ROUTES: &[Route] = routes! {
 
     "download" BINARY User play::download;
     "getAvatar" BINARY User not_offered;
-    "getCaptions" BINARY User not_offered;
+    "getCaptions" BINARY User video::get_captions;
     "getCoverArt" BINARY User play::get_cover_art;
-    "getLyrics" PLAIN User play::get_lyrics;
-    "getLyricsBySongId" PLAIN User play::get_lyrics_by_song_id;
+    "getLyrics" PLAIN User lyrics::get_lyrics;
+    "getLyricsBySongId" PLAIN User lyrics::get_lyrics_by_song_id;
     "hls.m3u8" BINARY User play::hls;
     "stream" BINARY User play::stream;
 
-    "getTranscodeDecision" POSTED User not_offered;
-    "getTranscodeStream" BINARY User not_offered;
+    "getTranscodeDecision" POSTED User transcoding::get_transcode_decision;
 
     "reportPlayback" PLAIN User not_offered;
     "scrobble" PLAIN User mark::scrobble;
@@ -327,7 +386,7 @@ static ROUTES: &[Route] = routes! {
     "getPodcasts" PLAIN User not_offered;
     "refreshPodcasts" PLAIN User not_offered;
 
-    "jukeboxControl" PLAIN User not_offered;
+    "jukeboxControl" PLAIN User jukebox::jukebox_control;
 
     "createInternetRadioStation" PLAIN User not_offered;
     "deleteInternetRadioStation" PLAIN User not_offered;

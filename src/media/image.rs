@@ -51,17 +51,48 @@ pub fn mime_of(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
-    mime_of(&bytes)?;
-    let mut reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().ok()?;
+/// A square of four pictures, each cut to a square from its middle; of fewer, the first as it is. None when none can be
+/// read.
+pub fn mosaic(pictures: &[Vec<u8>], size_px: u32) -> Option<Vec<u8>> {
+    std::panic::catch_unwind(|| {
+        let [a, b, c, d] = pictures else { return made(pictures.first()?.clone(), size_px) };
+        let side = (size_px / 2).max(1);
+        let mut whole = image::RgbImage::new(2 * side, 2 * side);
+        for (n, picture) in [a, b, c, d].into_iter().enumerate() {
+            let tile = DynamicImage::from_decoder(decoder(picture)?)
+                .ok()?
+                .resize_to_fill(side, side, image::imageops::FilterType::Triangle)
+                .to_rgb8();
+            let (column, row) = (i64::from(side) * (n as i64 % 2), i64::from(side) * (n as i64 / 2));
+            image::imageops::replace(&mut whole, &tile, column, row);
+        }
+        jpeg(&DynamicImage::ImageRgb8(whole))
+    })
+    .ok()
+    .flatten()
+}
+
+/// None for what is too large to be decoded, or no picture.
+fn decoder(bytes: &[u8]) -> Option<impl ImageDecoder> {
+    mime_of(bytes)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let mut limits = Limits::default();
     limits.max_alloc = Some(DECODED_BYTES_MAX);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().ok()?;
+    let decoder = reader.into_decoder().ok()?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > PIXELS_MAX {
-        return None;
-    }
+    (u64::from(width) * u64::from(height) <= PIXELS_MAX).then_some(decoder)
+}
+
+fn jpeg(picture: &DynamicImage) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)).ok()?;
+    Some(out)
+}
+
+fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
+    let mut decoder = decoder(&bytes)?;
+    let (width, height) = decoder.dimensions();
     let longest = width.max(height);
     if size_px == 0 || longest <= size_px {
         drop(decoder);
@@ -77,7 +108,5 @@ fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
     let small = image::RgbImage::from_raw(small.width(), small.height(), small.into_vec())?;
     let mut picture = DynamicImage::ImageRgb8(small);
     picture.apply_orientation(orientation);
-    let mut out = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut out, JPEG_QUALITY)).ok()?;
-    Some(out)
+    jpeg(&picture)
 }

@@ -29,6 +29,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: "",
         postgres: "",
     },
+    Migration { number: 10, text: include_str!("../../migrations/010_films.sql"), sqlite: "", postgres: "" },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

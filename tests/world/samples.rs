@@ -210,6 +210,16 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         "updateShare" => get.q("id", &things.share).q("description", "other words").q("expires", "4073000000000"),
         "deleteShare" => get.q("id", &things.share),
         "getUser" => get.q("username", "ann"),
+        "getVideos" => get,
+        "getVideoInfo" | "getCaptions" => id,
+        "getTranscodeDecision" => {
+            let plays = json!({"name": "test", "platform": "test", "directPlayProfiles": [{}]});
+            get.q("mediaId", &things.song).q("mediaType", "song").json(plays)
+        }
+        "getTranscodeStream" => {
+            get.q("mediaId", &things.song).q("mediaType", "song").q("transcodeParams", "no.such.params")
+        }
+        "jukeboxControl" => get.q("action", "get"),
         // Not offered: whatever they are asked, it is refused after the sign-in.
         "findSonicPath"
         | "getAlbumInfo"
@@ -221,13 +231,8 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getSimilarSongs2"
         | "getSonicSimilarTracks"
         | "getTopSongs"
-        | "getVideoInfo"
-        | "getVideos"
         | "search"
         | "getAvatar"
-        | "getCaptions"
-        | "getTranscodeDecision"
-        | "getTranscodeStream"
         | "reportPlayback"
         | "createPodcastChannel"
         | "deletePodcastChannel"
@@ -236,7 +241,6 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         | "getNewestPodcasts"
         | "getPodcasts"
         | "refreshPodcasts"
-        | "jukeboxControl"
         | "createInternetRadioStation"
         | "deleteInternetRadioStation"
         | "getInternetRadioStations"

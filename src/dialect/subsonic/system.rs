@@ -19,10 +19,16 @@ pub async fn get_license(_: Asked) -> Result<Payload> {
 
 /// What of OpenSubsonic's additions works here.
 pub fn extensions() -> Payload {
-    let extension = |name: &str| OpenSubsonicExtension { name: name.to_owned(), versions: vec![1] };
-    Payload::OpenSubsonicExtensions(
-        ["apiKeyAuthentication", "formPost", "songLyrics", "transcodeOffset"].map(extension).into(),
-    )
+    let extension =
+        |(name, versions): (&str, &[u32])| OpenSubsonicExtension { name: name.to_owned(), versions: versions.to_vec() };
+    let all: [(&str, &[u32]); 5] = [
+        ("apiKeyAuthentication", &[1]),
+        ("formPost", &[1]),
+        ("songLyrics", &[1, 2]),
+        ("transcodeOffset", &[1]),
+        ("transcoding", &[1]),
+    ];
+    Payload::OpenSubsonicExtensions(all.map(extension).into())
 }
 
 /// Whose key it is. One who came without a key did not send what is asked about.
