@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::store::Database;
+use crate::work::jukebox::Output;
 use crate::work::pace;
 
 /// As given: on the command line or in the environment, and by the same names in the file.
@@ -51,6 +52,9 @@ pub struct Given {
     /// "off" does not listen to music in the background; apps then find what is alike by artist, genre and year alone
     #[arg(long, env = "OPENSHELF_SOUND_ANALYSIS", value_name = "on|off", global = true)]
     pub sound_analysis: Option<Switch>,
+    /// Lets music apps play on this machine's own speakers: on, or one of mpv's audio outputs (alsa, pulse) [default: off]
+    #[arg(long, env = "OPENSHELF_JUKEBOX", value_name = "OUTPUT", global = true)]
+    pub jukebox: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -78,6 +82,7 @@ pub struct Config {
     pub cache_size_bytes: u64,
     pub max_rate_bytes_s: Option<i64>,
     pub sound_analysis: Switch,
+    pub jukebox: Output,
 }
 
 impl Config {
@@ -139,7 +144,19 @@ impl Given {
                 .map(|text| pace::parse_rate(&text).context("--max-rate"))
                 .transpose()?,
             sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
+            jukebox: output(self.jukebox.or(from_file.jukebox).as_deref().unwrap_or("off"))?,
         })
+    }
+}
+
+fn output(name: &str) -> anyhow::Result<Output> {
+    match name {
+        "off" => Ok(Output::Off),
+        "on" => Ok(Output::Any),
+        name if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') => {
+            Ok(Output::Named(name.to_owned()))
+        }
+        _ => bail!("--jukebox takes on, off or the name of one of mpv's audio outputs, such as alsa or pulse"),
     }
 }
 

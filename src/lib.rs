@@ -28,6 +28,7 @@ use blob::cache::Cache;
 use config::Config;
 use media::child::Programs;
 use store::Db;
+use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::renditions::Renditions;
 use work::scan::Scanner;
@@ -43,6 +44,7 @@ pub struct App {
     pub scanner: Scanner,
     pub transfers: Transfers,
     pub renditions: Arc<Renditions>,
+    pub jukebox: Arc<Jukebox>,
     pub tally: Tally,
     pub plans: http::deliver::Plans,
     pub pace: Pace,
@@ -75,7 +77,9 @@ impl App {
         }
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
         let cache = Cache::open(config.data.join("cache"), config.cache_size_bytes)?;
-        let renditions = Renditions::new(cache, Programs::find());
+        let programs = Programs::find();
+        let jukebox = Jukebox::new(config.jukebox.clone(), programs.mpv.clone());
+        let renditions = Renditions::new(cache, programs);
         Ok(Arc::new(App {
             pace: Pace::new(config.max_rate_bytes_s),
             config,
@@ -84,6 +88,7 @@ impl App {
             scanner,
             transfers: Transfers::default(),
             renditions,
+            jukebox,
             tally: Tally::default(),
             plans: http::deliver::Plans::default(),
             hot: HotCredentials::default(),

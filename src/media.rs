@@ -1,10 +1,13 @@
 //! Media: what is made from bytes on their way out.
 
+pub mod captions;
 pub mod child;
 pub mod ffmpeg;
 pub mod hls;
 pub mod image;
+pub mod mpv;
 pub mod sound;
+pub mod text;
 pub mod transcode;
 pub mod waveform;
 pub mod zip;

@@ -3,6 +3,7 @@
 pub mod archives;
 pub mod drop_box;
 pub mod files;
+pub mod jukebox;
 pub mod libraries;
 pub mod look;
 pub mod pace;

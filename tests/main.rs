@@ -25,6 +25,7 @@ mod shelf;
 mod store;
 mod strangers;
 mod subsonic;
+mod subsonic_playing;
 mod subsonic_shares;
 mod subsonic_sound;
 mod subsonic_state;

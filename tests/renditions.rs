@@ -24,18 +24,18 @@ const TRACK_S: u32 = 20;
 const PROMISED: Duration = Duration::from_secs(5);
 
 /// Runs ffmpeg to make something for a test.
-fn ffmpeg(words: &str, to: &Path) {
+pub fn ffmpeg(words: &str, to: &Path) {
     let made = Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-y"]).args(words.split(' ')).arg(to).status();
     assert!(made.unwrap().success(), "{words}");
 }
 
 /// A sound that is nowhere silent and nowhere the same.
-fn track(to: &Path, seconds: u32) {
+pub fn track(to: &Path, seconds: u32) {
     ffmpeg(&format!("-f lavfi -i aevalsrc=0.4*sin(2*PI*t*(300+20*t))|0.3*sin(660*2*PI*t):s=44100:d={seconds}"), to);
 }
 
 /// One word of what ffprobe says of some bytes.
-fn probed(bytes: &[u8], entry: &str) -> String {
+pub fn probed(bytes: &[u8], entry: &str) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let words = ["-v", "error", "-of", "default=nk=1:nw=1", "-show_entries", entry];
@@ -43,7 +43,7 @@ fn probed(bytes: &[u8], entry: &str) -> String {
     String::from_utf8(said.stdout).unwrap().lines().next().unwrap_or_default().to_owned()
 }
 
-fn seconds(bytes: &[u8]) -> f64 {
+pub fn seconds(bytes: &[u8]) -> f64 {
     probed(bytes, "format=duration").parse().unwrap_or_else(|_| panic!("no duration in {} bytes", bytes.len()))
 }
 
@@ -555,14 +555,14 @@ pub fn long_track(to: &Path) {
     ffmpeg("-f lavfi -i sine=f=500:d=7200:r=16000 -ac 1 -c:a pcm_s16le", to);
 }
 
-fn film(to: &Path, seconds: u32) {
+pub fn film(to: &Path, seconds: u32) {
     let picture = format!("-f lavfi -i testsrc2=s=1280x720:r=25:d={seconds}");
     let sound = format!("-f lavfi -i sine=f=500:d={seconds}");
     ffmpeg(&format!("{picture} {sound} -c:v libx264 -preset ultrafast -g 250 -c:a aac"), to);
 }
 
 /// The addresses in a playlist.
-fn lines(playlist: &str) -> Vec<String> {
+pub fn lines(playlist: &str) -> Vec<String> {
     playlist.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }
 

@@ -10,11 +10,13 @@ pub mod http {
 
 #[path = "../../src/media"]
 pub mod media {
+    pub mod captions;
     pub mod zip;
 }
 
 #[path = "../../src/library"]
 pub mod library {
+    pub mod lyrics;
     pub mod names;
     pub mod tags;
 }

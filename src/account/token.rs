@@ -54,6 +54,7 @@ pub enum Purpose {
     SignedUrl,
     Playlist,
     Picture,
+    Transcode,
     ShareCookie,
     Seal,
     HotCredential,

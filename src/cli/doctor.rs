@@ -95,11 +95,12 @@ fn public_url(config: &Config) -> Check {
 
 /// Files and most music need none of them.
 fn programs() -> Check {
-    let Programs { ffmpeg, ffprobe, pdftoppm } = Programs::find();
+    let Programs { ffmpeg, ffprobe, pdftoppm, mpv } = Programs::find();
     let state = |found: bool, missing: &str| if found { "found".to_owned() } else { format!("not found; {missing}") };
     let films = state(ffmpeg.is_some() && ffprobe.is_some(), "no other formats, stills of films or waveforms");
     let pages = state(pdftoppm.is_some(), "no pictures of PDFs");
-    check("ffmpeg, pdftoppm", Ok::<_, String>(format!("{films}; {pages}")))
+    let jukebox = state(mpv.is_some(), "no jukebox");
+    check("ffmpeg, pdftoppm, mpv", Ok::<_, String>(format!("{films}; {pages}; {jukebox}")))
 }
 
 fn database(config: &Config) -> Vec<Check> {

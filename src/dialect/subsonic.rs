@@ -4,14 +4,16 @@
 //! 1.16.1 at <http://www.subsonic.org/pages/api.jsp>.
 //!
 //! All 87 calls have a row in [`FACE`]; what the protocol leaves open is decided in `README.md` beside this file.
-//! `stream` sends the original unless `format`, `maxBitRate`, `timeOffset` or the user's own bit rate ask for something
-//! else; of a film, and without ffmpeg, always. What is like what is told by the sound, once it was listened to; without
-//! ffmpeg, or where that is turned off, by genre, artist and year, and the two calls that are about sound alone are not
-//! available.
+//! `stream` sends the original unless `format`, `maxBitRate`, `timeOffset`, the user's own bit rate, or of a film `size`
+//! or `converted`, ask for something else; without ffmpeg always. Films are made into MP4, whatever else is asked for.
+//! What is like what is told by the sound, once it was listened to; without ffmpeg, or where that is turned off, by
+//! genre, artist and year, and the two calls that are about sound alone are not available.
 //!
 //! Where this server differs on purpose: an `expires` of 0 takes a share's time limit away, which no parameter could
 //! otherwise; a share lists at most 2,000 tracks; a form post of `stream` is a GET and obeys Range, as py-opensonic has
-//! it; parameters that are not UTF-8 are refused; a transcode that is whole has a length and obeys Range. Playlists of
+//! it; parameters that are not UTF-8 are refused; a transcode that is whole has a length and obeys Range; `getCaptions`
+//! takes the ids that `getVideoInfo` tells as well as a film's; the jukebox's `set` lets go on what plays, as Airsonic has
+//! it, and its status tells `gain` as `volume`, too, on which the crate opensubsonic insists. Playlists of
 //! `hls.m3u8` lead to addresses of ours, signed and good for some hours, since players repeat no parameters. Of a play
 //! queue, tracks that are not known are passed over. `playlistRole` has an effect, but a new user has it unless told
 //! otherwise, since it had none for years; `musicFolderId` of all folders allows those to come as well.
@@ -20,9 +22,12 @@ pub mod answers;
 pub mod auth;
 mod browse;
 mod chat;
+mod decision;
 pub mod envelope;
 mod info;
+mod jukebox;
 mod lists;
+mod lyrics;
 mod mark;
 mod of;
 pub mod params;
@@ -35,7 +40,9 @@ mod search;
 mod shares;
 mod similar;
 mod system;
+mod transcoding;
 mod users;
+mod video;
 pub mod xml;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -193,6 +200,45 @@ async fn get_open_subsonic_extensions(mut call: Call) -> Response {
     }
 }
 
+/// The one call of the protocol whose errors are statuses: players read its answer, and know no envelope.
+async fn get_transcode_stream(mut call: Call) -> Response {
+    let outcome = match asked(&mut call).await {
+        Ok((params, _)) => {
+            let handler: Answering =
+                |asked| Box::pin(async move { transcoding::get_transcode_stream(asked).await.map(Answer::from) });
+            answer(call, params, Access::User, handler).await
+        }
+        Err((_, error)) => Err(error.into()),
+    };
+    let error = match outcome {
+        Ok(Answer::Bytes(response)) => return response,
+        Ok(Answer::Payload(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(Refusal::Error(error)) => error,
+        Err(_) => return StatusCode::UNAUTHORIZED.into_response(),
+    };
+    log_internal("getTranscodeStream", &error);
+    let status = match error {
+        Error::SignInNeeded | Error::WrongCredentials => StatusCode::UNAUTHORIZED,
+        Error::Forbidden(_) | Error::ShareLocked => StatusCode::FORBIDDEN,
+        Error::NotFound(_) => StatusCode::NOT_FOUND,
+        Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Error::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Error::NoSpace => StatusCode::INSUFFICIENT_STORAGE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Missing(_)
+        | Error::Invalid { .. }
+        | Error::Exists(_)
+        | Error::Conflict(_)
+        | Error::TooLarge { .. }
+        | Error::Unsupported(_) => StatusCode::BAD_REQUEST,
+    };
+    let mut response = status.into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        put_header(&mut response, header::RETRY_AFTER, "1");
+    }
+    response
+}
+
 /// Known or unknown to the protocol, not offered here. Strangers learn not even that: they have signed in before.
 async fn not_offered(_: Asked) -> Result<Payload> {
     Err(Error::Unsupported("this call"))
@@ -243,6 +289,20 @@ macro_rules! routes {
                 },
             )+
             Route {
+                name: "getTranscodeStream",
+                methods: BINARY,
+                path: "/rest/getTranscodeStream",
+                access: Access::User,
+                handler: crate::handle!(get_transcode_stream),
+            },
+            Route {
+                name: "getTranscodeStream",
+                methods: BINARY,
+                path: "/rest/getTranscodeStream.view",
+                access: Access::User,
+                handler: crate::handle!(get_transcode_stream),
+            },
+            Route {
                 name: "hlsPart",
                 methods: BINARY,
                 path: "/rest/hls/{pass}/{stream}/{file}",
@@ -292,8 +352,8 @@ static ROUTES: &[Route] = routes! {
     "getSong" PLAIN User browse::get_song;
     "getSonicSimilarTracks" PLAIN User similar::get_sonic_similar_tracks;
     "getTopSongs" PLAIN User similar::get_top_songs;
-    "getVideoInfo" PLAIN User not_offered;
-    "getVideos" PLAIN User not_offered;
+    "getVideoInfo" PLAIN User video::get_video_info;
+    "getVideos" PLAIN User video::get_videos;
 
     "getAlbumList" PLAIN User lists::get_album_list;
     "getAlbumList2" PLAIN User lists::get_album_list2;
@@ -315,15 +375,14 @@ static ROUTES: &[Route] = routes! {
 
     "download" BINARY User play::download;
     "getAvatar" BINARY User users::get_avatar;
-    "getCaptions" BINARY User not_offered;
+    "getCaptions" BINARY User video::get_captions;
     "getCoverArt" BINARY User play::get_cover_art;
-    "getLyrics" PLAIN User play::get_lyrics;
-    "getLyricsBySongId" PLAIN User play::get_lyrics_by_song_id;
+    "getLyrics" PLAIN User lyrics::get_lyrics;
+    "getLyricsBySongId" PLAIN User lyrics::get_lyrics_by_song_id;
     "hls.m3u8" BINARY User play::hls;
     "stream" BINARY User play::stream;
 
-    "getTranscodeDecision" POSTED User not_offered;
-    "getTranscodeStream" BINARY User not_offered;
+    "getTranscodeDecision" POSTED User transcoding::get_transcode_decision;
 
     "reportPlayback" PLAIN User playing::report_playback;
     "scrobble" PLAIN User playing::scrobble;
@@ -344,7 +403,7 @@ static ROUTES: &[Route] = routes! {
     "getPodcasts" PLAIN User not_offered;
     "refreshPodcasts" PLAIN User not_offered;
 
-    "jukeboxControl" PLAIN User not_offered;
+    "jukeboxControl" PLAIN User jukebox::jukebox_control;
 
     "createInternetRadioStation" PLAIN Admin radio::create_internet_radio_station;
     "deleteInternetRadioStation" PLAIN Admin radio::delete_internet_radio_station;

@@ -3,25 +3,30 @@
 mod rendition;
 mod zip;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
 use axum::response::Response;
 
-pub use self::rendition::{Hls, cover, hls, transcode, waveform};
+pub use self::rendition::{Hls, cover, hls, mosaic, probe, text, transcode, waveform};
 pub use self::zip::{Plans, zip};
 use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;
+use crate::account::User;
 use crate::blob::disk::{Root, open_at_once};
 use crate::error::{Error, Result, Thing};
 use crate::library::Library;
 use crate::now_ms;
 use crate::share::ShareKey;
-use crate::share::grant::Grant;
-use crate::share::visit::{LEASE_MS, Lease, network};
+use crate::share::grant::{Action, Grant};
+use crate::share::visit::{LEASE_MS, Lease, Visitor, network};
+use crate::store::accounts;
 use crate::store::shares::{self, LeaseEnd};
+use crate::work::jukebox::Open;
+use crate::work::look;
 
 /// A reader who takes nothing for so long is let go. As long as a lease lives: a paused player holds its connection, and
 /// whoever comes back later resumes the same download.
@@ -62,6 +67,23 @@ async fn opened(grant: Grant) -> Result<(std::fs::File, u64, i64)> {
         None => on_disk(move || root(grant.library())?.open_with_stat(grant.path())).await?,
     };
     Ok((file, stat.size_bytes, stat.modified_ms))
+}
+
+/// Opens tracks for the jukebox: what leaves by this machine's speakers leaves by this door as well.
+pub fn to_jukebox(app: &Arc<App>) -> Open {
+    let app = Arc::downgrade(app);
+    Arc::new(move |entry| {
+        let app = app.clone();
+        Box::pin(async move {
+            let gone = || Error::NotFound(Thing::Track);
+            let app = app.upgrade().ok_or_else(gone)?;
+            let user = app.db.read(move |tx| accounts::by_id(tx, &entry.user_id)).await?;
+            let user = user.filter(User::is_active).ok_or_else(gone)?;
+            let visitor = Visitor::guest(Ipv4Addr::LOCALHOST.into(), "").with_user(user.clone());
+            let grant = look::own(&app, &user, &visitor, &entry.item_id, Action::Play).await?;
+            Ok(opened(grant).await?.0)
+        })
+    })
 }
 
 fn root(library: &Library) -> Result<Root> {

@@ -2,6 +2,7 @@
 
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
+use lofty::id3::v2::{FrameFlags, SyncTextContentType, SynchronizedTextFrame, TimestampFormat};
 use lofty::picture::{Picture, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag};
@@ -191,6 +192,11 @@ fn read_with_lofty(reader: &mut (impl Read + Seek), name: &[u8]) -> Result<Facts
         _ => {}
     }
     fill_from_tags(&mut facts, &tagged);
+    if tagged.file_type() == FileType::Mpeg
+        && let Ok(Some(timed)) = timed_lyrics(reader)
+    {
+        facts.lyrics = clean_text(&timed);
+    }
     Ok(facts)
 }
 
@@ -326,6 +332,61 @@ impl Tags<'_> {
         });
         of_replay_gain.or_else(|| self.line(r128)?.parse::<i16>().ok().map(|gain| f64::from(gain) / 256.0 + 5.0))
     }
+}
+
+/// Lyrics with times (SYLT) of an ID3v2 tag, as LRC: lofty's tag for all formats has no place for them.
+fn timed_lyrics(reader: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
+    const FRAME_BYTES_MAX: u64 = 4 * TEXT_LIMIT_BYTES as u64;
+    let safe = |bytes: &[u8]| bytes.iter().fold(0u64, |size, byte| size << 7 | u64::from(byte & 0x7f));
+    let whole = |bytes: &[u8]| bytes.iter().fold(0u64, |size, byte| size << 8 | u64::from(*byte));
+    let mut head = [0u8; 10];
+    reader.seek(SeekFrom::Start(0))?;
+    // Not where the whole tag is unsynchronized or extended, which programs do no more.
+    if reader.read_exact(&mut head).is_err() || !head.starts_with(b"ID3") || !matches!(head[3], 3 | 4) || head[5] != 0 {
+        return Ok(None);
+    }
+    let is_safe = head[3] == 4;
+    let mut left = safe(&head[6..]);
+    while left > 10 && reader.read_exact(&mut head).is_ok() && head[0] != 0 {
+        let size = if is_safe { safe(&head[4..8]) } else { whole(&head[4..8]) };
+        left = left.saturating_sub(10 + size);
+        if head.starts_with(b"SYLT") && head[8..] == [0, 0] && size <= FRAME_BYTES_MAX {
+            let mut frame = Vec::new();
+            reader.take(size).read_to_end(&mut frame)?;
+            if let Some(text) = SynchronizedTextFrame::parse(&frame, FrameFlags::default()).ok().as_ref().and_then(lrc)
+            {
+                return Ok(Some(text));
+            }
+        } else {
+            reader.seek(SeekFrom::Current(i64::try_from(size).unwrap_or(i64::MAX)))?;
+        }
+    }
+    Ok(None)
+}
+
+/// A frame's entries are lines, or, where some begin with a line break, words.
+fn lrc(frame: &SynchronizedTextFrame) -> Option<String> {
+    let is_lyrics = matches!(frame.content_type, SyncTextContentType::Lyrics | SyncTextContentType::TextTranscription);
+    if !is_lyrics || frame.timestamp_format != TimestampFormat::MS || frame.content.is_empty() {
+        return None;
+    }
+    let mut text = String::new();
+    if frame.language.is_ascii() && &frame.language != b"xxx" {
+        text.push_str(&format!("[la:{}]\n", String::from_utf8_lossy(&frame.language)));
+    }
+    let are_words = frame.content.iter().any(|(_, entry)| entry.starts_with(['\n', '\r']));
+    for (n, (at_ms, entry)) in frame.content.iter().enumerate() {
+        let time = format!("{:02}:{:02}.{:03}", at_ms / 60_000, at_ms / 1000 % 60, at_ms % 1000);
+        let begins = n == 0 || !are_words || entry.starts_with(['\n', '\r']);
+        if begins {
+            text.push_str(&format!("\n[{time}]"));
+        }
+        if are_words {
+            text.push_str(&format!("<{time}>"));
+        }
+        text.push_str(&entry.trim_start_matches(['\n', '\r']).replace(['\n', '\r'], " "));
+    }
+    Some(text)
 }
 
 fn year_of(date: &str) -> Option<i64> {
@@ -604,6 +665,30 @@ mod tests {
     fn junk_alone_has_no_length() {
         for junk in [vec![], vec![0xff; 5000], b"ID3\x04\0\0\x7f\x7f\x7f\x7f".to_vec()] {
             assert_eq!(mpeg_stream(&mut Cursor::new(junk)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn timed_lyrics_of_a_tag_are_told_by_line_or_by_word() {
+        let frame = |content: &[(u32, &str)]| {
+            let entries =
+                content.iter().flat_map(|(at_ms, text)| [text.as_bytes(), b"\0", &at_ms.to_be_bytes()].concat());
+            let body: Vec<u8> = b"\x03deu\x02\x01\0".iter().copied().chain(entries).collect();
+            let mut tag = b"ID3\x04\0\0\0\0\x0f\x7fTIT2\0\0\0\x02\0\0\x03xSYLT".to_vec();
+            tag.extend([0, 0, (body.len() >> 7) as u8, (body.len() & 0x7f) as u8, 0, 0]);
+            tag.extend(body);
+            timed_lyrics(&mut Cursor::new(tag)).unwrap()
+        };
+        assert_eq!(frame(&[(500, "one"), (61_000, "two")]).unwrap(), "[la:deu]\n\n[00:00.500]one\n[01:01.000]two");
+        let words = frame(&[(0, "Hel"), (500, "lo"), (1000, "\nyou")]).unwrap();
+        assert_eq!(words, "[la:deu]\n\n[00:00.000]<00:00.000>Hel<00:00.500>lo\n[00:01.000]<00:01.000>you");
+        assert_eq!(frame(&[]), None);
+        for broken in [
+            &b"ID3\x04\0\0\0\0\x0f\x7fSYLT\x7f\x7f\x7f\x7f\0\0"[..],
+            b"ID3\x03\0\0\0\0\x0f\x7fSYLT\xff\xff\xff\xff\0\0",
+            b"ID3",
+        ] {
+            assert_eq!(timed_lyrics(&mut Cursor::new(broken)).unwrap(), None);
         }
     }
 

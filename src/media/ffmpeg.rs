@@ -11,7 +11,7 @@ use super::child::{INPUT, Limits};
 
 /// Demuxers of formats that hold all of their content. Not among them: playlists, lists of files, numbered pictures,
 /// devices and everything else that makes ffmpeg open what the file names.
-const FORMATS: &str = "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gif,h264,hevc,m4v,matroska,mov,mp3,mpc,\
+pub const FORMATS: &str = "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,gif,h264,hevc,m4v,matroska,mov,mp3,mpc,\
     mpc8,mpeg,mpegts,mpegvideo,mxf,ogg,tak,tta,w64,wav,webm,wv,xwma,bmp_pipe,gif_pipe,jpeg_pipe,jpegxl_pipe,j2k_pipe,\
     png_pipe,psd_pipe,tiff_pipe,webp_pipe";
 /// Pictures and films of more pixels are not decoded.
@@ -70,22 +70,44 @@ pub fn probe() -> Vec<String> {
     let mut arguments = words("-v error");
     arguments.extend(reading());
     arguments.extend(words("-of json -show_entries"));
-    arguments
-        .push("format=duration:stream=codec_type,codec_name,width,height:stream_disposition=attached_pic".to_owned());
+    arguments.push(
+        "format=duration:stream=codec_type,codec_name,profile,width,height,channels,sample_rate,bit_rate,\
+         bits_per_raw_sample:stream_disposition=attached_pic:stream_tags=language,title"
+            .to_owned(),
+    );
     arguments.extend(["-i".to_owned(), INPUT.to_owned()]);
     arguments
 }
 
-/// What is in a film.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What is in a track or a film.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Probe {
     pub duration_s: f64,
     /// None without a moving picture.
     pub height_px: Option<u32>,
-    pub has_audio: bool,
+    /// A film may have several languages.
+    pub sounds: Vec<Sound>,
+}
+
+/// One stream of sound. What ffprobe does not say is empty.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sound {
+    /// As ffmpeg names it.
+    pub codec: String,
+    pub profile: Option<String>,
+    pub channels: Option<u32>,
+    pub rate_hz: Option<u32>,
+    pub bits_per_second: Option<u64>,
+    pub bits: Option<u32>,
+    pub language: Option<String>,
+    pub title: Option<String>,
 }
 
 impl Probe {
+    pub fn has_audio(&self) -> bool {
+        !self.sounds.is_empty()
+    }
+
     /// Of ffprobe's JSON; none if that says too little.
     pub fn read(json: &[u8]) -> Option<Probe> {
         #[derive(Deserialize)]
@@ -97,9 +119,22 @@ impl Probe {
         #[derive(Deserialize)]
         struct Stream {
             codec_type: Option<String>,
+            codec_name: Option<String>,
+            profile: Option<String>,
             height: Option<u32>,
+            channels: Option<u32>,
+            sample_rate: Option<String>,
+            bit_rate: Option<String>,
+            bits_per_raw_sample: Option<String>,
             #[serde(default)]
             disposition: Disposition,
+            #[serde(default)]
+            tags: Tags,
+        }
+        #[derive(Deserialize, Default)]
+        struct Tags {
+            language: Option<String>,
+            title: Option<String>,
         }
         #[derive(Deserialize, Default)]
         struct Disposition {
@@ -115,10 +150,24 @@ impl Probe {
             stream.codec_type.as_deref() == Some(kind) && stream.disposition.attached_pic == 0
         };
         let duration_s: f64 = answer.format.duration.and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        let height_px = answer.streams.iter().find(|stream| is(stream, "video")).and_then(|stream| stream.height);
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty() && text != "unknown");
+        let number = |text: Option<String>| text?.parse::<u64>().ok().filter(|number| *number > 0);
+        let small = |text| number(text).and_then(|number| u32::try_from(number).ok());
+        let sound = |stream: Stream| Sound {
+            codec: stream.codec_name.unwrap_or_default(),
+            profile: said(stream.profile),
+            channels: stream.channels,
+            rate_hz: small(stream.sample_rate),
+            bits_per_second: number(stream.bit_rate),
+            bits: small(stream.bits_per_raw_sample),
+            language: said(stream.tags.language).filter(|language| language != "und"),
+            title: said(stream.tags.title),
+        };
         Some(Probe {
             duration_s: if duration_s.is_finite() { duration_s.max(0.0) } else { 0.0 },
-            height_px: answer.streams.iter().find(|stream| is(stream, "video")).and_then(|stream| stream.height),
-            has_audio: answer.streams.iter().any(|stream| is(&stream, "audio")),
+            height_px,
+            sounds: answer.streams.into_iter().filter(|stream| is(&stream, "audio")).map(sound).collect(),
         })
     }
 }

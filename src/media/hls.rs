@@ -30,8 +30,8 @@ const FILM_SOUND_KBPS: u32 = 128;
 /// One stream of a track or a film.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
-    /// AAC.
-    Sound { kbps: u32 },
+    /// AAC, of one of the source's streams of sound.
+    Sound { kbps: u32, track: u8 },
     /// H.264, without sound.
     Film { height_px: u32, kbps: u32 },
 }
@@ -39,21 +39,38 @@ pub enum Stream {
 impl Stream {
     /// Sound at most at this bit rate.
     pub fn sound(wish_kbps: Option<u32>) -> Stream {
-        Stream::Sound { kbps: Profile::new(Codec::Aac, wish_kbps).kbps() }
+        Stream::Sound { kbps: Profile::new(Codec::Aac, wish_kbps).kbps(), track: 0 }
     }
 
     /// Whether it is sound of a higher bit rate than that.
     pub fn is_beyond(self, most_kbps: Option<u32>) -> bool {
         match (self, Stream::sound(most_kbps)) {
-            (Stream::Sound { kbps }, Stream::Sound { kbps: most }) => most_kbps.is_some() && kbps > most,
+            (Stream::Sound { kbps, .. }, Stream::Sound { kbps: most, .. }) => most_kbps.is_some() && kbps > most,
             _ => false,
         }
     }
 
-    /// As it stands in addresses: `a192`, `v720`.
+    /// The same of another stream of sound: a film may have several languages.
+    pub fn of_track(self, track: u8) -> Stream {
+        match self {
+            Stream::Sound { kbps, .. } => Stream::Sound { kbps, track },
+            film @ Stream::Film { .. } => film,
+        }
+    }
+
+    /// Whether there is such a stream in the source.
+    pub fn is_in(self, probe: &Probe) -> bool {
+        match self {
+            Stream::Sound { track, .. } => usize::from(track) < probe.sounds.len(),
+            Stream::Film { .. } => probe.height_px.is_some(),
+        }
+    }
+
+    /// As it stands in addresses: `a192`, `a192-1` for the second stream of sound, `v720`.
     pub fn name(self) -> String {
         match self {
-            Stream::Sound { kbps } => format!("a{kbps}"),
+            Stream::Sound { kbps, track: 0 } => format!("a{kbps}"),
+            Stream::Sound { kbps, track } => format!("a{kbps}-{track}"),
             Stream::Film { height_px, .. } => format!("v{height_px}"),
         }
     }
@@ -61,7 +78,10 @@ impl Stream {
     pub fn of_name(name: &str) -> Option<Stream> {
         let number = |digits: &str| digits.parse::<u32>().ok();
         let stream = match name.split_at_checked(1)? {
-            ("a", digits) => Stream::sound(Some(number(digits)?)),
+            ("a", name) => {
+                let (kbps, track) = name.split_once('-').unwrap_or((name, "0"));
+                Stream::sound(Some(number(kbps)?)).of_track(track.parse().ok()?)
+            }
             ("v", digits) => {
                 let wanted = number(digits)?;
                 let (height_px, kbps) = FILMS.into_iter().find(|(height_px, _)| *height_px == wanted)?;
@@ -77,6 +97,47 @@ impl Stream {
         let Some(source_px) = probe.height_px else { return Vec::new() };
         let fit = FILMS.into_iter().enumerate().filter(|(n, (height_px, _))| *n == 0 || *height_px <= source_px);
         fit.map(|(_, (height_px, kbps))| Stream::Film { height_px, kbps }).collect()
+    }
+
+    /// Of those, the largest that is within a player's limits, else the smallest. None without a moving picture.
+    pub fn film_within(probe: &Probe, limits: FilmLimits) -> Option<Stream> {
+        let films = Stream::films(probe);
+        let fits = |stream: &&Stream| match stream {
+            Stream::Film { height_px, kbps } => {
+                limits.kbps.is_none_or(|most| kbps + FILM_SOUND_KBPS <= most)
+                    && limits.height_px.is_none_or(|most| *height_px <= most)
+            }
+            Stream::Sound { .. } => false,
+        };
+        films.iter().rev().find(fits).or(films.first()).copied()
+    }
+
+    /// What a film takes with its sound.
+    pub fn film_kbps(self) -> Option<u32> {
+        match self {
+            Stream::Film { kbps, .. } => Some(kbps + FILM_SOUND_KBPS),
+            Stream::Sound { .. } => None,
+        }
+    }
+
+    /// Arguments for ffmpeg to make all of a film, with its sound, as MP4 in fragments.
+    pub fn whole_film(self, start_s: u32) -> Vec<String> {
+        let mut arguments = input(Some(f64::from(start_s)));
+        arguments.extend(words("-map 0:v:0 -map 0:a:0? -map_metadata -1 -map_chapters -1 -sn -dn -fflags +bitexact"));
+        arguments.extend(self.picture_arguments());
+        arguments.extend(Profile::new(Codec::M4a, Some(FILM_SOUND_KBPS)).codec_arguments());
+        arguments
+            .extend(words("-flags:a +bitexact -movflags +frag_keyframe+empty_moov+default_base_moof -f mp4 pipe:1"));
+        arguments
+    }
+
+    fn picture_arguments(self) -> Vec<String> {
+        let Stream::Film { height_px, kbps } = self else { return Vec::new() };
+        let mut arguments = vec!["-vf".to_owned(), format!("scale=-2:trunc(min({height_px}\\,ih)/2)*2")];
+        // Without frames that are shown in another order than they come, times need no shift at a segment's start.
+        arguments.extend(words("-c:v libx264 -preset veryfast -profile:v main -pix_fmt yuv420p -bf 0 -threads 2"));
+        arguments.extend(words(&format!("-crf 23 -maxrate {kbps}k -bufsize {}k", 2 * kbps)));
+        arguments
     }
 
     /// Ends the name of a segment.
@@ -123,7 +184,7 @@ impl Stream {
 
     fn bandwidth(self) -> u32 {
         match self {
-            Stream::Sound { kbps } => kbps * 1100,
+            Stream::Sound { kbps, .. } => kbps * 1100,
             Stream::Film { kbps, .. } => (kbps + FILM_SOUND_KBPS) * 1100,
         }
     }
@@ -145,18 +206,14 @@ impl Stream {
         }
         arguments.extend(words("-map_metadata -1 -map_chapters -1 -sn -dn -fflags +bitexact"));
         match self {
-            Stream::Sound { kbps } => {
-                arguments.extend(words("-map 0:a:0 -vn -ar 48000 -flags:a +bitexact"));
+            Stream::Sound { kbps, track } => {
+                arguments.extend(words(&format!("-map 0:a:{track} -vn -ar 48000 -flags:a +bitexact")));
                 arguments.extend(Profile::new(Codec::Aac, Some(kbps)).codec_arguments());
                 arguments.extend(words("-f adts pipe:1"));
             }
-            Stream::Film { height_px, kbps } => {
-                arguments.extend(words("-map 0:v:0 -an -vf"));
-                arguments.push(format!("scale=-2:trunc(min({height_px}\\,ih)/2)*2"));
-                // Without frames that are shown in another order than they come, times need no shift at a segment's start.
-                arguments
-                    .extend(words("-c:v libx264 -preset veryfast -profile:v main -pix_fmt yuv420p -bf 0 -threads 2"));
-                arguments.extend(words(&format!("-crf 23 -maxrate {kbps}k -bufsize {}k", 2 * kbps)));
+            Stream::Film { .. } => {
+                arguments.extend(words("-map 0:v:0 -an"));
+                arguments.extend(self.picture_arguments());
                 arguments
                     .extend(words(&format!("-muxdelay 0 -muxpreload 0 -output_ts_offset {start_s} -f mpegts pipe:1")));
             }
@@ -178,6 +235,13 @@ impl Stream {
     }
 }
 
+/// What a player can show. None: any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FilmLimits {
+    pub kbps: Option<u32>,
+    pub height_px: Option<u32>,
+}
+
 /// The last segment goes on to the end, however well its length was known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -185,13 +249,13 @@ pub enum Place {
     Last,
 }
 
-/// Which streams there are. `before` stands before each address; a film's sound is a stream beside it.
-pub fn master(streams: &[Stream], probe: &Probe, before: &str) -> String {
+/// Which streams there are. `before` stands before each address; a film's sound is a stream beside it, of this track.
+pub fn master(streams: &[Stream], probe: &Probe, track: u8, before: &str) -> String {
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n");
     let is_film = streams.iter().any(|stream| matches!(stream, Stream::Film { .. }));
-    let with_sound = is_film && probe.has_audio;
+    let with_sound = is_film && probe.has_audio();
     if with_sound {
-        let sound = Stream::Sound { kbps: FILM_SOUND_KBPS }.name();
+        let sound = Stream::Sound { kbps: FILM_SOUND_KBPS, track }.name();
         let _ = writeln!(
             text,
             "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"sound\",NAME=\"Sound\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",\
@@ -242,17 +306,33 @@ mod tests {
 
     #[test]
     fn streams_are_known_by_their_names_alone() {
-        for name in ["a256", "a64", "v360", "v1080"] {
+        for name in ["a256", "a64", "a128-1", "a128-255", "v360", "v1080"] {
             assert_eq!(Stream::of_name(name).unwrap().name(), name);
         }
-        for name in ["", "a", "v", "a0", "a193", "a0128", "v480", "x1", "a-1", "é1", "v99999999999"] {
+        for name in [
+            "",
+            "a",
+            "v",
+            "a0",
+            "a193",
+            "a0128",
+            "a128-0",
+            "a128-01",
+            "a128-256",
+            "a128-",
+            "v480",
+            "x1",
+            "a-1",
+            "é1",
+            "v99999999999",
+        ] {
             assert_eq!(Stream::of_name(name), None, "{name}");
         }
     }
 
     #[test]
     fn a_playlist_is_as_long_as_its_source() {
-        let probe = |duration_s| Probe { duration_s, height_px: Some(700), has_audio: true };
+        let probe = |duration_s| Probe { duration_s, height_px: Some(700), ..Probe::default() };
         for (duration_s, count) in [(0.0, 1), (5.0, 1), (9.92, 1), (9.93, 2), (60.0, 7)] {
             let text = Stream::sound(None).playlist(&probe(duration_s), "x/");
             let total: f64 = text
@@ -264,6 +344,17 @@ mod tests {
         }
         let heights: Vec<String> = Stream::films(&probe(1.0)).into_iter().map(Stream::name).collect();
         assert_eq!(heights, ["v360"]);
+    }
+
+    #[test]
+    fn a_film_is_the_largest_that_a_player_can_show_else_the_smallest() {
+        let probe = Probe { height_px: Some(2160), ..Probe::default() };
+        let within = |kbps, height_px| Stream::film_within(&probe, FilmLimits { kbps, height_px }).unwrap().name();
+        assert_eq!(within(None, None), "v1080");
+        assert_eq!(within(Some(3000), None), "v720");
+        assert_eq!(within(Some(3000), Some(480)), "v360");
+        assert_eq!(within(Some(1), Some(1)), "v360");
+        assert_eq!(Stream::film_within(&Probe::default(), FilmLimits::default()), None);
     }
 
     #[test]

@@ -52,6 +52,27 @@ pub fn mime_of(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// A square of four pictures, each cut to a square from its middle; of fewer, the first as it is. None when none can be
+/// read.
+pub fn mosaic(pictures: &[Vec<u8>], size_px: u32) -> Option<Vec<u8>> {
+    std::panic::catch_unwind(|| {
+        let [a, b, c, d] = pictures else { return made(pictures.first()?.clone(), size_px) };
+        let side = (size_px / 2).max(1);
+        let mut whole = image::RgbImage::new(2 * side, 2 * side);
+        for (n, picture) in [a, b, c, d].into_iter().enumerate() {
+            let tile = DynamicImage::from_decoder(decoder(picture)?)
+                .ok()?
+                .resize_to_fill(side, side, image::imageops::FilterType::Triangle)
+                .to_rgb8();
+            let (column, row) = (i64::from(side) * (n as i64 % 2), i64::from(side) * (n as i64 / 2));
+            image::imageops::replace(&mut whole, &tile, column, row);
+        }
+        jpeg(&DynamicImage::ImageRgb8(whole))
+    })
+    .ok()
+    .flatten()
+}
+
 /// None for what is too large to be decoded, or no picture.
 fn decoder(bytes: &[u8]) -> Option<impl ImageDecoder> {
     mime_of(bytes)?;

@@ -9,7 +9,7 @@ use crate::library::names::{search_key, sort_key};
 use crate::library::{
     AlbumKey, ArtistKey, IdKind, Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, PlaylistKey,
 };
-use crate::share::grant::Placed;
+use crate::share::grant::{Placed, Scope};
 use crate::share::{Bits, Subject};
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -238,6 +238,47 @@ pub fn children_page(tx: &mut Tx, parent: ItemKey, page: Page) -> Result<Vec<Ite
          LIMIT $2 OFFSET $3"
     );
     tx.all(&sql, args![parent.0, page.limit, page.offset], item_of)
+}
+
+/// Files beside one that are called like it, but for what follows its last dot or stands between: `Song.en.lrc` beside
+/// `Song.flac`. By name.
+pub fn beside(tx: &mut Tx, item: &Item) -> Result<Vec<Item>> {
+    const MOST: i64 = 100;
+    let Some(parent) = item.parent else { return Ok(Vec::new()) };
+    let stem = item.name.iter().rposition(|byte| *byte == b'.').map_or(&item.name[..], |dot| &item.name[..dot]);
+    // As bytes, `/` follows right after the dot, and stands in no name.
+    let (from, to) = ([stem, b"."].concat(), [stem, b"/"].concat());
+    let sql = format!(
+        "{ITEM} WHERE parent_id = $1 AND name >= $2 AND name < $3 AND kind = 1 AND id <> $4
+         AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY name LIMIT $5"
+    );
+    tx.all(&sql, args![parent.0, from, to, item.key.0, MOST], item_of)
+}
+
+/// All films in these libraries, by name, each with the public id of its folder.
+pub fn films(tx: &mut Tx, scope: &Scope) -> Result<Vec<(Item, Option<String>)>> {
+    let mut args = Vec::new();
+    let sql = format!(
+        "{ITEM} WHERE media = 3 AND library_id IN ({}) AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY sort, id",
+        super::music::libraries(&mut args, scope)
+    );
+    let films = tx.all(&sql, &args, item_of)?;
+    let mut folders: HashMap<ItemKey, String> = HashMap::new();
+    let mut placed = Vec::with_capacity(films.len());
+    for film in films {
+        let folder = match film.parent {
+            Some(key) => match folders.get(&key) {
+                Some(id) => Some(id.clone()),
+                None => item(tx, key)?.map(|folder| folder.id),
+            },
+            None => None,
+        };
+        if let (Some(key), Some(id)) = (film.parent, &folder) {
+            folders.insert(key, id.clone());
+        }
+        placed.push((film, folder));
+    }
+    Ok(placed)
 }
 
 pub fn child_count(tx: &mut Tx, parent: ItemKey) -> Result<u64> {

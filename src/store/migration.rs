@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &[
         postgres: "",
     },
     Migration { number: 7, text: include_str!("../../migrations/007_state.sql"), sqlite: "", postgres: "" },
+    Migration { number: 10, text: include_str!("../../migrations/010_films.sql"), sqlite: "", postgres: "" },
     Migration { number: 13, text: include_str!("../../migrations/013_sounds.sql"), sqlite: "", postgres: "" },
 ];
 

@@ -193,11 +193,24 @@ pub fn cover_of(tx: &mut Tx, scope: &Scope, shared: Shared) -> Result<Option<Ite
     }
 }
 
+/// Items whose pictures together stand for a playlist: of its first four albums that have one.
+pub fn covers_of_playlist(tx: &mut Tx, scope: &Scope, playlist: PlaylistKey) -> Result<Vec<ItemKey>> {
+    let mut args = vec![playlist.0.into()];
+    let sql = format!(
+        "SELECT a.cover_item_id FROM playlist_entry e JOIN track t ON t.item_id = e.item_id
+         JOIN album a ON a.id = t.album_id
+         WHERE e.playlist_id = $1 AND a.cover_item_id IS NOT NULL AND a.library_id IN ({}) AND {ALBUM_THERE}
+         GROUP BY a.cover_item_id ORDER BY MIN(e.position) LIMIT 4",
+        libraries(&mut args, scope)
+    );
+    tx.all(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))
+}
+
 fn cover_of_item(tx: &mut Tx, scope: &Scope, key: ItemKey) -> Result<Option<ItemKey>> {
     let Some(item) = library::item(tx, key)?.filter(|item| scope.libraries().contains(&item.library)) else {
         return Ok(None);
     };
-    if item.media == Media::Image {
+    if matches!(item.media, Media::Image | Media::Video) {
         return Ok(Some(key));
     }
     if !item.is_folder() {

@@ -35,6 +35,7 @@ use crate::store::{Tx, Weighed, library, music, rights, shares};
 use crate::work::archives;
 use crate::work::drop_box::{self, Notice};
 use crate::work::look::{self, Look};
+use crate::work::renditions::Rendition;
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 
@@ -592,7 +593,8 @@ async fn reached(call: &Call, action: Action) -> Result<Grant> {
 async fn stream(call: Call) -> Response {
     let answer = async {
         let grant = reached(&call, Action::Stream).await?;
-        deliver::transcode(&call, grant, Profile::new(Codec::Mp3, None), 0, None).await
+        let mp3 = Rendition::Audio { profile: Profile::new(Codec::Mp3, None), start_s: 0 };
+        deliver::transcode(&call, grant, mp3, None).await
     };
     answer.await.unwrap_or_else(|error| error_page("stream", call.origin.prefix(), &error))
 }
@@ -603,7 +605,7 @@ async fn waveform(call: Call) -> Response {
 }
 
 async fn film(call: Call) -> Response {
-    let all = Hls::Master(vec![Stream::sound(None)]);
+    let all = Hls::Master(vec![Stream::sound(None)], 0);
     let answer = async { deliver::hls(&call, reached(&call, Action::Stream).await?, all, "").await };
     answer.await.unwrap_or_else(|error| error_page("hls", call.origin.prefix(), &error))
 }

@@ -24,7 +24,7 @@ use crate::media::transcode::Profile;
 use crate::media::waveform::{self, Waveform};
 
 /// Raised when the same wish is made into other bytes, so that what was kept from before is forgotten.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// How many transcodes may wait for a core. More are told to come again.
 const WAITING_MAX: usize = 64;
 /// Each takes a core, and of a large picture hundreds of MiB.
@@ -39,6 +39,8 @@ pub enum Rendition {
     Picture { size_px: u32 },
     /// Its sound in another format, from this second on.
     Audio { profile: Profile, start_s: u32 },
+    /// A film in this size, with its sound, from this second on.
+    Film { stream: Stream, start_s: u32 },
     /// A part of it, for HLS.
     Segment { stream: Stream, number: u32, place: Place },
     /// How loud it is over its length, as JSON.
@@ -53,9 +55,21 @@ impl Rendition {
         match self {
             Rendition::Picture { size_px } => format!("picture-{size_px}"),
             Rendition::Audio { profile, start_s } => format!("audio-{}-{start_s}", profile.name()),
+            Rendition::Film { stream, start_s } => format!("film-{}-{start_s}", stream.name()),
             Rendition::Segment { stream, number, .. } => format!("hls-{}-{number}", stream.name()),
             Rendition::Waveform => "waveform".to_owned(),
             Rendition::Probe => "probe".to_owned(),
+        }
+    }
+
+    /// What players take it for: the ending of its name, and its type.
+    pub fn kind(&self) -> (&'static str, &'static str) {
+        match self {
+            Rendition::Picture { .. } => ("jpg", "image/jpeg"),
+            Rendition::Audio { profile, .. } => (profile.codec().suffix(), profile.codec().mime()),
+            Rendition::Film { .. } => ("mp4", "video/mp4"),
+            Rendition::Segment { stream, .. } => (stream.suffix(), stream.mime()),
+            Rendition::Waveform | Rendition::Probe => ("json", "application/json"),
         }
     }
 }
@@ -94,6 +108,16 @@ impl Made {
             }
         }
     }
+}
+
+/// All of what was made, which is small.
+async fn read((file, stat): (File, Stat)) -> Result<Vec<u8>> {
+    let read = spawn_blocking(move || {
+        let mut bytes = vec![0; usize::try_from(stat.size_bytes).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok::<_, Error>(bytes)
+    });
+    read.await.map_err(|cause| Error::internal("rendition", cause))?
 }
 
 /// Makes and keeps them.
@@ -158,14 +182,58 @@ impl Renditions {
 
     /// What is in a track or a film.
     pub async fn probe(self: &Arc<Renditions>, source: Source) -> Result<Probe> {
-        let (file, stat) = self.have(source, Rendition::Probe).await?.whole().await?;
-        let read = spawn_blocking(move || {
-            let mut json = vec![0; usize::try_from(stat.size_bytes).unwrap_or(0)];
-            file.read_exact_at(&mut json, 0)?;
-            Ok::<_, Error>(json)
-        });
-        let json = read.await.map_err(|cause| Error::internal("probe", cause))??;
+        let json = read(self.have(source, Rendition::Probe).await?.whole().await?).await?;
         Probe::read(&json).ok_or(Error::NotFound(Thing::File))
+    }
+
+    /// One picture of several, in rows: those that cannot be read are left out. `NotFound(Cover)` when none can.
+    pub async fn mosaic(self: &Arc<Renditions>, sources: Vec<Source>, size_px: u32) -> Result<Made> {
+        let identities: Vec<String> = sources.iter().map(Source::identity).collect();
+        let key = Key::of(&identities.join(" "), &format!("{VERSION} mosaic-{size_px}"));
+        let cache = Arc::clone(&self.cache);
+        let looked = spawn_blocking(move || cache.find_or_join(&key));
+        match looked.await.map_err(|cause| Error::internal("rendition", cause))?? {
+            Joined::Whole(file, stat) => Ok(Made::Whole(file, stat)),
+            Joined::Reader(growing) => Ok(Made::Growing(growing)),
+            Joined::Maker(growing, sink) => {
+                tokio::spawn(Arc::clone(self).fill_mosaic(sources, size_px, sink));
+                Ok(Made::Growing(growing))
+            }
+        }
+    }
+
+    async fn fill_mosaic(self: Arc<Renditions>, sources: Vec<Source>, size_px: u32, mut sink: Sink) {
+        let mut tiles = Vec::new();
+        for source in sources {
+            let tile = async {
+                let rendition = Rendition::Picture { size_px: image::size_class(Some(size_px / 2)) };
+                read(self.have(source, rendition).await?.whole().await?).await
+            };
+            match tile.await {
+                Ok(tile) => tiles.push(tile),
+                Err(Error::NotFound(_)) => {}
+                Err(error) => return sink.fail(error),
+            }
+        }
+        let turn = match Arc::clone(&self.drawing).acquire_owned().await {
+            Ok(turn) => turn,
+            Err(cause) => return sink.fail(Error::internal("renditions", cause)),
+        };
+        let work = spawn_blocking(move || {
+            let _turn = turn;
+            let made = image::mosaic(&tiles, size_px).ok_or(Error::NotFound(Thing::Cover));
+            match made.and_then(|picture| sink.write(&picture)) {
+                Ok(()) => {
+                    if let Err(error) = sink.finish() {
+                        tracing::warn!(%error, "a rendition could not be kept");
+                    }
+                }
+                Err(error) => sink.fail(error),
+            }
+        });
+        if let Err(cause) = work.await {
+            tracing::error!(%cause, "a rendition ended without a word");
+        }
     }
 
     /// Runs on a thread of its own once it is its turn, for all of it waits for disks and pipes.
@@ -209,7 +277,7 @@ impl Renditions {
         let closed = |cause| Error::internal("renditions", cause);
         match rendition {
             Rendition::Picture { .. } | Rendition::Probe => Ok(vec![acquire(&self.drawing).await.map_err(closed)?]),
-            Rendition::Audio { .. } | Rendition::Segment { .. } | Rendition::Waveform => {
+            Rendition::Audio { .. } | Rendition::Film { .. } | Rendition::Segment { .. } | Rendition::Waveform => {
                 let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Error::Busy)?;
                 Ok(vec![place, acquire(&self.transcoding).await.map_err(closed)?])
             }
@@ -221,6 +289,9 @@ impl Renditions {
             Rendition::Picture { size_px } => sink.write(&self.picture(source, size_px).await?),
             Rendition::Audio { profile, start_s } => {
                 self.ffmpeg(source, &profile.arguments(start_s), ffmpeg::AUDIO, |block| sink.write(block)).await
+            }
+            Rendition::Film { stream, start_s } => {
+                self.ffmpeg(source, &stream.whole_film(start_s), ffmpeg::FILM, |block| sink.write(block)).await
             }
             Rendition::Segment { stream: stream @ Stream::Film { .. }, number, place } => {
                 let arguments = stream.arguments(number, place);

@@ -255,21 +255,25 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
             get.q("id", "s0000000000000000").q("name", "a station").q("streamUrl", "https://radio.example/a")
         }
         "deleteInternetRadioStation" => get.q("id", "s0000000000000000"),
+        "getVideos" => get,
+        "getVideoInfo" | "getCaptions" => id,
+        "getTranscodeDecision" => {
+            let plays = json!({"name": "test", "platform": "test", "directPlayProfiles": [{}]});
+            get.q("mediaId", &things.song).q("mediaType", "song").json(plays)
+        }
+        "getTranscodeStream" => {
+            get.q("mediaId", &things.song).q("mediaType", "song").q("transcodeParams", "no.such.params")
+        }
+        "jukeboxControl" => get.q("action", "get"),
         // Not offered: whatever they are asked, it is refused after the sign-in.
         "getPodcastEpisode"
-        | "getVideoInfo"
-        | "getVideos"
-        | "getCaptions"
-        | "getTranscodeDecision"
-        | "getTranscodeStream"
         | "createPodcastChannel"
         | "deletePodcastChannel"
         | "deletePodcastEpisode"
         | "downloadPodcastEpisode"
         | "getNewestPodcasts"
         | "getPodcasts"
-        | "refreshPodcasts"
-        | "jukeboxControl" => id.q("username", "ann"),
+        | "refreshPodcasts" => id.q("username", "ann"),
         _ => return None,
     })
 }

@@ -555,7 +555,57 @@ pub struct StructuredLyrics {
     pub display_artist: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_title: Option<String>,
+    /// Milliseconds; more is earlier.
+    pub offset: i64,
     pub line: Vec<Line>,
+    /// `main`. This and what follows is for clients that ask for it: others read each entry as lyrics of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Agents>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cue_line: Option<Vec<CueLine>>,
+}
+
+/// Navidrome's name of the elements in XML.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename = "xml:each:agent")]
+pub struct Agents(pub Vec<Agent>);
+
+/// A voice.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Agent {
+    pub id: String,
+    /// `main`, `voice` or `bg`.
+    pub role: &'static str,
+}
+
+/// A line, or what one voice sings of it, by words.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CueLine {
+    /// Of the line.
+    pub index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
+    pub value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<String>,
+    pub cue: Vec<Cue>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cue {
+    pub start: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<i64>,
+    /// Of its line's value in UTF-8; both ends belong to it.
+    pub byte_start: usize,
+    pub byte_end: usize,
+    pub value: Text,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -727,4 +777,99 @@ pub struct ImageUrls {
     pub medium_image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub large_image_url: Option<String>,
+}
+
+// Films, decisions, the jukebox -----------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Videos {
+    pub video: Vec<Child>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VideoInfo {
+    pub id: String,
+    pub captions: Vec<Captions>,
+    pub audio_track: Vec<AudioTrack>,
+    pub conversion: Vec<Conversion>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Captions {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioTrack {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language_code: Option<String>,
+}
+
+/// What `stream` makes of a film with `converted`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversion {
+    pub id: String,
+    /// Kilobits per second.
+    pub bit_rate: u32,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TranscodeDecision {
+    pub can_direct_play: bool,
+    pub can_transcode: bool,
+    pub transcode_reason: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcode_params: Option<String>,
+    pub source_stream: StreamDetails,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcode_stream: Option<StreamDetails>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamDetails {
+    pub protocol: &'static str,
+    pub container: String,
+    pub codec: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_channels: Option<u32>,
+    /// Bits per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_bitrate: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_profile: Option<String>,
+    /// Hertz.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_samplerate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_bitdepth: Option<u32>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JukeboxStatus {
+    pub current_index: usize,
+    pub playing: bool,
+    /// From 0 to 1.
+    pub gain: f64,
+    /// The same under the name that OpenAPI has for it, and that the crate opensubsonic insists on.
+    pub volume: f64,
+    /// Seconds.
+    pub position: u32,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct JukeboxPlaylist {
+    #[serde(flatten)]
+    pub status: JukeboxStatus,
+    pub entry: Vec<Child>,
 }

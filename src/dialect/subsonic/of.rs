@@ -15,7 +15,7 @@ fn seconds(ms: u64) -> u64 {
     ms.saturating_add(500) / 1000
 }
 
-fn filled(text: &str) -> Option<String> {
+pub(super) fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -132,7 +132,7 @@ impl Child {
             parent: parent_id.map(str::to_owned),
             is_dir: item.is_folder(),
             title: item.shown.clone(),
-            cover_art: item.is_folder().then(|| item.id.clone()),
+            cover_art: (item.is_folder() || is_video).then(|| item.id.clone()),
             size: is_video.then_some(item.size_bytes),
             content_type: is_video.then(|| mime_of(&item.shown).to_owned()),
             suffix: if is_video { filled(&item.suffix()) } else { None },
@@ -368,91 +368,5 @@ impl InternetRadioStation {
 impl ChatMessage {
     pub fn of(message: Message) -> ChatMessage {
         ChatMessage { username: message.user_name, time: message.sent_ms, message: message.message }
-    }
-}
-
-impl StructuredLyrics {
-    /// Of stored text, plain or LRC.
-    pub fn of(track: &Track, text: &str) -> StructuredLyrics {
-        let mut timed: Vec<Line> = text.lines().flat_map(timed_lines).collect();
-        timed.sort_by_key(|line| line.start);
-        let is_timed = !timed.is_empty();
-        let plain = text
-            .lines()
-            .filter(|line| !is_tag(line))
-            .map(|line| Line { start: None, value: Text(line.trim().to_owned()) });
-        StructuredLyrics {
-            lang: "und".to_owned(),
-            synced: is_timed,
-            line: if is_timed { timed } else { plain.collect() },
-            display_artist: filled(&track.artist_name),
-            display_title: filled(&track.title),
-        }
-    }
-}
-
-/// Text of lyrics without times.
-pub fn plain_lyrics(text: &str) -> String {
-    let mut lines = Vec::new();
-    for line in text.lines().filter(|line| !is_tag(line)) {
-        let mut rest = line.trim();
-        while let Some((_, after)) = time_and_rest(rest) {
-            rest = after.trim_start();
-        }
-        lines.push(rest);
-    }
-    lines.join("\n")
-}
-
-/// `[ar:Somebody]` and the like: facts about the text, none of its lines.
-fn is_tag(line: &str) -> bool {
-    let inner = line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    inner
-        .and_then(|inner| inner.split_once(':'))
-        .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic()))
-}
-
-/// One line for each of its times: a refrain is written once, with several.
-fn timed_lines(line: &str) -> Vec<Line> {
-    let mut starts = Vec::new();
-    let mut rest = line.trim();
-    while let Some((start, after)) = time_and_rest(rest) {
-        starts.push(start);
-        rest = after.trim_start();
-    }
-    starts.into_iter().map(|start| Line { start: Some(start), value: Text(rest.to_owned()) }).collect()
-}
-
-/// `[mm:ss]`, `[mm:ss.xx]` or `[mm:ss:xx]` in milliseconds, and what follows.
-fn time_and_rest(text: &str) -> Option<(i64, &str)> {
-    let (time, rest) = text.strip_prefix('[')?.split_once(']')?;
-    let (minutes, seconds) = time.split_once(':')?;
-    let number = |text: &str| text.parse::<u32>().ok().map(i64::from);
-    let (whole, part) = seconds.split_once(['.', ':']).unwrap_or((seconds, ""));
-    let digits: String = part.chars().chain("000".chars()).take(3).collect();
-    Some((number(minutes)? * 60_000 + number(whole)? * 1000 + number(&digits)?, rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_of_lyrics_come_in_several_forms() {
-        for (line, start) in
-            [("[01:02]a", 62_000), ("[01:02.5]a", 62_500), ("[01:02.34]a", 62_340), ("[00:00:07] a", 70)]
-        {
-            let lines = timed_lines(line);
-            assert_eq!((lines[0].start, lines[0].value.0.as_str()), (Some(start), "a"), "{line}");
-        }
-        for line in ["a", "[ar:Somebody]", "[Chorus]", "[:]", "[1:]", ""] {
-            assert!(timed_lines(line).is_empty(), "{line}");
-        }
-    }
-
-    #[test]
-    fn refrain_with_two_times_is_two_lines_but_one_of_the_plain_text() {
-        assert_eq!(timed_lines("[00:01][00:09]la la").len(), 2);
-        assert_eq!(plain_lyrics("[ar:X]\n[00:01][00:09]la la\n[Chorus]"), "la la\n[Chorus]");
     }
 }

@@ -1,13 +1,10 @@
-//! Bytes: music, covers; and lyrics.
+//! Bytes: music, films, covers.
 
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::Asked;
-use super::answers::*;
-use super::envelope::Payload;
-use super::of::plain_lyrics;
 use super::params::Params;
 use crate::account::User as Account;
 use crate::account::token::Purpose;
@@ -17,7 +14,7 @@ use crate::http::send::Disposition;
 use crate::http::{Call, deliver, log_internal, put_header};
 use crate::library::Media;
 use crate::library::music::Track;
-use crate::media::hls::Stream;
+use crate::media::hls::{FilmLimits, Stream};
 use crate::media::transcode::{Codec, Profile};
 use crate::now_ms;
 use crate::share::Shared;
@@ -25,14 +22,15 @@ use crate::share::grant::{Action, Grant};
 use crate::store::{accounts, library, music};
 use crate::work::archives::{self, Part};
 use crate::work::look;
+use crate::work::renditions::Rendition;
 use crate::work::sharing;
 
 async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
     look::own(&asked.call.app, &asked.user, &asked.visitor(), asked.params.need("id")?, action).await
 }
 
-/// The original, or another format where one is asked for: what music apps do on a metered line. Without ffmpeg, and of
-/// a film, it is always the original.
+/// The original, or another format where one is asked for: what music apps do on a metered line. Without ffmpeg it is
+/// always the original.
 pub async fn stream(mut asked: Asked) -> Result<Response> {
     // In this protocol a form post is another spelling of GET: py-opensonic posts, and asks for ranges.
     if asked.call.parts.method == Method::POST {
@@ -40,35 +38,77 @@ pub async fn stream(mut asked: Asked) -> Result<Response> {
     }
     let wish = Wish::of(&asked.params, &asked.user)?;
     let grant = granted(&asked, Action::Play).await?;
-    match grant.item().media {
-        Media::Audio if wish.is_of_another_format() && asked.call.app.renditions.transcodes() => {}
-        Media::Audio | Media::Video => return deliver::file(&asked.call, grant, Disposition::Inline).await,
+    let transcodes = asked.call.app.renditions.transcodes();
+    let made = match grant.item().media {
+        Media::Audio if transcodes && wish.is_of_another_sound() => another_sound(&asked, &grant, &wish).await?,
+        Media::Video if transcodes && wish.is_of_another_film() => another_film(&asked, &grant, &wish).await?,
+        Media::Audio | Media::Video => None,
         Media::Image | Media::None => return Err(Error::NotFound(Thing::Track)),
-    }
-    let key = grant.item().key;
-    let track = asked.read(move |tx, scope| Ok(music::tracks(tx, scope, &[key])?.pop())).await?;
-    let track = track.ok_or(Error::NotFound(Thing::Track))?;
-    let Some(profile) = wish.profile(&track) else {
+    };
+    let Some(Made { rendition, duration_s, promised_bytes }) = made else {
         return deliver::file(&asked.call, grant, Disposition::Inline).await;
     };
-    let duration_s = (track.duration_ms / 1000).saturating_sub(u64::from(wish.start_s));
-    let promised_bytes = if wish.estimate { profile.bytes_at_most(duration_s) } else { None };
     let grant = granted(&asked, Action::Stream).await?;
-    let mut response = deliver::transcode(&asked.call, grant, profile, wish.start_s, promised_bytes).await?;
+    let mut response = deliver::transcode(&asked.call, grant, rendition, promised_bytes).await?;
     put_header(&mut response, CONTENT_DURATION, &duration_s.to_string());
     Ok(response)
 }
 
 /// In seconds; players that are told no length go by it.
-const CONTENT_DURATION: HeaderName = HeaderName::from_static("x-content-duration");
+pub const CONTENT_DURATION: HeaderName = HeaderName::from_static("x-content-duration");
+
+/// What goes out in the original's place.
+struct Made {
+    rendition: Rendition,
+    duration_s: u64,
+    promised_bytes: Option<u64>,
+}
+
+async fn another_sound(asked: &Asked, grant: &Grant, wish: &Wish) -> Result<Option<Made>> {
+    let key = grant.item().key;
+    let track = asked.read(move |tx, scope| Ok(music::tracks(tx, scope, &[key])?.pop())).await?;
+    let track = track.ok_or(Error::NotFound(Thing::Track))?;
+    Ok(wish.profile(&track).map(|profile| {
+        let duration_s = (track.duration_ms / 1000).saturating_sub(u64::from(wish.start_s));
+        Made {
+            rendition: Rendition::Audio { profile, start_s: wish.start_s },
+            duration_s,
+            promised_bytes: if wish.estimate { profile.bytes_at_most(duration_s) } else { None },
+        }
+    }))
+}
+
+/// MP4, whatever other format is named: no bit rate of a film is known well enough to promise a length.
+async fn another_film(asked: &Asked, grant: &Grant, wish: &Wish) -> Result<Option<Made>> {
+    // What ffprobe cannot read, ffmpeg cannot make anything of.
+    let Ok(probe) = deliver::probe(&asked.call, grant).await else { return Ok(None) };
+    let item = grant.item();
+    let has_kbps = (item.size_bytes as f64 / 125.0 / probe.duration_s.max(1.0)) as u64;
+    let is_within = wish.max_kbps.is_none_or(|most| has_kbps <= u64::from(most))
+        && wish.height_px.is_none_or(|most| probe.height_px.is_none_or(|height_px| height_px <= most));
+    let is_same = !wish.converted && (wish.codec != Some(Codec::M4a) || item.suffix() == "mp4");
+    if is_within && is_same && wish.start_s == 0 {
+        return Ok(None);
+    }
+    let limits = FilmLimits { kbps: wish.max_kbps, height_px: wish.height_px };
+    Ok(Stream::film_within(&probe, limits).map(|stream| Made {
+        rendition: Rendition::Film { stream, start_s: wish.start_s },
+        duration_s: (probe.duration_s as u64).saturating_sub(u64::from(wish.start_s)),
+        promised_bytes: None,
+    }))
+}
 
 /// What `stream` was asked for, within what the caller may have.
 struct Wish {
     /// One that is not known here is as if it were not named.
     codec: Option<Codec>,
     max_kbps: Option<u32>,
+    /// Of a film.
+    height_px: Option<u32>,
     start_s: u32,
     estimate: bool,
+    /// One of the conversions that `getVideoInfo` tells of.
+    converted: bool,
 }
 
 impl Wish {
@@ -81,13 +121,23 @@ impl Wish {
         Ok(Wish {
             codec: Codec::of_format(format),
             max_kbps: user.kbps_at_most(max_kbps.filter(|_| !is_raw)),
+            height_px: params
+                .get("size")
+                .filter(|size| !size.is_empty() && !is_raw)
+                .map(|size| height_px("size", size))
+                .transpose()?,
             start_s: if is_raw { 0 } else { start_s },
             estimate: params.bool_of("estimateContentLength") == Some(true),
+            converted: !is_raw && params.bool_of("converted") == Some(true),
         })
     }
 
-    fn is_of_another_format(&self) -> bool {
+    fn is_of_another_sound(&self) -> bool {
         self.codec.is_some() || self.max_kbps.is_some() || self.start_s > 0
+    }
+
+    fn is_of_another_film(&self) -> bool {
+        self.is_of_another_sound() || self.height_px.is_some() || self.converted
     }
 
     /// None where the original is what is asked for: of that format already, and within the bit rate.
@@ -103,6 +153,15 @@ impl Wish {
         let has_kbps = Some(track.bit_rate_kbps).filter(|kbps| *kbps > 0);
         let most_kbps = self.max_kbps.into_iter().chain(has_kbps.filter(|_| self.codec.is_none())).min();
         Some(Profile::new(codec, most_kbps))
+    }
+}
+
+/// Of `640x360`, the second.
+fn height_px(what: &'static str, size: &str) -> Result<u32> {
+    let sides = size.split_once(['x', 'X']).map(|(width, height)| (width.parse::<u32>(), height.parse::<u32>()));
+    match sides {
+        Some((Ok(1..), Ok(height_px @ 1..))) => Ok(height_px),
+        _ => Err(Error::invalid(what, "a size is written as 640x360")),
     }
 }
 
@@ -153,26 +212,44 @@ pub async fn hls(asked: Asked) -> Result<Response> {
         exp: (now_ms() + PLAYLIST_LASTS_MS) / 1000,
     };
     let before = format!("hls/{}/", asked.call.app.keys.jwt(Purpose::Playlist, &pass));
-    // `1000@480x360` tells a size as well, which only a film would have.
-    let kbps = |wish: &str| {
-        let kbps = wish.split('@').next().unwrap_or_default();
-        kbps.parse::<u32>().map_err(|_| Error::invalid("bitRate", "it is not a number"))
+    let track = match asked.params.get("audioTrack").filter(|track| !track.is_empty()) {
+        Some(track) => track.parse::<u8>().map_err(|_| Error::invalid("audioTrack", "there is no such track"))?,
+        None => 0,
     };
-    let mut streams = Vec::new();
+    let mut limits = Vec::new();
     for wish in asked.params.all("bitRate") {
-        let stream = Stream::sound(asked.user.kbps_at_most(Some(kbps(wish)?).filter(|kbps| *kbps > 0)));
-        if !streams.contains(&stream) {
-            streams.push(stream);
-        }
+        let (kbps, size) = wish.split_once('@').map_or((wish, None), |(kbps, size)| (kbps, Some(size)));
+        let kbps = kbps.parse::<u32>().map_err(|_| Error::invalid("bitRate", "it is not a number"))?;
+        let height_px = size.map(|size| height_px("bitRate", size)).transpose()?;
+        limits.push(FilmLimits { kbps: asked.user.kbps_at_most(Some(kbps).filter(|kbps| *kbps > 0)), height_px });
     }
+    let mut streams = Vec::new();
+    match grant.item().media {
+        Media::Audio => {
+            // A size is a film's.
+            streams.extend(limits.iter().map(|limits| Stream::sound(limits.kbps).of_track(track)));
+        }
+        Media::Video if !limits.is_empty() => {
+            let probe = deliver::probe(&asked.call, &grant).await?;
+            streams.extend(limits.into_iter().filter_map(|limits| Stream::film_within(&probe, limits)));
+        }
+        Media::Video => {}
+        Media::Image | Media::None => return Err(Error::NotFound(Thing::Track)),
+    }
+    let mut seen = Vec::new();
+    streams.retain(|stream| {
+        !seen.contains(stream) && {
+            seen.push(*stream);
+            true
+        }
+    });
     match (grant.item().media, streams.as_slice()) {
         (Media::Audio, [] | [_]) => {
-            let stream = streams.pop().unwrap_or(Stream::sound(asked.user.kbps_at_most(None)));
+            let stream = streams.pop().unwrap_or(Stream::sound(asked.user.kbps_at_most(None)).of_track(track));
             let before = format!("{before}{}/", stream.name());
             deliver::hls(&asked.call, grant, Hls::Playlist(stream), &before).await
         }
-        (Media::Audio | Media::Video, _) => deliver::hls(&asked.call, grant, Hls::Master(streams), &before).await,
-        (Media::Image | Media::None, _) => Err(Error::NotFound(Thing::Track)),
+        _ => deliver::hls(&asked.call, grant, Hls::Master(streams, track), &before).await,
     }
 }
 
@@ -216,52 +293,33 @@ async fn part(call: &Call) -> Result<Response> {
     deliver::hls(call, grant.await?, wanted, "").await
 }
 
-/// Takes the ids of covers as answers name them, and those of whatever has a cover, as clients of old send them.
+/// Takes the ids of covers as answers name them, and those of whatever has a cover, as clients of old send them. A
+/// playlist of several albums is shown by four of them.
 pub async fn get_cover_art(asked: Asked) -> Result<Response> {
     let id = asked.params.need("id")?.to_owned();
     let size_px = asked.params.ms("size")?.filter(|size| *size > 0).map(|size| u32::try_from(size).unwrap_or(u32::MAX));
     let (user, visitor) = (asked.user.clone(), asked.visitor());
-    let grant = asked
+    let mut grants = asked
         .read(move |tx, scope| {
             let named = music::named(tx, scope, &id)?;
-            let cover = music::cover_of(tx, scope, named)?.ok_or(Error::NotFound(Thing::Cover))?;
-            let item = library::item(tx, cover)?.ok_or(Error::NotFound(Thing::Cover))?;
-            sharing::own_item(tx, &user, &visitor, item, Action::Preview)
+            let covers = match named {
+                Shared::Playlist(key) => music::covers_of_playlist(tx, scope, key)?,
+                _ => Vec::new(),
+            };
+            let covers = match covers.len() {
+                4 => covers,
+                _ => music::cover_of(tx, scope, named)?.into_iter().collect(),
+            };
+            let mut grants = Vec::new();
+            for cover in covers {
+                let item = library::item(tx, cover)?.ok_or(Error::NotFound(Thing::Cover))?;
+                grants.push(sharing::own_item(tx, &user, &visitor, item, Action::Preview)?);
+            }
+            Ok(grants)
         })
         .await?;
-    deliver::cover(&asked.call, grant, size_px).await
-}
-
-/// An unknown song has empty lyrics; that is no failure.
-pub async fn get_lyrics(asked: Asked) -> Result<Payload> {
-    let wanted = |name| asked.params.get(name).unwrap_or_default().to_owned();
-    let (artist, title) = (wanted("artist"), wanted("title"));
-    if title.is_empty() {
-        return Ok(Payload::Lyrics(Lyrics::default()));
+    match grants.len() {
+        0 | 1 => deliver::cover(&asked.call, grants.pop().ok_or(Error::NotFound(Thing::Cover))?, size_px).await,
+        _ => deliver::mosaic(&asked.call, &grants, size_px).await,
     }
-    let found = asked
-        .read(move |tx, scope| match music::track_titled(tx, scope, &artist, &title)? {
-            Some(track) => Ok(Some((music::lyrics(tx, track.item.key)?, track))),
-            None => Ok(None),
-        })
-        .await?;
-    Ok(Payload::Lyrics(match found {
-        Some((text, track)) => {
-            Lyrics { artist: Some(track.artist_name), title: Some(track.title), value: Text(plain_lyrics(&text)) }
-        }
-        None => Lyrics::default(),
-    }))
-}
-
-pub async fn get_lyrics_by_song_id(asked: Asked) -> Result<Payload> {
-    let id = asked.params.need("id")?.to_owned();
-    let (text, track) = asked
-        .read(move |tx, scope| {
-            let track = music::track_by_id(tx, scope, &id)?;
-            Ok((music::lyrics(tx, track.item.key)?, track))
-        })
-        .await?;
-    let known = !text.trim().is_empty();
-    let structured_lyrics = known.then(|| StructuredLyrics::of(&track, &text)).into_iter().collect();
-    Ok(Payload::LyricsList(LyricsList { structured_lyrics }))
 }

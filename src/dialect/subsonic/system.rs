@@ -20,16 +20,18 @@ pub async fn get_license(_: Asked) -> Result<Payload> {
 
 /// What of OpenSubsonic's additions works here.
 pub fn extensions(app: &App) -> Payload {
-    let extension = |name: &str| OpenSubsonicExtension { name: name.to_owned(), versions: vec![1] };
-    let sonic = sounds::is_on(app).then_some("sonicSimilarity");
-    let always = [
-        "apiKeyAuthentication",
-        "formPost",
-        "indexBasedQueue",
-        "playbackReport",
-        "songLyrics",
-        "topSongsByArtistId",
-        "transcodeOffset",
+    let extension =
+        |(name, versions): (&str, &[u32])| OpenSubsonicExtension { name: name.to_owned(), versions: versions.to_vec() };
+    let sonic = sounds::is_on(app).then_some(("sonicSimilarity", &[1][..]));
+    let always: [(&str, &[u32]); 8] = [
+        ("apiKeyAuthentication", &[1]),
+        ("formPost", &[1]),
+        ("indexBasedQueue", &[1]),
+        ("playbackReport", &[1]),
+        ("songLyrics", &[1, 2]),
+        ("topSongsByArtistId", &[1]),
+        ("transcodeOffset", &[1]),
+        ("transcoding", &[1]),
     ];
     Payload::OpenSubsonicExtensions(always.into_iter().chain(sonic).map(extension).collect())
 }

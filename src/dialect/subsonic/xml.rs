@@ -9,6 +9,7 @@
 //! | [`TEXT`], on a newtype | the text content of the element around it |
 //! | [`CHILDREN`], on a struct | its scalars are child elements instead of attributes |
 //! | [`OMIT_EMPTY`], on a struct | no element when it holds nothing |
+//! | [`EACH`] and a name, on a newtype of a list | the elements have that name instead of the field's |
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use serde::{Serialize, Serializer};
 pub const TEXT: &str = "xml:text";
 pub const CHILDREN: &str = "xml:children";
 pub const OMIT_EMPTY: &str = "xml:omit-empty";
+pub const EACH: &str = "xml:each:";
 
 /// `value` as a whole document with the root element `root`.
 ///
@@ -196,7 +198,7 @@ impl<'a> Serializer for Member<'a> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), Error> {
         let place = if name == TEXT { Place::Text } else { self.place };
-        value.serialize(Member { place, ..self })
+        value.serialize(Member { name: name.strip_prefix(EACH).unwrap_or(self.name), place, ..self })
     }
 
     fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Error> {
@@ -407,6 +409,18 @@ mod tests {
         assert_eq!(xml(&info), r#"<root><url>u</url><similar name="s"/></root>"#);
         assert_eq!(xml(&Maybe { gain: Some(-6.5) }), r#"<root gain="-6.5"/>"#);
         assert_eq!(xml(&Maybe::default()), "");
+    }
+
+    #[test]
+    fn a_list_may_name_its_elements_otherwise() {
+        #[derive(Serialize)]
+        #[serde(rename = "xml:each:leaf")]
+        struct Leaves(Vec<Leaf>);
+        #[derive(Serialize)]
+        struct Whole {
+            leaves: Option<Leaves>,
+        }
+        assert_eq!(xml(&Whole { leaves: Some(Leaves(vec![Leaf { name: "a" }])) }), r#"<root><leaf name="a"/></root>"#);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Renditions on their way out: made of a grant's file, spending no download.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::FileExt;
 
 use axum::body::Body;
@@ -12,9 +13,10 @@ use crate::blob::cache::Progress;
 use crate::error::{Error, Result, Thing};
 use crate::http::send::{self, Content, Disposition, respond, respond_growing};
 use crate::http::{Call, put_header};
+use crate::media::ffmpeg::Probe;
 use crate::media::hls::{self, Place, Stream};
 use crate::media::image;
-use crate::media::transcode::Profile;
+use crate::media::text::decoded;
 use crate::share::grant::Grant;
 use crate::work::renditions::{Made, Rendition, Source};
 
@@ -23,14 +25,50 @@ use crate::work::renditions::{Made, Rendition, Source};
 pub async fn cover(call: &Call, grant: Grant, size_px: Option<u32>) -> Result<Response> {
     let rendition = Rendition::Picture { size_px: image::size_class(size_px) };
     let made = Whole::of(call, &grant, rendition).await?;
-    let file = made.file.try_clone()?;
-    let mime = on_disk(move || {
-        let mut head = [0; 16];
-        let count = file.read_at(&mut head, 0)?;
-        image::mime_of(&head[..count]).ok_or(Error::NotFound(Thing::Cover))
-    })
-    .await?;
+    let mime = made.mime_of_picture().await?;
     Ok(made.answer(call, &grant, mime))
+}
+
+/// One picture of several covers, at most `size_px` wide and high. `NotFound(Cover)` when there is none.
+pub async fn mosaic(call: &Call, grants: &[Grant], size_px: Option<u32>) -> Result<Response> {
+    let grant = grants.first().ok_or(Error::NotFound(Thing::Cover))?;
+    let size_px = Some(image::size_class(size_px)).filter(|size_px| *size_px > 0).unwrap_or(MOSAIC_PX);
+    let mut sources = Vec::new();
+    for grant in grants {
+        sources.push(source(grant).await?);
+    }
+    let identities: Vec<String> = sources.iter().map(Source::identity).collect();
+    let seen = Seen {
+        etag: format!("{}-mosaic-{size_px}", identities.join("-")),
+        modified_ms: sources.iter().map(|source| source.stat.modified_ms).max().unwrap_or(0),
+        name: "cover".to_owned(),
+    };
+    let (file, stat) = call.app.renditions.mosaic(sources, size_px).await?.whole().await?;
+    let made = Whole { seen, file, size_bytes: stat.size_bytes };
+    let mime = made.mime_of_picture().await?;
+    Ok(made.answer(call, grant, mime))
+}
+
+/// Of a mosaic that is asked for without a size.
+const MOSAIC_PX: u32 = 512;
+
+/// What is in a track or a film.
+pub async fn probe(call: &Call, grant: &Grant) -> Result<Probe> {
+    call.app.renditions.probe(source(grant).await?).await
+}
+
+/// The text of a small file, such as lyrics beside a track. `TooLarge` when it is not small.
+pub async fn text(grant: &Grant, limit_bytes: u64) -> Result<String> {
+    let Source { file, stat, .. } = source(grant).await?;
+    if stat.size_bytes > limit_bytes {
+        return Err(Error::TooLarge { size_bytes: stat.size_bytes, limit_bytes });
+    }
+    on_disk(move || {
+        let mut bytes = Vec::new();
+        file.take(limit_bytes).read_to_end(&mut bytes)?;
+        Ok(decoded(&bytes))
+    })
+    .await
 }
 
 /// How loud a track is over its length: `{"peaks":[…]}`, at most 800 of them, each from 0 to 255.
@@ -39,23 +77,21 @@ pub async fn waveform(call: &Call, grant: Grant) -> Result<Response> {
     Ok(made.answer(call, &grant, "application/json"))
 }
 
-/// The sound of a track or a film in another format. What there is of it goes out at once; it has a length and can be
+/// A track or a film in another format. What there is of it goes out at once; it has a length and can be
 /// asked for in parts once it is whole. `promised_bytes` are sent in any case, if it has not been made before.
 pub async fn transcode(
     call: &Call,
     grant: Grant,
-    profile: Profile,
-    start_s: u32,
+    rendition: Rendition,
     promised_bytes: Option<u64>,
 ) -> Result<Response> {
     let source = source(&grant).await?;
-    let rendition = Rendition::Audio { profile, start_s };
-    let codec = profile.codec();
-    let name = format!("{}.{}", stem(&source.item.shown), codec.suffix());
+    let (suffix, mime) = rendition.kind();
+    let name = format!("{}.{suffix}", stem(&source.item.shown));
     let Call { parts, app, .. } = call;
     let seen = Seen { etag: etag(&source, rendition), modified_ms: source.stat.modified_ms, name };
     let growing = match app.renditions.have(source, rendition).await? {
-        Made::Whole(file, stat) => return Ok(seen.answer(call, &grant, file, stat.size_bytes, codec.mime())),
+        Made::Whole(file, stat) => return Ok(seen.answer(call, &grant, file, stat.size_bytes, mime)),
         Made::Growing(growing) => growing,
     };
     // A part of it is asked for, as Safari does before it plays anything: that needs the length.
@@ -65,11 +101,11 @@ pub async fn transcode(
         Progress::Failed(error) => Err(error),
         Progress::Whole { bytes } => {
             let file = growing.file().try_clone()?;
-            Ok(seen.answer(call, &grant, file, bytes, codec.mime()))
+            Ok(seen.answer(call, &grant, file, bytes, mime))
         }
         Progress::Growing { .. } => {
             let transfer = transfer(call, grant.share().into_iter().collect(), grant.rate(), Vec::new());
-            Ok(respond_growing(&parts.method, growing, &seen.name, codec.mime(), promised_bytes, transfer))
+            Ok(respond_growing(&parts.method, growing, &seen.name, mime, promised_bytes, transfer))
         }
     }
 }
@@ -77,8 +113,8 @@ pub async fn transcode(
 /// What of a track's or a film's HLS is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Hls {
-    /// Which streams there are: these of its sound, or all of a film.
-    Master(Vec<Stream>),
+    /// Which streams there are: these, or of a film without any among them, all of it; with this track of its sound.
+    Master(Vec<Stream>, u8),
     Playlist(Stream),
     Segment(Stream, u32),
 }
@@ -98,21 +134,23 @@ impl Hls {
 /// Playlists and segments; `before` stands before each address in a playlist.
 pub async fn hls(call: &Call, grant: Grant, wanted: Hls, before: &str) -> Result<Response> {
     let probe = call.app.renditions.probe(source(&grant).await?).await?;
-    let has = |stream: &Stream| match stream {
-        Stream::Sound { .. } => probe.has_audio,
-        Stream::Film { .. } => probe.height_px.is_some(),
-    };
     let none = Error::NotFound(Thing::File);
     let text = match wanted {
-        Hls::Master(_) if probe.height_px.is_some() => hls::master(&Stream::films(&probe), &probe, before),
-        Hls::Master(streams) if probe.has_audio => hls::master(&streams, &probe, before),
-        Hls::Playlist(stream) if has(&stream) => stream.playlist(&probe, before),
-        Hls::Segment(stream, number) if has(&stream) && number < stream.segments(&probe) => {
+        Hls::Master(_, track) if track > 0 && usize::from(track) >= probe.sounds.len() => return Err(none),
+        Hls::Master(streams, track) if probe.height_px.is_some() => {
+            let films: Vec<Stream> =
+                streams.into_iter().filter(|stream| matches!(stream, Stream::Film { .. })).collect();
+            let films = if films.is_empty() { Stream::films(&probe) } else { films };
+            hls::master(&films, &probe, track, before)
+        }
+        Hls::Master(streams, track) if probe.has_audio() => hls::master(&streams, &probe, track, before),
+        Hls::Playlist(stream) if stream.is_in(&probe) => stream.playlist(&probe, before),
+        Hls::Segment(stream, number) if stream.is_in(&probe) && number < stream.segments(&probe) => {
             let place = if number + 1 == stream.segments(&probe) { Place::Last } else { Place::Within };
             let made = Whole::of(call, &grant, Rendition::Segment { stream, number, place }).await?;
             return Ok(made.answer(call, &grant, stream.mime()));
         }
-        Hls::Master(_) | Hls::Playlist(_) | Hls::Segment(..) => return Err(none),
+        Hls::Master(..) | Hls::Playlist(_) | Hls::Segment(..) => return Err(none),
     };
     let mut response = Response::new(if call.parts.method == Method::HEAD { Body::empty() } else { Body::from(text) });
     put_header(&mut response, header::CONTENT_TYPE, hls::PLAYLIST_MIME);
@@ -139,6 +177,16 @@ impl Whole {
         };
         let (file, stat) = call.app.renditions.have(source, rendition).await?.whole().await?;
         Ok(Whole { seen, file, size_bytes: stat.size_bytes })
+    }
+
+    async fn mime_of_picture(&self) -> Result<&'static str> {
+        let file = self.file.try_clone()?;
+        on_disk(move || {
+            let mut head = [0; 16];
+            let count = file.read_at(&mut head, 0)?;
+            image::mime_of(&head[..count]).ok_or(Error::NotFound(Thing::Cover))
+        })
+        .await
     }
 
     /// A browser may keep it for itself for a day.
