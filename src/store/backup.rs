@@ -44,6 +44,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("upload_chunk", "upload_id, position"),
     ("upload_name", "account_id, name"),
 ];
+/// Made from the others, and made anew where those are put back.
+pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];
 const ITEM: &str = "item";
 /// Rows that are in memory at once.
 const PAGE: usize = 5000;
@@ -147,7 +149,12 @@ impl Intake {
         let Json::Object(row) = row else { return Err(wrong("is no object")) };
         if self.table != table {
             self.table = table;
-            self.columns = columns(tx, table)?;
+            let known = columns(tx, table)?;
+            if let Some(unknown) = row.keys().find(|name| !known.contains(name)) {
+                return Err(wrong(&format!("has a column {unknown:?} that this version does not know")));
+            }
+            // What an older version did not have is as the schema says.
+            self.columns = known.into_iter().filter(|name| row.contains_key(name)).collect();
             let numbers: Vec<_> = (1..=self.columns.len()).map(|number| format!("${number}")).collect();
             self.sql = format!("INSERT INTO {table} ({}) VALUES ({})", self.columns.join(", "), numbers.join(", "));
         }
@@ -180,6 +187,7 @@ impl Intake {
         for (id, parent) in self.parents {
             tx.run("UPDATE item SET parent_id = $1 WHERE id = $2", args![parent, id])?;
         }
+        super::scan::sum_up(tx)?;
         // SQLite counts on by itself.
         if tx.engine() == Engine::Postgres {
             for (table, order) in TABLES.iter().filter(|(table, order)| *order == "id" && !has_text_key(table)) {
