@@ -100,6 +100,9 @@ pub(super) struct List<'a> {
     columns: &'static [&'static str],
     order: Order,
     found: Found,
+    /// Of the first column.
+    least: Option<i64>,
+    most: Option<i64>,
     args: Vec<Value>,
     /// From `FROM` on, with a condition; each in the order, and all together merged in it.
     arms: Vec<String>,
@@ -114,12 +117,14 @@ impl<'a> List<'a> {
         arm: impl Fn(&str) -> String,
     ) -> List<'a> {
         let arms = arms(scope, &mut args, arm);
-        List { scope, of: Of::Libraries, columns, order: Order::Up, found: Found::Once, args, arms }
+        let (order, found) = (Order::Up, Found::Once);
+        List { scope, of: Of::Libraries, columns, order, found, least: None, most: None, args, arms }
     }
 
     /// What the reader marked.
     pub fn of_marks(scope: &'a Scope, columns: &'static [&'static str], args: Vec<Value>, arm: String) -> List<'a> {
-        List { scope, of: Of::Marks, columns, order: Order::Down, found: Found::Once, args, arms: vec![arm] }
+        let (order, found) = (Order::Down, Found::Once);
+        List { scope, of: Of::Marks, columns, order, found, least: None, most: None, args, arms: vec![arm] }
     }
 
     pub fn order(self, order: Order) -> List<'a> {
@@ -128,6 +133,11 @@ impl<'a> List<'a> {
 
     pub fn found(self, found: Found) -> List<'a> {
         List { found, ..self }
+    }
+
+    /// The part between two values of the first column, both included.
+    pub fn between(self, least: Option<i64>, most: Option<i64>) -> List<'a> {
+        List { least, most, ..self }
     }
 
     /// The keys of a page, in order.
@@ -247,21 +257,29 @@ impl<'a> List<'a> {
             Order::Up => (">=", ""),
             Order::Down => ("<=", " DESC"),
         };
-        let from = from.map_or(String::new(), |place| {
+        let mut only = String::new();
+        if let Some(place) = from {
             let place: Vec<String> = place.iter().map(|value| bind(args, value.clone())).collect();
-            format!(" AND ({columns}) {compare} ({})", place.join(", "))
-        });
+            only += &format!(" AND ({columns}) {compare} ({})", place.join(", "));
+        }
+        // A place says all of the bound that it is beyond; SQLite would begin at that one.
+        for (bound, compare, order) in [(self.least, ">=", Order::Up), (self.most, "<=", Order::Down)] {
+            if let Some(bound) = bound.filter(|_| from.is_none() || self.order != order) {
+                only += &format!(" AND {} {compare} {}", self.columns[0], bind(args, bound));
+            }
+        }
         let (select, and) = match self.found {
             Found::Once => ("SELECT", " UNION ALL "),
             Found::Often => ("SELECT DISTINCT", " UNION "),
         };
-        let arms: Vec<String> = self.arms.iter().map(|arm| format!("{select} {columns} {arm}{from}")).collect();
+        let arms: Vec<String> = self.arms.iter().map(|arm| format!("{select} {columns} {arm}{only}")).collect();
         let order: Vec<String> = (1..=self.columns.len()).map(|column| format!("{column}{direction}")).collect();
         format!("{} ORDER BY {}", arms.join(and), order.join(", "))
     }
 
     fn name(&self) -> String {
-        format!("{:?} {:?} {:?}", self.order, self.arms, self.args)
+        let List { columns, order, least, most, args, arms, .. } = self;
+        format!("{columns:?} {order:?} {least:?} {most:?} {arms:?} {args:?}")
     }
 
     /// What is known of this list as it is now.

@@ -125,20 +125,16 @@ pub fn album_list(tx: &mut Tx, scope: &Scope, list: &AlbumList, page: Page) -> R
             return Ok(all_albums(scope).draw(tx, page.limit)?.into_iter().map(AlbumKey).collect());
         }
         AlbumList::ByName => all_albums(scope),
-        AlbumList::Newest => in_order_of(scope, &["a.added_ms", "a.id"]).order(Order::Down),
+        // Many are added at one time.
+        AlbumList::Newest => in_order_of(scope, &["a.added_ms", "a.sort", "a.id"]).order(Order::Down),
         AlbumList::ByArtist => in_order_of(scope, &["a.artist_sort", "a.sort", "a.id"]),
         AlbumList::Highest => marked("m.rating IS NOT NULL", &["m.rating", "m.object_id"]),
         AlbumList::Frequent => marked("m.plays > 0", &["m.plays", "m.object_id"]),
         AlbumList::Recent => marked("m.played_ms IS NOT NULL", &["m.played_ms", "m.object_id"]),
         AlbumList::Starred => marked("m.starred_ms IS NOT NULL", &["m.starred_ms", "m.object_id"]),
-        AlbumList::ByYear { from, to } => {
-            let years = vec![Value::from(*from.min(to)), Value::from(*from.max(to))];
-            let arm = |within: &str| {
-                format!("FROM album a WHERE a.library_id {within} AND {ALBUM_THERE} AND a.year BETWEEN $1 AND $2")
-            };
-            let order = if from <= to { Order::Up } else { Order::Down };
-            List::by_library(scope, &["a.year", "a.sort", "a.id"], years, arm).order(order)
-        }
+        AlbumList::ByYear { from, to } => in_order_of(scope, &["a.year", "a.sort", "a.id"])
+            .between(Some(*from.min(to)), Some(*from.max(to)))
+            .order(if from <= to { Order::Up } else { Order::Down }),
         AlbumList::ByGenre(genre) => {
             let Some(genre) = genre_key(tx, genre)? else { return Ok(Vec::new()) };
             let arm = |within: &str| format!("FROM album_genre g WHERE g.genre_id = $1 AND g.library_id {within}");

@@ -229,24 +229,26 @@ fn texts_of(row: &Row) -> Result<Texts> {
 
 /// Keys of tracks drawn at random.
 pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i64) -> Result<Vec<ItemKey>> {
-    let (mut args, mut years) = (Vec::new(), String::new());
-    for (year, compare) in [(filter.from_year, ">="), (filter.to_year, "<=")] {
-        if let Some(year) = year {
-            years += &format!(" AND t.year {compare} {}", bind(&mut args, year));
-        }
-    }
-    let list = match &filter.genre {
-        None if years.is_empty() => all_tracks(scope),
+    let TrackFilter { genre, from_year, to_year } = filter;
+    let list = match genre {
+        None if from_year.is_none() && to_year.is_none() => all_tracks(scope),
         None => {
-            let arm = |within: &str| format!("FROM track t WHERE t.listed_in {within}{years}");
-            List::by_library(scope, &["t.year", "t.item_id"], args, arm)
+            let arm = |within: &str| format!("FROM track t WHERE t.listed_in {within}");
+            let list = List::by_library(scope, &["t.year", "t.item_id"], Vec::new(), arm);
+            list.between(*from_year, *to_year)
         }
         Some(genre) => {
             let Some(genre) = genre_key(tx, genre)? else { return Ok(Vec::new()) };
-            let genre = bind(&mut args, genre);
+            let mut args = vec![genre.into()];
+            let mut years = String::new();
+            for (year, compare) in [(from_year, ">="), (to_year, "<=")] {
+                if let Some(year) = year {
+                    years += &format!(" AND t.year {compare} {}", bind(&mut args, *year));
+                }
+            }
             let arm = |within: &str| {
                 format!(
-                    "FROM track_genre g CROSS JOIN track t WHERE g.genre_id = {genre} AND g.listed_in {within}
+                    "FROM track_genre g CROSS JOIN track t WHERE g.genre_id = $1 AND g.listed_in {within}
                      AND t.item_id = g.item_id{years}"
                 )
             };
