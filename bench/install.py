@@ -18,6 +18,9 @@ BESIDE = {"supysonic": ["waitress==3.0.2"]}
 RUST = {"dufs": "0.47.0", "miniserve": "0.35.0"}
 DEBIAN = {"nginx": "nginx-light", "ffmpeg": "ffmpeg"}
 
+# Fills databases; built with the program.
+SEED = PROGRAM.parent / "examples" / "seed"
+
 LOG = TARGET / "logs" / "install.log"
 
 # Why something that a section needs is not there.
@@ -44,14 +47,15 @@ def present(name: str) -> None:
         raise Failed(missing[name])
 
 
-def build(what: str, package: Path, target: Path) -> None:
+def build(what: str, package: Path, target: Path, *options: str) -> None:
     say(f"Building {what}")
-    logged(
-        ["cargo", "build", "--release", "--locked", "--manifest-path", package / "Cargo.toml", "--target-dir", target]
-    )
+    where = ["--manifest-path", package / "Cargo.toml", "--target-dir", target]
+    logged(["cargo", "build", "--release", "--locked", *where, *options])
 
 
 def _installer(name: str) -> Callable[[], None]:
+    if name == "seed":
+        return lambda: build("the seed", REPOSITORY, PROGRAM.parents[1], "--example", "seed")
     if name in PYTHON:
         return lambda: from_pypi(name, PYTHON[name])
     if name in RUST:

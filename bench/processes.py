@@ -111,6 +111,10 @@ class Process:
         """What it holds of memory, files mapped included."""
         return sum(self._status(pid, "VmRSS") for pid in self.tree())
 
+    def peak_bytes(self) -> int:
+        """The most that it ever held."""
+        return sum(self._status(pid, "VmHWM") for pid in self.tree())
+
     def anonymous_bytes(self) -> int:
         """What of that is its own: neither program nor mapped files."""
         return sum(self._status(pid, "RssAnon") for pid in self.tree())

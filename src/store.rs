@@ -29,6 +29,7 @@ pub mod drop_boxes;
 pub mod files;
 pub mod library;
 pub mod links;
+mod list;
 pub mod marks;
 mod migration;
 pub mod music;
@@ -47,6 +48,7 @@ mod sqlite;
 pub mod upload_names;
 pub mod uploads;
 mod value;
+mod words;
 
 pub use crate::args;
 pub use recall::Weighed;
@@ -127,10 +129,11 @@ impl Db {
 
         let (reads, read_queue) = sync_channel(QUEUE_LENGTH);
         let read_queue = Arc::new(Mutex::new(read_queue));
+        let waypoints = Arc::new(list::Waypoints::default());
         for _ in 0..readers {
             let connection = Connection::new(database, Access::Read)?;
-            let queue = Arc::clone(&read_queue);
-            threads.push(spawn("db-reader", move || read_all(connection, &queue))?);
+            let (queue, waypoints) = (Arc::clone(&read_queue), Arc::clone(&waypoints));
+            threads.push(spawn("db-reader", move || read_all(connection, &queue, &waypoints))?);
         }
         let watch = match engine {
             Engine::Sqlite => Some(Connection::new(database, Access::Read)?),
@@ -217,6 +220,8 @@ impl Db {
 pub struct Tx<'a> {
     connection: &'a mut Connection,
     failed: Option<Error>,
+    /// Not in a transaction that writes: what it reads may be undone.
+    waypoints: Option<&'a list::Waypoints>,
 }
 
 impl Tx<'_> {
@@ -416,7 +421,7 @@ impl Connection {
 
 /// A unit of work whose type its queue need not know.
 trait Job: Send {
-    fn run(&mut self, connection: &mut Connection) -> Result<(), Error>;
+    fn run(&mut self, connection: &mut Connection, waypoints: Option<&list::Waypoints>) -> Result<(), Error>;
     fn answer(self: Box<Self>, verdict: Result<(), Error>);
     fn is_awaited(&self) -> bool;
 }
@@ -428,9 +433,9 @@ struct Unit<T, F> {
 }
 
 impl<T: Send, F: FnOnce(&mut Tx) -> Result<T, Error> + Send> Job for Unit<T, F> {
-    fn run(&mut self, connection: &mut Connection) -> Result<(), Error> {
+    fn run(&mut self, connection: &mut Connection, waypoints: Option<&list::Waypoints>) -> Result<(), Error> {
         let work = self.work.take().ok_or_else(ended)?;
-        let mut tx = Tx { connection, failed: None };
+        let mut tx = Tx { connection, failed: None, waypoints };
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx))).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<&str>().copied();
             let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -456,14 +461,14 @@ impl<T: Send, F: FnOnce(&mut Tx) -> Result<T, Error> + Send> Job for Unit<T, F> 
     }
 }
 
-fn read_all(mut connection: Connection, queue: &Mutex<Receiver<Box<dyn Job>>>) {
+fn read_all(mut connection: Connection, queue: &Mutex<Receiver<Box<dyn Job>>>, waypoints: &list::Waypoints) {
     loop {
         let next = lock(queue).recv();
         let Ok(mut job) = next else { return };
         if !job.is_awaited() {
             continue;
         }
-        let verdict = connection.begin(Access::Read).and_then(|()| job.run(&mut connection));
+        let verdict = connection.begin(Access::Read).and_then(|()| job.run(&mut connection, Some(waypoints)));
         answer(job, verdict);
         connection.rollback();
     }
@@ -486,14 +491,14 @@ fn write_all(mut connection: Connection, queue: Receiver<Box<dyn Job>>) {
 fn write_batch(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Error>>, Error> {
     connection.begin(Access::Write)?;
     if let [alone] = jobs {
-        alone.run(connection)?;
+        alone.run(connection, None)?;
         connection.commit()?;
         return Ok(vec![Ok(())]);
     }
     connection.script("SAVEPOINT unit")?;
     let mut verdicts = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let verdict = job.run(connection);
+        let verdict = job.run(connection, None);
         match &verdict {
             Ok(()) => connection.script("RELEASE SAVEPOINT unit; SAVEPOINT unit")?,
             // SQLite ends the whole transaction by itself when the disk is full; then all callers hear that.

@@ -13,6 +13,7 @@ mod fixture;
 mod hostile;
 mod kill;
 mod limits;
+mod million;
 mod mycloud;
 mod pace;
 mod renditions;

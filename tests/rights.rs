@@ -24,7 +24,7 @@ async fn things(server: &Server, library: &Library, user: &User) -> Vec<Shared> 
     let (key, user) = (library.key, user.clone());
     let read = server.app.db.read(move |tx| {
         let scope = rights::scope(tx, &user)?;
-        let artist = music::leading_artists(tx, &scope)?.remove(0).key;
+        let artist = music::leading_artists(tx, &scope)?.remove(0).1;
         let album = music::albums_of(tx, &scope, artist)?.remove(0).key;
         let root = library::root_item(tx, key)?;
         let folder = library::children(tx, root.key)?.remove(0);

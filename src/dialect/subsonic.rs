@@ -27,6 +27,7 @@ pub mod envelope;
 mod info;
 mod jukebox;
 mod lists;
+mod long;
 mod lyrics;
 mod mark;
 mod of;
@@ -45,6 +46,7 @@ mod users;
 mod video;
 pub mod xml;
 
+use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
@@ -184,9 +186,13 @@ async fn asked(call: &mut Call) -> Result<(Params, Format), (Format, Error)> {
 
 fn envelope(format: &Format, outcome: Result<&Payload, &Failure>) -> Response {
     let rendered = render(format, outcome);
-    let mut response = rendered.body.into_response();
+    respond(rendered.content_type, Body::from(rendered.body))
+}
+
+fn respond(content_type: &'static str, body: Body) -> Response {
+    let mut response = body.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(rendered.content_type));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

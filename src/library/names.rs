@@ -1,5 +1,7 @@
 //! How names are compared, ordered, grouped and shown. Pure functions on text.
 
+use std::collections::BTreeSet;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -17,6 +19,50 @@ pub fn search_key(text: &str) -> String {
         key.push_str(word);
     }
     key
+}
+
+/// Longer beginnings of words are cut: what follows is compared with the text itself.
+const BEGINNING_BYTES: usize = 16;
+/// Beginnings of one text; a title of more is found by these.
+const MOST_BEGINNINGS: usize = 32;
+
+/// From where on a text is found, given its search key: each word, each letter or digit in it that follows none ("live" in
+/// "(live)"), and each character of a script that writes no spaces.
+fn places(key: &str) -> impl Iterator<Item = &str> {
+    key.split(' ').flat_map(|word| {
+        let before = std::iter::once(None).chain(word.chars().map(Some));
+        before.zip(word.char_indices()).filter_map(move |(before, (at, c))| {
+            let begins = before.is_none_or(|before| {
+                c.is_alphanumeric() && !before.is_alphanumeric() || writes_no_spaces(c) || writes_no_spaces(before)
+            });
+            begins.then(|| &word[at..])
+        })
+    })
+}
+
+fn writes_no_spaces(c: char) -> bool {
+    matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
+        | '\u{31f0}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
+        | '\u{20000}'..='\u{3134f}')
+}
+
+/// The beginning of a word as it is stored and looked up: without the signs at its end, unless it is nothing else.
+pub fn beginning(word: &str) -> &str {
+    let begins = &word[..word.floor_char_boundary(BEGINNING_BYTES)];
+    match begins.trim_end_matches(|c: char| !c.is_alphanumeric()) {
+        "" => begins,
+        word => word,
+    }
+}
+
+/// All that a text is found by, given its search key.
+pub fn beginnings(key: &str) -> BTreeSet<&str> {
+    places(key).map(beginning).filter(|word| !word.is_empty()).take(MOST_BEGINNINGS).collect()
+}
+
+/// Whether a word of a search, folded, begins somewhere in a search key.
+pub fn holds(key: &str, word: &str) -> bool {
+    places(key).any(|place| place.starts_with(word))
 }
 
 /// Bytes that order like a person would: folded, and runs of digits by their value ("9" before "10").
@@ -116,6 +162,22 @@ mod tests {
     fn search_ignores_case_accents_width_and_spacing() {
         assert_eq!(search_key("  Björk —\tÉTÉ\n Ｎｏ. ① "), "bjork — ete no. 1");
         assert_eq!(search_key("cafe\u{301}"), search_key("CAFÉ"));
+    }
+
+    #[test]
+    fn words_are_found_by_their_beginnings_and_scripts_without_spaces_anywhere() {
+        let key = search_key("AC/DC — Let There Be Rock (Live) 夜に駆ける");
+        for word in ["ac/dc", "dc", "the", "live", "live)", "(live", "—", "夜に", "駆け", "る"] {
+            assert!(holds(&key, word), "{word}");
+            assert!(beginnings(&key).iter().any(|begins| begins.starts_with(beginning(word))), "{word}");
+        }
+        for word in ["c", "ock", "here", "夜駆"] {
+            assert!(!holds(&key, word), "{word}");
+        }
+        assert_eq!(
+            beginnings(&search_key("Supercalifragilistic")).into_iter().collect::<Vec<_>>(),
+            ["supercalifragili"]
+        );
     }
 
     #[test]

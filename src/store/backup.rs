@@ -50,6 +50,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("upload_chunk", "upload_id, position"),
     ("upload_name", "account_id, name"),
 ];
+/// Made from the others, and made anew where those are put back.
+pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];
 const ITEM: &str = "item";
 /// Rows that are in memory at once.
 const PAGE: usize = 5000;
@@ -191,6 +193,7 @@ impl Intake {
         for (id, parent) in self.parents {
             tx.run("UPDATE item SET parent_id = $1 WHERE id = $2", args![parent, id])?;
         }
+        super::scan::sum_up(tx)?;
         // SQLite counts on by itself.
         if tx.engine() == Engine::Postgres {
             for (table, order) in TABLES.iter().filter(|(table, order)| *order == "id" && !has_text_key(table)) {

@@ -74,11 +74,19 @@ pub fn claim(tx: &mut Tx, key: ItemKey, revision: i64) -> Result<()> {
 /// Of an item and all below it: the other library. Its tracks look for albums anew.
 pub fn change_library(tx: &mut Tx, key: ItemKey, library: LibraryKey) -> Result<()> {
     mark_albums(tx, key)?;
+    let from = library_of(tx, key)?;
+    scan::list_elsewhere(tx, &below(), key, library)?;
     let sql = "UPDATE track SET album_id = NULL, unsorted = 1 WHERE item_id IN (SELECT id FROM below)";
     tx.run(&format!("{BELOW} {sql}"), args![key.0])?;
     let sql = "UPDATE item SET library_id = $2 WHERE id IN (SELECT id FROM below)";
     tx.run(&format!("{BELOW} {sql}"), args![key.0, library.0])?;
+    tx.run("UPDATE library SET revision = revision + 1 WHERE id = $1", args![from.0])?;
     Ok(())
+}
+
+/// The keys of an item and of all below it, as a list.
+fn below() -> String {
+    format!("{BELOW} SELECT id FROM below")
 }
 
 fn mark_albums(tx: &mut Tx, key: ItemKey) -> Result<()> {
@@ -151,6 +159,7 @@ pub fn fate(tx: &mut Tx, id: &str) -> Result<Option<(ItemKey, bool)>> {
 /// Forgets an item and all below it.
 pub fn forget(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
     mark_albums(tx, key)?;
+    scan::unlist(tx, &below(), key)?;
     let rights = "DELETE FROM rights WHERE object_kind = 'item' AND object_id IN (SELECT id FROM below)";
     tx.run(&format!("{BELOW} {rights}"), args![key.0])?;
     let marks = "DELETE FROM mark WHERE object_kind = 'item' AND object_id IN (SELECT id FROM below)";

@@ -207,6 +207,18 @@ pub fn item(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
     tx.maybe(&sql, args![key.0], item_of)
 }
 
+/// Items that are there, in the order of their keys.
+pub fn items(tx: &mut Tx, keys: &[ItemKey]) -> Result<Vec<Item>> {
+    let mut found = HashMap::new();
+    for part in keys.chunks(1000) {
+        let mut args = Vec::new();
+        let ids = super::music::bind_all(&mut args, part.iter().map(|key| key.0));
+        let sql = format!("{ITEM} WHERE id IN ({ids}) AND missing_ms IS NULL AND trashed_ms IS NULL");
+        found.extend(tx.all(&sql, &args, item_of)?.into_iter().map(|item| (item.key, item)));
+    }
+    Ok(keys.iter().filter_map(|key| found.remove(key)).collect())
+}
+
 pub fn item_by_id(tx: &mut Tx, id: &str) -> Result<Option<Item>> {
     let sql = format!("{ITEM} WHERE public_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL");
     tx.maybe(&sql, args![id], item_of)
@@ -279,6 +291,22 @@ pub fn films(tx: &mut Tx, scope: &Scope) -> Result<Vec<(Item, Option<String>)>> 
         placed.push((film, folder));
     }
     Ok(placed)
+}
+
+/// Keys of the folders in a folder, each with `of` its shown name, in the order of listings.
+pub fn folders_in<T>(tx: &mut Tx, parent: ItemKey, of: impl Fn(&str) -> T) -> Result<Vec<(ItemKey, T)>> {
+    let sql =
+        "SELECT id, shown FROM item WHERE parent_id = $1 AND kind = 0 AND missing_ms IS NULL AND trashed_ms IS NULL
+               ORDER BY sort, id";
+    tx.all(sql, args![parent.0], |row| Ok((ItemKey(row.get(0)?), of(&row.get::<String>(1)?))))
+}
+
+/// Keys of the music and films in a folder, in the order of listings.
+pub fn media_in(tx: &mut Tx, parent: ItemKey) -> Result<Vec<ItemKey>> {
+    let sql = "SELECT id FROM item WHERE parent_id = $1 AND kind = 1 AND media IN ($2, $3)
+               AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY sort, id";
+    let args = args![parent.0, media_number(Media::Audio), media_number(Media::Video)];
+    tx.all(sql, args, |row| Ok(ItemKey(row.get(0)?)))
 }
 
 pub fn child_count(tx: &mut Tx, parent: ItemKey) -> Result<u64> {

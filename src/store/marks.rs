@@ -52,6 +52,12 @@ pub fn of(tx: &mut Tx, user: UserKey, marked: &[Marked]) -> Result<Vec<(Marked, 
     Ok(found)
 }
 
+/// Lists of what the user said are other ones now.
+fn note(tx: &mut Tx, user: UserKey) -> Result<()> {
+    tx.run("UPDATE account SET marks = marks + 1 WHERE id = $1", args![user.0])?;
+    Ok(())
+}
+
 /// A second star keeps the time of the first.
 pub fn star(tx: &mut Tx, user: UserKey, marked: Marked, now_ms: i64) -> Result<()> {
     let (kind, key) = columns(marked);
@@ -61,7 +67,7 @@ pub fn star(tx: &mut Tx, user: UserKey, marked: Marked, now_ms: i64) -> Result<(
          DO UPDATE SET starred_ms = COALESCE(mark.starred_ms, excluded.starred_ms)",
         args![user.0, kind, key, now_ms],
     )?;
-    Ok(())
+    note(tx, user)
 }
 
 pub fn unstar(tx: &mut Tx, user: UserKey, marked: Marked) -> Result<()> {
@@ -70,7 +76,7 @@ pub fn unstar(tx: &mut Tx, user: UserKey, marked: Marked) -> Result<()> {
         "UPDATE mark SET starred_ms = NULL WHERE account_id = $1 AND object_kind = $2 AND object_id = $3",
         args![user.0, kind, key],
     )?;
-    Ok(())
+    note(tx, user)
 }
 
 /// 1 to 5, or `None` to take the rating back.
@@ -81,7 +87,7 @@ pub fn rate(tx: &mut Tx, user: UserKey, marked: Marked, rating: Option<u8>) -> R
          ON CONFLICT (account_id, object_kind, object_id) DO UPDATE SET rating = excluded.rating",
         args![user.0, kind, key, rating],
     )?;
-    Ok(())
+    note(tx, user)
 }
 
 /// Counts one play. An earlier one that is told late does not move the last one back.
@@ -93,7 +99,7 @@ pub fn play(tx: &mut Tx, user: UserKey, marked: Marked, played_ms: i64) -> Resul
             played_ms = CASE WHEN mark.played_ms > excluded.played_ms THEN mark.played_ms ELSE excluded.played_ms END",
         args![user.0, kind, key, played_ms],
     )?;
-    Ok(())
+    note(tx, user)
 }
 
 // Bookmarks -----------------------------------------------------------------------------------------------------------

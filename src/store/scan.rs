@@ -5,6 +5,7 @@
 //! (`track.unsorted`, `album.stale`), so that a scan that was killed is finished by the next one.
 
 use super::library::{item_kind, kind_number, media_number, new_id};
+use super::words::{self, Kind};
 use super::{Tx, Value, in_list};
 use crate::account::name_key;
 use crate::args;
@@ -178,9 +179,10 @@ pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<u
                 match &put.track {
                     Track::Unchanged => {}
                     Track::None => {
+                        unlist(tx, "$1", key)?;
                         tx.run("DELETE FROM track WHERE item_id = $1", args![key.0])?;
                     }
-                    Track::Facts(facts) => put_track(tx, row, folder, facts, &mut names)?,
+                    Track::Facts(facts) => put_track(tx, library, row, folder, facts, &mut names)?,
                 }
                 // Nothing but a picture matters to albums when it is new; its own album a track finds later.
                 if matches!(row, Stored::Old(_)) || cover_rank(&put.name).is_some() {
@@ -374,20 +376,38 @@ struct Names {
     genres: HashMap<String, i64>,
 }
 
-fn put_track(tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts, names: &mut Names) -> Result<()> {
+fn put_track(
+    tx: &mut Tx,
+    library: LibraryKey,
+    row: Stored,
+    folder: Option<ItemKey>,
+    facts: &Facts,
+    names: &mut Names,
+) -> Result<()> {
     let (Stored::New(item) | Stored::Old(item)) = row;
+    let title_before = match row {
+        Stored::New(_) => None,
+        Stored::Old(_) => {
+            stale_artists(tx, "$1", item)?;
+            tx.maybe("SELECT title FROM track WHERE item_id = $1", args![item.0], |row| row.get::<String>(0))?
+        }
+    };
+    let (before, after) = (search_key(&title_before.unwrap_or_default()), search_key(&facts.title));
+    words::change(tx, library.0, Kind::Track, item.0, &before, &after)?;
     let unknown = [Credit { name: UNKNOWN_ARTIST.to_owned(), ..Credit::default() }];
     let artists = if facts.artists.is_empty() { &unknown[..] } else { &facts.artists[..] };
     let artist_name = if facts.artist_name.is_empty() { UNKNOWN_ARTIST } else { &facts.artist_name };
     let ordered_by = if facts.sort_title.is_empty() { &facts.title } else { &facts.sort_title };
     let searched = [&facts.title, artist_name, &facts.album_artist_name, &facts.album].map(search_key).join(" ");
-    tx.run(
+    let listed_in: Option<i64> = tx.one(
         "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
              album_artist_name, album_name, album_sort_name, album_musicbrainz_id, compilation, release_types, disc,
              disc_title, number, year, duration_ms, bit_rate_kbps, sample_rate_hz, bit_depth, channels, bpm, comment, isrc,
-             moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics)
+             moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics,
+             listed_in)
          VALUES ($1, NULL, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33,
+             (SELECT i.library_id FROM item i WHERE i.id = $1 AND i.missing_ms IS NULL AND i.trashed_ms IS NULL))
          ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
              sort_title = excluded.sort_title, sort = excluded.sort, search = excluded.search,
              artist_name = excluded.artist_name, album_artist_name = excluded.album_artist_name,
@@ -400,7 +420,9 @@ fn put_track(tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts, n
              comment = excluded.comment, isrc = excluded.isrc, moods = excluded.moods,
              musicbrainz_id = excluded.musicbrainz_id, track_gain_db = excluded.track_gain_db,
              track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
-             album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics",
+             album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics,
+             listed_in = excluded.listed_in
+         RETURNING listed_in",
         args![
             item.0,
             identity(facts, folder),
@@ -436,6 +458,7 @@ fn put_track(tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts, n
             facts.has_cover,
             &facts.lyrics
         ],
+        |row| row.get(0),
     )?;
     if let Stored::Old(item) = row {
         tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
@@ -461,8 +484,8 @@ fn put_track(tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts, n
             None => genre(tx, name)?,
         };
         names.genres.insert(name.clone(), genre);
-        let sql = "INSERT INTO track_genre (item_id, position, genre_id) VALUES ($1, $2, $3)";
-        tx.run(sql, args![item.0, position, genre])?;
+        let sql = "INSERT INTO track_genre (item_id, position, genre_id, listed_in) VALUES ($1, $2, $3, $4)";
+        tx.run(sql, args![item.0, position, genre, listed_in])?;
     }
     Ok(())
 }
@@ -484,6 +507,7 @@ fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
                 "UPDATE artist SET sort_name = $1, sort = $2, initial = $3 WHERE id = $4",
                 args![&credit.sort_name, sort_key(ordered_by), initial(ordered_by).to_string(), id],
             )?;
+            tx.run("UPDATE artist_in SET sort = $1 WHERE artist_id = $2", args![sort_key(ordered_by), id])?;
         }
         if musicbrainz_id.is_empty() && !credit.musicbrainz_id.is_empty() {
             tx.run("UPDATE artist SET musicbrainz_id = $1 WHERE id = $2", args![&credit.musicbrainz_id, id])?;
@@ -518,6 +542,43 @@ fn genre(tx: &mut Tx, name: &str) -> Result<i64> {
             })
         }
     }
+}
+
+/// Artists of these tracks are summed up anew. `items` is an SQL list that may name `key` as `$1`.
+pub(super) fn stale_artists(tx: &mut Tx, items: &str, key: ItemKey) -> Result<()> {
+    let sql = format!(
+        "UPDATE artist_in SET stale = 1
+         WHERE artist_id IN (SELECT c.artist_id FROM track_credit c WHERE c.item_id IN ({items}))"
+    );
+    tx.run(&sql, args![key.0])?;
+    Ok(())
+}
+
+/// Has nobody find these tracks any more, which are about to go; as of [`stale_artists`].
+pub(super) fn unlist(tx: &mut Tx, items: &str, key: ItemKey) -> Result<()> {
+    stale_artists(tx, items, key)?;
+    for (item, library, title) in titles(tx, items, key)? {
+        words::change(tx, library, Kind::Track, item, &title, "")?;
+    }
+    Ok(())
+}
+
+/// Has these tracks found in another library, where they are about to go.
+pub(super) fn list_elsewhere(tx: &mut Tx, items: &str, key: ItemKey, to: LibraryKey) -> Result<()> {
+    stale_artists(tx, items, key)?;
+    for (item, library, title) in titles(tx, items, key)? {
+        words::change(tx, library, Kind::Track, item, &title, "")?;
+        words::change(tx, to.0, Kind::Track, item, "", &title)?;
+    }
+    Ok(())
+}
+
+/// Keys, libraries and folded titles.
+fn titles(tx: &mut Tx, items: &str, key: ItemKey) -> Result<Vec<(i64, i64, String)>> {
+    let sql = format!(
+        "SELECT t.item_id, i.library_id, t.title FROM track t JOIN item i ON i.id = t.item_id WHERE t.item_id IN ({items})"
+    );
+    tx.all(&sql, args![key.0], |row| Ok((row.get(0)?, row.get(1)?, search_key(&row.get::<String>(2)?))))
 }
 
 // Albums -------------------------------------------------------------------------------------------------------------
@@ -609,27 +670,38 @@ struct Member {
     duration_ms: i64,
     has_cover: bool,
     added_ms: i64,
+    disc: i64,
+    disc_title: String,
+    moods: String,
 }
 
 /// Sums up albums whose tracks changed, up to `limit` of them. One whose tracks are all missing stays, with no tracks, for
-/// when they come back; one that no track belongs to goes.
+/// when they come back; one that no track belongs to goes. After them, artists.
 pub fn refresh(tx: &mut Tx, library: LibraryKey, limit: u64) -> Result<Left> {
     let stale: Vec<i64> =
         tx.all("SELECT id FROM album WHERE library_id = $1 AND stale = 1 LIMIT $2", args![library.0, limit], |row| {
             row.get(0)
         })?;
     for album in &stale {
-        refresh_one(tx, *album)?;
+        refresh_one(tx, library, *album)?;
     }
-    Ok(if stale.is_empty() { Left::Nothing } else { Left::More })
+    if stale.is_empty() && refresh_artists(tx, library, limit)? == Left::Nothing {
+        return Ok(Left::Nothing);
+    }
+    // Lists are other ones now.
+    tx.run("UPDATE library SET revision = revision + 1 WHERE id = $1", args![library.0])?;
+    Ok(Left::More)
 }
 
-fn refresh_one(tx: &mut Tx, album: i64) -> Result<()> {
+fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
+    let searched_before: String = tx.one("SELECT search FROM album WHERE id = $1", args![album], |row| row.get(0))?;
+    add_artists(tx, library, album)?;
     let members = tx.all(
         "SELECT t.item_id, i.parent_id, t.album_name, t.album_sort_name, t.album_musicbrainz_id, t.compilation,
-                t.release_types, t.artist_name, t.album_artist_name, t.year, t.duration_ms, t.has_cover, i.added_ms
+                t.release_types, t.artist_name, t.album_artist_name, t.year, t.duration_ms, t.has_cover, i.added_ms,
+                COALESCE(t.disc, 1), t.disc_title, t.moods
          FROM track t JOIN item i ON i.id = t.item_id
-         WHERE t.album_id = $1 AND i.missing_ms IS NULL AND i.trashed_ms IS NULL
+         WHERE t.album_id = $1 AND t.listed_in IS NOT NULL
          ORDER BY COALESCE(t.disc, 0), COALESCE(t.number, 0), t.sort, t.item_id",
         args![album],
         |row| {
@@ -647,15 +719,20 @@ fn refresh_one(tx: &mut Tx, album: i64) -> Result<()> {
                 duration_ms: row.get(10)?,
                 has_cover: row.get(11)?,
                 added_ms: row.get(12)?,
+                disc: row.get(13)?,
+                disc_title: row.get(14)?,
+                moods: row.get(15)?,
             })
         },
     )?;
     let Some(first) = members.first() else {
+        words::change(tx, library.0, Kind::Album, album, &searched_before, "")?;
+        count_genres(tx, library, album, &[], &[])?;
         let waiting: Option<i64> =
             tx.maybe("SELECT item_id FROM track WHERE album_id = $1", args![album], |row| row.get(0))?;
         match waiting {
             Some(_) => tx.run(
-                "UPDATE album SET track_count = 0, duration_ms = 0, cover_item_id = NULL, stale = 0 WHERE id = $1",
+                "UPDATE album SET track_count = 0, duration_ms = 0, cover_item_id = NULL, search = '', stale = 0 WHERE id = $1",
                 args![album],
             )?,
             None => tx.run("DELETE FROM album WHERE id = $1", args![album])?,
@@ -684,17 +761,22 @@ fn refresh_one(tx: &mut Tx, album: i64) -> Result<()> {
         None => None,
     };
     let ordered_by = if first.sort_name.is_empty() { &name } else { &first.sort_name };
+    let (sort, searched) = (sort_key(ordered_by), search_key(&format!("{name} {artist_name}")));
     let cover = cover(tx, &members)?;
+    let genres = genres_of(tx, album)?;
+    count_genres(tx, library, album, &sort, &genres)?;
+    words::change(tx, library.0, Kind::Album, album, &searched_before, &searched)?;
     tx.run(
         "UPDATE album SET name = $1, sort_name = $2, sort = $3, search = $4, artist_name = $5, artist_sort = $6, year = $7,
                           compilation = $8, release_types = $9, musicbrainz_id = $10, cover_item_id = $11,
-                          track_count = $12, duration_ms = $13, added_ms = $14, stale = 0
-         WHERE id = $15",
+                          track_count = $12, duration_ms = $13, added_ms = $14, genres = $15, moods = $16,
+                          disc_titles = $17, stale = 0
+         WHERE id = $18",
         args![
             &name,
             &first.sort_name,
-            sort_key(ordered_by),
-            search_key(&format!("{name} {artist_name}")),
+            sort,
+            searched,
             &artist_name,
             first_credit_sort.unwrap_or_else(|| sort_key(without_article(&artist_name))),
             members.iter().find_map(|member| member.year),
@@ -705,6 +787,9 @@ fn refresh_one(tx: &mut Tx, album: i64) -> Result<()> {
             members.len(),
             members.iter().map(|member| member.duration_ms).sum::<i64>(),
             members.iter().map(|member| member.added_ms).min(),
+            json(&genres.into_iter().map(|(_, name, _)| name).collect::<Vec<_>>()),
+            moods_of(&members)?,
+            disc_titles_of(&members),
             album
         ],
     )?;
@@ -712,6 +797,180 @@ fn refresh_one(tx: &mut Tx, album: i64) -> Result<()> {
     for (position, artist) in credits.into_iter().enumerate() {
         let sql = "INSERT INTO album_credit (album_id, position, artist_id) VALUES ($1, $2, $3)";
         tx.run(sql, args![album, position, artist])?;
+    }
+    add_artists(tx, library, album)
+}
+
+/// Genres of an album's tracks and how many have each: the most frequent first.
+fn genres_of(tx: &mut Tx, album: i64) -> Result<Vec<(i64, String, i64)>> {
+    tx.all(
+        "SELECT g.id, g.name, COUNT(DISTINCT t.item_id) FROM track t JOIN track_genre tg ON tg.item_id = t.item_id
+         JOIN genre g ON g.id = tg.genre_id WHERE t.album_id = $1 AND t.listed_in IS NOT NULL
+         GROUP BY g.id, g.name ORDER BY COUNT(DISTINCT t.item_id) DESC, MIN(tg.position), g.id",
+        args![album],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+}
+
+/// Puts an album into the lists and sums of these genres, out of those it was in.
+fn count_genres(
+    tx: &mut Tx,
+    library: LibraryKey,
+    album: i64,
+    sort: &[u8],
+    genres: &[(i64, String, i64)],
+) -> Result<()> {
+    let before: Vec<(i64, i64)> =
+        tx.all("SELECT genre_id, track_count FROM album_genre WHERE album_id = $1", args![album], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    for (genre, tracks) in before {
+        tx.run(
+            "UPDATE genre_in SET track_count = track_count - $1, album_count = album_count - 1
+             WHERE library_id = $2 AND genre_id = $3",
+            args![tracks, library.0, genre],
+        )?;
+    }
+    tx.run("DELETE FROM album_genre WHERE album_id = $1", args![album])?;
+    for (genre, _, tracks) in genres {
+        tx.run(
+            "INSERT INTO album_genre (genre_id, library_id, sort, album_id, track_count) VALUES ($1, $2, $3, $4, $5)",
+            args![*genre, library.0, sort, album, *tracks],
+        )?;
+        tx.run(
+            "INSERT INTO genre_in (genre_id, library_id, track_count, album_count) VALUES ($1, $2, $3, 1)
+             ON CONFLICT (library_id, genre_id) DO UPDATE
+             SET track_count = genre_in.track_count + excluded.track_count, album_count = genre_in.album_count + 1",
+            args![*genre, library.0, *tracks],
+        )?;
+    }
+    Ok(())
+}
+
+/// All moods of the tracks, each once, as JSON.
+fn moods_of(members: &[Member]) -> Result<String> {
+    let mut moods: Vec<String> = Vec::new();
+    for member in members.iter().filter(|member| member.moods != "[]") {
+        let own: Vec<String> =
+            serde_json::from_str(&member.moods).map_err(|e| Error::internal("the moods of a track", e))?;
+        moods.extend(own.into_iter().filter(|mood| !moods.contains(mood)).collect::<Vec<_>>());
+    }
+    Ok(json(&moods))
+}
+
+/// Discs with a title, as JSON pairs. Tags hold any number; one that no disc could have is none.
+fn disc_titles_of(members: &[Member]) -> String {
+    let mut titles: Vec<(u32, &str)> = Vec::new();
+    for member in members.iter().filter(|member| !member.disc_title.is_empty()) {
+        if let Ok(disc) = u32::try_from(member.disc)
+            && titles.iter().all(|(known, _)| *known != disc)
+        {
+            titles.push((disc, &member.disc_title));
+        }
+    }
+    titles.sort_unstable();
+    serde_json::json!(titles).to_string()
+}
+
+// Artists ------------------------------------------------------------------------------------------------------------
+
+/// Artists of an album and of its tracks are to be summed up.
+fn add_artists(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
+    tx.run(
+        "INSERT INTO artist_in (library_id, artist_id, sort, led, led_covers, played, played_covers, is_artist,
+                                is_album_artist, is_composer, stale)
+         SELECT $1, ar.id, ar.sort, 0, 0, 0, 0, 0, 0, 0, 1 FROM artist ar WHERE ar.id IN
+            (SELECT c.artist_id FROM album_credit c WHERE c.album_id = $2
+             UNION SELECT c.artist_id FROM track t JOIN track_credit c ON c.item_id = t.item_id WHERE t.album_id = $2)
+         ON CONFLICT (library_id, artist_id) DO UPDATE SET stale = 1",
+        args![library.0, album],
+    )?;
+    Ok(())
+}
+
+fn refresh_artists(tx: &mut Tx, library: LibraryKey, limit: u64) -> Result<Left> {
+    let sql = "SELECT artist_id FROM artist_in WHERE library_id = $1 AND stale = 1 LIMIT $2";
+    let stale: Vec<i64> = tx.all(sql, args![library.0, limit], |row| row.get(0))?;
+    for artist in &stale {
+        refresh_artist(tx, library, *artist)?;
+    }
+    Ok(if stale.is_empty() { Left::Nothing } else { Left::More })
+}
+
+/// Sums up what an artist is in a library. One who is nothing there any more goes.
+fn refresh_artist(tx: &mut Tx, library: LibraryKey, artist: i64) -> Result<()> {
+    let (led, led_covers): (i64, i64) = tx.one(
+        "SELECT COUNT(DISTINCT a.id), COUNT(DISTINCT CASE WHEN a.cover_item_id IS NOT NULL THEN a.id END)
+         FROM album_credit c CROSS JOIN album a
+         WHERE c.artist_id = $1 AND a.id = c.album_id AND +a.library_id = $2 AND +a.track_count > 0",
+        args![artist, library.0],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let roles: Vec<(String, i64, i64)> = tx.all(
+        "SELECT c.role, COUNT(DISTINCT a.id), COUNT(DISTINCT CASE WHEN a.cover_item_id IS NOT NULL THEN a.id END)
+         FROM track_credit c CROSS JOIN track t LEFT JOIN album a ON a.id = t.album_id
+         WHERE c.artist_id = $1 AND t.item_id = c.item_id AND +t.listed_in = $2 GROUP BY c.role",
+        args![artist, library.0],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    let search: String = tx.one("SELECT search FROM artist WHERE id = $1", args![artist], |row| row.get(0))?;
+    if led == 0 && roles.is_empty() {
+        words::change(tx, library.0, Kind::Artist, artist, &search, "")?;
+        tx.run("DELETE FROM artist_in WHERE library_id = $1 AND artist_id = $2", args![library.0, artist])?;
+        return Ok(());
+    }
+    words::change(tx, library.0, Kind::Artist, artist, "", &search)?;
+    let is = |role: &str| roles.iter().any(|(known, ..)| known == role);
+    let (played, played_covers) =
+        roles.iter().find(|(role, ..)| role == "artist").map_or((0, 0), |(_, played, covers)| (*played, *covers));
+    tx.run(
+        "UPDATE artist_in SET led = $1, led_covers = $2, played = $3, played_covers = $4, is_artist = $5,
+                              is_album_artist = $6, is_composer = $7, stale = 0
+         WHERE library_id = $8 AND artist_id = $9",
+        args![
+            led,
+            led_covers,
+            played,
+            played_covers,
+            is("artist"),
+            is("albumartist"),
+            is("composer"),
+            library.0,
+            artist
+        ],
+    )?;
+    Ok(())
+}
+
+/// Fills what is made of items, tracks and their credits, where nothing of it is filled yet.
+pub(super) fn sum_up(tx: &mut Tx) -> Result<()> {
+    tx.run(
+        "UPDATE track SET listed_in = (SELECT i.library_id FROM item i WHERE i.id = track.item_id
+                                       AND i.missing_ms IS NULL AND i.trashed_ms IS NULL)",
+        args![],
+    )?;
+    let sql =
+        "UPDATE track_genre SET listed_in = (SELECT t.listed_in FROM track t WHERE t.item_id = track_genre.item_id)";
+    tx.run(sql, args![])?;
+    let mut last = 0i64;
+    loop {
+        let titles: Vec<(i64, i64, String)> = tx.all(
+            "SELECT t.item_id, i.library_id, t.title FROM track t JOIN item i ON i.id = t.item_id
+             WHERE t.item_id > $1 ORDER BY t.item_id LIMIT 1000",
+            args![last],
+            |row| Ok((row.get(0)?, row.get(1)?, search_key(&row.get::<String>(2)?))),
+        )?;
+        let Some((item, ..)) = titles.last() else { break };
+        last = *item;
+        for (item, library, title) in &titles {
+            words::change(tx, *library, Kind::Track, *item, "", title)?;
+        }
+    }
+    // No album has words yet, so none is found by a text until now.
+    tx.run("UPDATE album SET search = '', stale = 1", args![])?;
+    let libraries: Vec<i64> = tx.all("SELECT id FROM library ORDER BY id", args![], |row| row.get(0))?;
+    for library in libraries {
+        while refresh(tx, LibraryKey(library), 1000)? == Left::More {}
     }
     Ok(())
 }
@@ -764,6 +1023,7 @@ fn picture_in(tx: &mut Tx, folders: &[i64]) -> Result<Option<i64>> {
 pub fn is_unfinished(tx: &mut Tx, library: LibraryKey) -> Result<bool> {
     tx.one(
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM album WHERE library_id = $1 AND stale = 1)
+                     OR EXISTS (SELECT 1 FROM artist_in WHERE library_id = $1 AND stale = 1)
                      OR EXISTS (SELECT 1 FROM track t JOIN item i ON i.id = t.item_id
                                 WHERE t.unsorted = 1 AND i.library_id = $1) THEN 1 ELSE 0 END",
         args![library.0],

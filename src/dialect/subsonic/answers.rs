@@ -53,24 +53,6 @@ pub struct MusicFolder {
     pub name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Indexes {
-    pub ignored_articles: String,
-    /// Milliseconds since 1970.
-    pub last_modified: i64,
-    pub shortcut: Vec<Artist>,
-    pub index: Vec<Index>,
-    pub child: Vec<Child>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Index {
-    pub name: String,
-    pub artist: Vec<Artist>,
-}
-
 /// An artist in the folder view: a folder below the root.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -112,20 +94,6 @@ pub struct Genre {
     pub value: Text,
     pub song_count: u64,
     pub album_count: u64,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ArtistsID3 {
-    pub ignored_articles: String,
-    pub index: Vec<IndexID3>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IndexID3 {
-    pub name: String,
-    pub artist: Vec<ArtistID3>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -374,40 +342,6 @@ pub struct DiscTitle {
 #[serde(rename_all = "camelCase")]
 pub struct RecordLabel {
     pub name: String,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AlbumList {
-    pub album: Vec<Child>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AlbumList2 {
-    pub album: Vec<AlbumID3>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Songs {
-    pub song: Vec<Child>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SearchResult2 {
-    pub artist: Vec<Artist>,
-    pub album: Vec<Child>,
-    pub song: Vec<Child>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SearchResult3 {
-    pub artist: Vec<ArtistID3>,
-    pub album: Vec<AlbumID3>,
-    pub song: Vec<Child>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -720,6 +654,12 @@ pub struct ChatMessage {
 }
 
 // What is alike, and what is told of artists and albums -----------------------------------------------------------------
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Songs {
+    pub song: Vec<Child>,
+}
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

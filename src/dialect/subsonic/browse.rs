@@ -1,14 +1,15 @@
 //! Browsing, by folders and by tags.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
+use super::long::{Frame, Plan, Things};
+use super::{Answer, Asked};
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{Mark, Marked, Track};
 use crate::library::names::{IGNORED_ARTICLES, initial};
-use crate::library::{Item, ItemKey, Library, Media};
+use crate::library::{ArtistKey, Item, ItemKey, Library, Media};
 use crate::share::Shared;
 use crate::share::grant::Scope;
 use crate::store::{Tx, library, marks, music};
@@ -32,14 +33,17 @@ pub async fn get_genres(asked: Asked) -> Result<Payload> {
     Ok(Payload::Genres(Genres { genre: genres.iter().map(Genre::of).collect() }))
 }
 
-pub async fn get_artists(asked: Asked) -> Result<Payload> {
-    let artists = asked.read_folder(music::leading_artists).await?;
-    let mut groups: BTreeMap<&str, Vec<ArtistID3>> = BTreeMap::new();
-    for artist in &artists {
-        groups.entry(&artist.initial).or_default().push(ArtistID3::of(artist));
-    }
-    let index = groups.into_iter().map(|(name, artist)| IndexID3 { name: name.to_owned(), artist }).collect();
-    Ok(Payload::Artists(ArtistsID3 { ignored_articles: IGNORED_ARTICLES.to_owned(), index }))
+pub async fn get_artists(asked: Asked) -> Result<Answer> {
+    asked
+        .at_length(|tx, scope| {
+            let mut groups: BTreeMap<String, VecDeque<ArtistKey>> = BTreeMap::new();
+            for (initial, artist) in music::leading_artists(tx, scope)? {
+                groups.entry(initial).or_default().push_back(artist);
+            }
+            let index = groups.into_iter().map(|(initial, artists)| (initial, Things::Artists(artists)));
+            Ok(Plan::of("artists", Frame::Artists { ignored_articles: IGNORED_ARTICLES }).index("artist", index))
+        })
+        .await
 }
 
 pub async fn get_artist(asked: Asked) -> Result<Payload> {
@@ -76,34 +80,29 @@ pub async fn get_song(asked: Asked) -> Result<Payload> {
 
 /// The folders right below the roots, by initial, and what lies loose beside them. Clients that know the present state
 /// get an answer without content, but with its frame: without one, strict clients fail.
-pub async fn get_indexes(asked: Asked) -> Result<Payload> {
+pub async fn get_indexes(asked: Asked) -> Result<Answer> {
     let known_ms = asked.params.ms("ifModifiedSince")?;
-    let indexes = asked
-        .read_folder(move |tx, scope| {
-            let libraries = libraries(tx, scope)?;
-            let last_modified = libraries.iter().map(|library| library.changed_ms).max().unwrap_or(0);
-            let mut indexes =
-                Indexes { ignored_articles: IGNORED_ARTICLES.to_owned(), last_modified, ..Indexes::default() };
-            if known_ms.is_some_and(|known| known >= last_modified) {
-                return Ok(indexes);
-            }
-            let mut groups: BTreeMap<char, Vec<Artist>> = BTreeMap::new();
+    let plan = move |tx: &mut Tx, scope: &Scope| {
+        let libraries = libraries(tx, scope)?;
+        let last_modified = libraries.iter().map(|library| library.changed_ms).max().unwrap_or(0);
+        let mut groups: BTreeMap<char, VecDeque<ItemKey>> = BTreeMap::new();
+        let mut loose = Vec::new();
+        if known_ms.is_none_or(|known| known < last_modified) {
             for library in libraries {
                 let root = library::root_item(tx, library.key)?;
-                let inside = Folder::open(tx, scope, root)?;
-                for folder in inside.items.iter().filter(|item| item.is_folder()) {
-                    groups
-                        .entry(initial(&folder.shown))
-                        .or_default()
-                        .push(Artist::of_folder(folder, &inside.mark(folder)));
+                for (folder, initial) in library::folders_in(tx, root.key, initial)? {
+                    groups.entry(initial).or_default().push_back(folder);
                 }
-                indexes.child.extend(inside.children().into_iter().filter(|child| !child.is_dir));
+                loose.push((root.id, library::media_in(tx, root.key)?));
             }
-            indexes.index = groups.into_iter().map(|(name, artist)| Index { name: name.to_string(), artist }).collect();
-            Ok(indexes)
-        })
-        .await?;
-    Ok(Payload::Indexes(indexes))
+        }
+        let frame = Frame::Indexes { ignored_articles: IGNORED_ARTICLES, last_modified };
+        let index = groups.into_iter().map(|(initial, folders)| (initial.to_string(), Things::Folders(folders)));
+        let plan = Plan::of("indexes", frame).list("shortcut", Vec::new()).index("artist", index);
+        let loose = loose.into_iter().map(|(root, keys)| Things::Children(root, keys.into()));
+        Ok(plan.list("child", loose))
+    };
+    asked.at_length(plan).await
 }
 
 /// A folder with what of it the folder view shows: folders, music and videos.

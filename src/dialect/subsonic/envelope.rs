@@ -53,7 +53,7 @@ impl Callback {
     }
 }
 
-/// What a call answers when it went well. The variant's name is the key in the envelope.
+/// What a call answers when it went well, of what is never long. The variant's name is the key in the envelope.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Payload {
@@ -61,17 +61,11 @@ pub enum Payload {
     #[serde(skip)]
     Empty,
     MusicFolders(MusicFolders),
-    Indexes(Indexes),
     Directory(Directory),
     Genres(Genres),
-    Artists(ArtistsID3),
     Artist(ArtistWithAlbumsID3),
     Album(Box<AlbumID3WithSongs>),
     Song(Box<Child>),
-    AlbumList(AlbumList),
-    AlbumList2(AlbumList2),
-    RandomSongs(Songs),
-    SongsByGenre(Songs),
     SimilarSongs(Songs),
     SimilarSongs2(Songs),
     TopSongs(Songs),
@@ -81,11 +75,7 @@ pub enum Payload {
     ArtistInfo2(ArtistInfo2),
     AlbumInfo(AlbumInfo),
     NowPlaying(NowPlaying),
-    Starred(SearchResult2),
-    Starred2(SearchResult3),
     SearchResult(SearchResult),
-    SearchResult2(SearchResult2),
-    SearchResult3(SearchResult3),
     Playlists(Playlists),
     Playlist(PlaylistWithSongs),
     Shares(Shares),
@@ -191,6 +181,20 @@ struct Envelope<'a> {
     payload: Option<&'a Payload>,
 }
 
+impl Envelope<'_> {
+    fn of(status: &'static str) -> Self {
+        Envelope {
+            status,
+            version: VERSION,
+            r#type: "openshelf",
+            server_version: env!("CARGO_PKG_VERSION"),
+            open_subsonic: true,
+            error: None,
+            payload: None,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct JsonDocument<'a> {
     #[serde(rename = "subsonic-response")]
@@ -212,34 +216,169 @@ pub struct Rendered {
     pub body: String,
 }
 
-/// The envelope of either outcome in the given form.
-pub fn render(format: &Format, outcome: Result<&Payload, &Failure>) -> Rendered {
-    let envelope = Envelope {
-        status: if outcome.is_ok() { "ok" } else { "failed" },
-        version: VERSION,
-        r#type: "openshelf",
-        server_version: env!("CARGO_PKG_VERSION"),
-        open_subsonic: true,
-        error: outcome.err(),
-        payload: outcome.ok().filter(|payload| !matches!(payload, Payload::Empty)),
-    };
-    match format {
-        Format::Xml => Rendered {
-            content_type: "text/xml; charset=utf-8",
-            body: xml::document("subsonic-response", &XmlRoot { xmlns: "http://subsonic.org/restapi", envelope })
-                .expect("answers hold only shapes that XML has"),
-        },
-        Format::Json => Rendered { content_type: "application/json", body: json(envelope) },
-        Format::Jsonp(Callback(name)) => Rendered {
-            content_type: "application/javascript",
-            // Two characters that JSON allows raw ended a line, and so a string, in scripts before ECMAScript 2019.
-            body: format!("{name}({});", json(envelope).replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")),
-        },
+impl Format {
+    pub fn content_type(&self) -> &'static str {
+        match self {
+            Format::Xml => "text/xml; charset=utf-8",
+            Format::Json => "application/json",
+            Format::Jsonp(_) => "application/javascript",
+        }
     }
 }
 
-fn json(envelope: Envelope<'_>) -> String {
-    serde_json::to_string(&JsonDocument { envelope }).expect("answers have string keys only")
+/// The envelope of either outcome in the given form.
+pub fn render(format: &Format, outcome: Result<&Payload, &Failure>) -> Rendered {
+    let envelope = Envelope {
+        error: outcome.err(),
+        payload: outcome.ok().filter(|payload| !matches!(payload, Payload::Empty)),
+        ..Envelope::of(if outcome.is_ok() { "ok" } else { "failed" })
+    };
+    let body = match format {
+        Format::Xml => xml::document("subsonic-response", &XmlRoot { xmlns: NAMESPACE, envelope }).expect(SHAPES),
+        Format::Json => json(&JsonDocument { envelope }),
+        Format::Jsonp(Callback(name)) => format!("{name}({});", for_script(json(&JsonDocument { envelope }))),
+    };
+    Rendered { content_type: format.content_type(), body }
+}
+
+const NAMESPACE: &str = "http://subsonic.org/restapi";
+const SHAPES: &str = "answers hold only shapes that XML has";
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("answers have string keys only")
+}
+
+/// Two characters that JSON allows raw ended a line, and so a string, in scripts before ECMAScript 2019.
+fn for_script(json: String) -> String {
+    json.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+/// Writes an envelope piece by piece, as [`render`] writes it at once.
+pub struct Writer {
+    format: Format,
+    text: String,
+    open: Vec<Open>,
+}
+
+/// What is not closed yet.
+struct Open {
+    name: String,
+    is_list: bool,
+    is_empty: bool,
+}
+
+impl Writer {
+    /// The envelope of an answer that went well.
+    pub fn new(format: Format) -> Writer {
+        let envelope = Envelope::of("ok");
+        let (text, root) = match &format {
+            Format::Xml => {
+                let root = XmlRoot { xmlns: NAMESPACE, envelope };
+                (unclosed(xml::document("subsonic-response", &root).expect(SHAPES)), "subsonic-response")
+            }
+            // Two are open: the response is a member itself.
+            Format::Json => (unclosed(unclosed(json(&JsonDocument { envelope }))), ""),
+            Format::Jsonp(Callback(name)) => {
+                (format!("{name}({}", unclosed(unclosed(json(&JsonDocument { envelope })))), "")
+            }
+        };
+        Writer { format, text, open: vec![Open { name: root.to_owned(), is_list: false, is_empty: false }] }
+    }
+
+    /// Opens an object; `attributes` has none but scalars.
+    pub fn object(&mut self, name: &str, attributes: &impl Serialize) {
+        self.member(name);
+        self.begin(name, attributes);
+    }
+
+    /// Opens a list.
+    pub fn list(&mut self, name: &str) {
+        self.member(name);
+        if !matches!(self.format, Format::Xml) {
+            self.text.push('[');
+        }
+        self.open.push(Open { name: name.to_owned(), is_list: true, is_empty: true });
+    }
+
+    /// Opens an object in a list; as of [`Self::object`].
+    pub fn entry(&mut self, attributes: &impl Serialize) {
+        let name = self.comma();
+        self.begin(&name, attributes);
+    }
+
+    /// An object in a list.
+    pub fn item(&mut self, item: &impl Serialize) {
+        let name = self.comma();
+        let item = match self.format {
+            Format::Xml => xml::element(&name, item).expect(SHAPES),
+            Format::Json | Format::Jsonp(_) => json(item),
+        };
+        self.text.push_str(&item);
+    }
+
+    /// Closes what was opened last; after all, the envelope.
+    pub fn close(&mut self) {
+        let Some(closed) = self.open.pop() else { return };
+        match (&self.format, closed.is_list) {
+            (Format::Xml, true) => {}
+            (Format::Xml, false) => self.text.push_str(&format!("</{}>", closed.name)),
+            (Format::Json | Format::Jsonp(_), is_list) => self.text.push(if is_list { ']' } else { '}' }),
+        }
+        if self.open.is_empty() {
+            self.text.push_str(match self.format {
+                Format::Xml => "",
+                Format::Json => "}",
+                Format::Jsonp(_) => "});",
+            });
+        }
+    }
+
+    /// What was written since it was taken last.
+    pub fn take(&mut self) -> String {
+        let text = std::mem::take(&mut self.text);
+        if matches!(self.format, Format::Jsonp(_)) { for_script(text) } else { text }
+    }
+
+    fn begin(&mut self, name: &str, attributes: &impl Serialize) {
+        let (begun, is_empty) = match self.format {
+            Format::Xml => (unclosed(xml::element(name, attributes).expect(SHAPES)), false),
+            Format::Json | Format::Jsonp(_) => {
+                let begun = unclosed(json(attributes));
+                let is_empty = begun == "{";
+                (begun, is_empty)
+            }
+        };
+        self.text.push_str(&begun);
+        self.open.push(Open { name: name.to_owned(), is_list: false, is_empty });
+    }
+
+    fn member(&mut self, name: &str) {
+        self.comma();
+        if !matches!(self.format, Format::Xml) {
+            self.text.push_str(&format!("\"{name}\":"));
+        }
+    }
+
+    /// Parts what comes from what was before; tells the name of what is open.
+    fn comma(&mut self) -> String {
+        let Some(open) = self.open.last_mut() else { return String::new() };
+        if !open.is_empty && !matches!(self.format, Format::Xml) {
+            self.text.push(',');
+        }
+        open.is_empty = false;
+        open.name.clone()
+    }
+}
+
+/// Without its end, for more to follow: `{…}` or `<… />`.
+fn unclosed(mut text: String) -> String {
+    if text.ends_with("/>") {
+        text.truncate(text.len() - 2);
+        text.push('>');
+    } else {
+        text.pop();
+    }
+    text
 }
 
 #[cfg(test)]

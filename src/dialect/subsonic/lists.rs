@@ -1,12 +1,15 @@
 //! Lists of albums and songs.
 
-use super::Asked;
-use super::answers::*;
-use super::envelope::Payload;
+use std::collections::VecDeque;
+
+use super::long::{Frame, Plan, Things, View};
 use super::params::Params;
+use super::{Answer, Asked};
 use crate::error::{Error, Result};
-use crate::library::music::{Album, AlbumList as List, Page, TrackFilter};
-use crate::store::music;
+use crate::library::music::{AlbumList as List, Page, TrackFilter};
+use crate::library::{AlbumKey, ItemKey};
+use crate::share::grant::Scope;
+use crate::store::{Tx, music};
 
 /// What the protocol allows of one list.
 const MOST: i64 = 500;
@@ -28,67 +31,67 @@ fn list_of(params: &Params) -> Result<List> {
     })
 }
 
-async fn albums(asked: &Asked) -> Result<Vec<Album>> {
+async fn albums(asked: Asked, name: &'static str, shown: fn(VecDeque<AlbumKey>) -> Things) -> Result<Answer> {
     let list = list_of(&asked.params)?;
     let page = Page { limit: asked.params.count("size", 10, MOST)?, offset: asked.params.offset("offset")? };
-    asked.read_folder(move |tx, scope| music::album_list(tx, scope, &list, page)).await
+    asked
+        .at_length(move |tx, scope| {
+            let keys = music::album_list(tx, scope, &list, page)?;
+            Ok(Plan::of(name, Frame::Bare {}).list("album", [shown(keys.into())]))
+        })
+        .await
 }
 
-pub async fn get_album_list(asked: Asked) -> Result<Payload> {
-    let album = albums(&asked).await?.iter().map(Child::of_album).collect();
-    Ok(Payload::AlbumList(AlbumList { album }))
+pub async fn get_album_list(asked: Asked) -> Result<Answer> {
+    albums(asked, "albumList", Things::AlbumsAsFolders).await
 }
 
-pub async fn get_album_list2(asked: Asked) -> Result<Payload> {
-    let album = albums(&asked).await?.iter().map(AlbumID3::of).collect();
-    Ok(Payload::AlbumList2(AlbumList2 { album }))
+pub async fn get_album_list2(asked: Asked) -> Result<Answer> {
+    albums(asked, "albumList2", Things::Albums).await
 }
 
-pub async fn get_random_songs(asked: Asked) -> Result<Payload> {
+async fn songs(
+    asked: Asked,
+    name: &'static str,
+    keys: impl FnOnce(&mut Tx, &Scope) -> Result<Vec<ItemKey>> + Send + 'static,
+) -> Result<Answer> {
+    let plan = move |tx: &mut Tx, scope: &Scope| {
+        Ok(Plan::of(name, Frame::Bare {}).list("song", [Things::Songs(keys(tx, scope)?.into())]))
+    };
+    asked.at_length(plan).await
+}
+
+pub async fn get_random_songs(asked: Asked) -> Result<Answer> {
     let limit = asked.params.count("size", 10, MOST)?;
     let filter = TrackFilter {
         genre: asked.params.get("genre").filter(|genre| !genre.is_empty()).map(str::to_owned),
         from_year: asked.params.int("fromYear")?,
         to_year: asked.params.int("toYear")?,
     };
-    let tracks = asked.read_folder(move |tx, scope| music::random_tracks(tx, scope, &filter, limit)).await?;
-    Ok(Payload::RandomSongs(Songs { song: tracks.iter().map(Child::of).collect() }))
+    songs(asked, "randomSongs", move |tx, scope| music::random_tracks(tx, scope, &filter, limit)).await
 }
 
-pub async fn get_songs_by_genre(asked: Asked) -> Result<Payload> {
+pub async fn get_songs_by_genre(asked: Asked) -> Result<Answer> {
     let genre = asked.params.need("genre")?.to_owned();
     let page = Page { limit: asked.params.count("count", 10, MOST)?, offset: asked.params.offset("offset")? };
-    let tracks = asked.read_folder(move |tx, scope| music::tracks_of_genre(tx, scope, &genre, page)).await?;
-    Ok(Payload::SongsByGenre(Songs { song: tracks.iter().map(Child::of).collect() }))
+    songs(asked, "songsByGenre", move |tx, scope| music::tracks_of_genre(tx, scope, &genre, page)).await
 }
 
-type Starred = (Vec<crate::library::music::Artist>, Vec<Album>, Vec<crate::library::music::Track>);
-
-async fn starred(asked: &Asked) -> Result<Starred> {
+async fn starred(asked: Asked, name: &'static str, view: View) -> Result<Answer> {
     let all = Page { limit: i64::MAX, offset: 0 };
     asked
-        .read_folder(move |tx, scope| {
+        .at_length(move |tx, scope| {
             let artists = music::starred_artists(tx, scope)?;
             let albums = music::album_list(tx, scope, &List::Starred, all)?;
-            Ok((artists, albums, music::starred_tracks(tx, scope)?))
+            Ok(view.plan(name, artists, albums, music::starred_tracks(tx, scope)?))
         })
         .await
 }
 
-pub async fn get_starred(asked: Asked) -> Result<Payload> {
-    let (artists, albums, tracks) = starred(&asked).await?;
-    Ok(Payload::Starred(SearchResult2 {
-        artist: artists.iter().map(Artist::of).collect(),
-        album: albums.iter().map(Child::of_album).collect(),
-        song: tracks.iter().map(Child::of).collect(),
-    }))
+pub async fn get_starred(asked: Asked) -> Result<Answer> {
+    starred(asked, "starred", View::Folders).await
 }
 
-pub async fn get_starred2(asked: Asked) -> Result<Payload> {
-    let (artists, albums, tracks) = starred(&asked).await?;
-    Ok(Payload::Starred2(SearchResult3 {
-        artist: artists.iter().map(ArtistID3::of).collect(),
-        album: albums.iter().map(AlbumID3::of).collect(),
-        song: tracks.iter().map(Child::of).collect(),
-    }))
+pub async fn get_starred2(asked: Asked) -> Result<Answer> {
+    starred(asked, "starred2", View::Tags).await
 }

@@ -1,36 +1,31 @@
-//! Search; also how apps copy a whole library, page by page.
+//! Search; also how apps copy a whole library, page by page or at once.
 
-use super::Asked;
-use super::answers::*;
+use super::answers::{Child, SearchResult};
 use super::envelope::Payload;
+use super::long::View;
 use super::params::Params;
+use super::{Answer, Asked};
 use crate::error::Result;
-use crate::library::music::{self, Page};
+use crate::library::music::Page;
 use crate::store::search::{self, Asked as Fields, Terms};
 
-/// Clients ask for 999999999; they page on when a page is full.
-const MOST: i64 = 500;
-
+/// Clients ask for 999999999 where they want all.
 fn page(params: &Params, count: &'static str, offset: &'static str) -> Result<Page> {
-    Ok(Page { limit: params.count(count, 20, MOST)?, offset: params.offset(offset)? })
+    Ok(Page { limit: params.count(count, 20, i64::MAX)?, offset: params.offset(offset)? })
 }
-
-type Found = (Vec<music::Artist>, Vec<music::Album>, Vec<music::Track>);
 
 /// A missing or empty query, and one of two quotes, find everything: the first is what OpenSubsonic demands, the last
 /// what Symfonium sends.
-async fn found(asked: &Asked) -> Result<Found> {
+async fn found(asked: Asked, name: &'static str, view: View) -> Result<Answer> {
     let terms = Terms::of(asked.params.get("query").unwrap_or_default());
     let artists = page(&asked.params, "artistCount", "artistOffset")?;
     let albums = page(&asked.params, "albumCount", "albumOffset")?;
     let songs = page(&asked.params, "songCount", "songOffset")?;
     asked
-        .read_folder(move |tx, scope| {
-            Ok((
-                search::artists(tx, scope, &terms, artists)?,
-                search::albums(tx, scope, &terms, albums)?,
-                search::tracks(tx, scope, &terms, songs)?,
-            ))
+        .at_length(move |tx, scope| {
+            let artists = search::artists(tx, scope, &terms, artists)?;
+            let albums = search::albums(tx, scope, &terms, albums)?;
+            Ok(view.plan(name, artists, albums, search::tracks(tx, scope, &terms, songs)?))
         })
         .await
 }
@@ -54,20 +49,10 @@ pub async fn search(asked: Asked) -> Result<Payload> {
     }))
 }
 
-pub async fn search2(asked: Asked) -> Result<Payload> {
-    let (artists, albums, tracks) = found(&asked).await?;
-    Ok(Payload::SearchResult2(SearchResult2 {
-        artist: artists.iter().map(Artist::of).collect(),
-        album: albums.iter().map(Child::of_album).collect(),
-        song: tracks.iter().map(Child::of).collect(),
-    }))
+pub async fn search2(asked: Asked) -> Result<Answer> {
+    found(asked, "searchResult2", View::Folders).await
 }
 
-pub async fn search3(asked: Asked) -> Result<Payload> {
-    let (artists, albums, tracks) = found(&asked).await?;
-    Ok(Payload::SearchResult3(SearchResult3 {
-        artist: artists.iter().map(ArtistID3::of).collect(),
-        album: albums.iter().map(AlbumID3::of).collect(),
-        song: tracks.iter().map(Child::of).collect(),
-    }))
+pub async fn search3(asked: Asked) -> Result<Answer> {
+    found(asked, "searchResult3", View::Tags).await
 }

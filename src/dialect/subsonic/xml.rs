@@ -31,6 +31,13 @@ pub fn document<T: Serialize + ?Sized>(root: &str, value: &T) -> Result<String, 
     Ok(document.content)
 }
 
+/// `value` as an element alone; see [`document`].
+pub fn element<T: Serialize + ?Sized>(name: &str, value: &T) -> Result<String, Error> {
+    let mut parent = Element::default();
+    value.serialize(Member { name, parent: &mut parent, place: Place::Element })?;
+    Ok(parent.content)
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("cannot be written as XML: {0}")]
 pub struct Error(String);

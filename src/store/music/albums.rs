@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::tracks::{artist_name, in_genre, small, year};
-use super::{ALBUM_THERE, KEYS_AT_ONCE, THERE, bind, bind_all, distinct, in_order, libraries, texts};
+use super::tracks::{artist_name, year};
+use super::{ALBUM_THERE, KEYS_AT_ONCE, bind_all, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{Album, AlbumList, Marked, Page};
 use crate::library::{AlbumKey, ArtistKey};
 use crate::share::grant::Scope;
+use crate::store::list::{List, Order};
 use crate::store::{Row, Tx, Value, marks};
 
 fn album_keys(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Vec<AlbumKey>> {
@@ -26,17 +27,16 @@ pub fn albums(tx: &mut Tx, scope: &Scope, keys: &[AlbumKey]) -> Result<Vec<Album
         let rows = tx.all(
             &format!(
                 "SELECT a.id, a.public_id, a.name, a.sort_name, a.artist_name, a.year, a.compilation, a.release_types,
-                    a.musicbrainz_id, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, a.added_ms, COUNT(*),
-                    CAST(SUM(t.duration_ms) AS BIGINT)
-                 FROM album a JOIN track t ON t.album_id = a.id JOIN item i ON i.id = t.item_id
-                 WHERE a.id IN ({ids}) AND a.library_id IN ({within}) AND {THERE} GROUP BY a.id"
+                    a.musicbrainz_id, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, a.added_ms, a.track_count,
+                    a.duration_ms, a.genres, a.moods, a.disc_titles
+                 FROM album a WHERE a.id IN ({ids}) AND +a.library_id IN ({within}) AND {ALBUM_THERE}"
             ),
             &args,
             album,
         )?;
         found.extend(rows.into_iter().map(|album| (album.key, album)));
         args.truncate(only_ids);
-        complete_albums(tx, &ids, &args, &mut found)?;
+        credit_albums(tx, &ids, &args, &mut found)?;
         let marked: Vec<_> = part.iter().map(|key| Marked::Album(*key)).collect();
         for (marked, mark) in marks::of(tx, scope.user(), &marked)? {
             if let Marked::Album(key) = marked
@@ -61,9 +61,10 @@ fn album(row: &Row) -> Result<Album> {
         is_compilation: row.get(6)?,
         release_types: texts(&row.get::<String>(7)?)?,
         musicbrainz_id: row.get(8)?,
-        genres: Vec::new(),
-        moods: Vec::new(),
-        disc_titles: Vec::new(),
+        genres: texts(&row.get::<String>(13)?)?,
+        moods: texts(&row.get::<String>(14)?)?,
+        disc_titles: serde_json::from_str(&row.get::<String>(15)?)
+            .map_err(|e| Error::internal("the discs in a row of an album", e))?,
         has_cover: row.get(9)?,
         track_count: row.get(11)?,
         duration_ms: row.get::<i64>(12)?.max(0).unsigned_abs(),
@@ -72,8 +73,7 @@ fn album(row: &Row) -> Result<Album> {
     })
 }
 
-/// Artists, genres, moods and disc titles of albums.
-fn complete_albums(tx: &mut Tx, ids: &str, args: &[Value], albums: &mut HashMap<AlbumKey, Album>) -> Result<()> {
+fn credit_albums(tx: &mut Tx, ids: &str, args: &[Value], albums: &mut HashMap<AlbumKey, Album>) -> Result<()> {
     let credits = tx.all(
         &format!(
             "SELECT c.album_id, ar.id, ar.public_id, ar.name FROM album_credit c JOIN artist ar ON ar.id = c.artist_id
@@ -85,43 +85,6 @@ fn complete_albums(tx: &mut Tx, ids: &str, args: &[Value], albums: &mut HashMap<
     for (key, artist) in credits {
         if let Some(album) = albums.get_mut(&key) {
             album.artists.push(artist);
-        }
-    }
-    let genres = tx.all(
-        &format!(
-            "SELECT t.album_id, g.name FROM track t JOIN item i ON i.id = t.item_id
-             JOIN track_genre tg ON tg.item_id = t.item_id JOIN genre g ON g.id = tg.genre_id
-             WHERE t.album_id IN ({ids}) AND {THERE} GROUP BY t.album_id, g.id, g.name
-             ORDER BY t.album_id, COUNT(*) DESC, MIN(tg.position), g.id"
-        ),
-        args,
-        |row| Ok((AlbumKey(row.get(0)?), row.get::<String>(1)?)),
-    )?;
-    for (key, genre) in genres {
-        if let Some(album) = albums.get_mut(&key) {
-            album.genres.push(genre);
-        }
-    }
-    let said = tx.all(
-        &format!(
-            "SELECT DISTINCT t.album_id, COALESCE(t.disc, 1), t.disc_title, t.moods FROM track t
-             JOIN item i ON i.id = t.item_id
-             WHERE t.album_id IN ({ids}) AND {THERE} AND (t.disc_title <> '' OR t.moods <> '[]') ORDER BY 1, 2, 3, 4"
-        ),
-        args,
-        |row| Ok((AlbumKey(row.get(0)?), small(row, 1)?, row.get::<String>(2)?, texts(&row.get::<String>(3)?)?)),
-    )?;
-    for (key, disc, title, moods) in said {
-        let Some(album) = albums.get_mut(&key) else { continue };
-        if let (Some(disc), false) = (disc, title.is_empty())
-            && album.disc_titles.iter().all(|(known, _)| *known != disc)
-        {
-            album.disc_titles.push((disc, title));
-        }
-        for mood in moods {
-            if !album.moods.contains(&mood) {
-                album.moods.push(mood);
-            }
         }
     }
     Ok(())
@@ -140,57 +103,55 @@ pub fn album_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Album> {
 pub fn is_album_in(tx: &mut Tx, scope: &Scope, key: AlbumKey) -> Result<bool> {
     let mut args = vec![key.0.into()];
     let sql = format!(
-        "SELECT a.id FROM album a WHERE a.id = $1 AND a.library_id IN ({}) AND {ALBUM_THERE}",
+        "SELECT a.id FROM album a WHERE a.id = $1 AND +a.library_id IN ({}) AND {ALBUM_THERE}",
         libraries(&mut args, scope)
     );
     Ok(!album_keys(tx, &sql, &args)?.is_empty())
 }
 
-/// One page of a list of albums.
-pub fn album_list(tx: &mut Tx, scope: &Scope, list: &AlbumList, page: Page) -> Result<Vec<Album>> {
-    let mut args = Vec::new();
-    let within = libraries(&mut args, scope);
-    let (with, only, order) = match list {
-        AlbumList::Random => (String::new(), String::new(), "RANDOM()"),
-        AlbumList::Newest => (String::new(), String::new(), "a.added_ms DESC, a.id DESC"),
-        AlbumList::ByName => (String::new(), String::new(), "a.sort, a.id"),
-        AlbumList::ByArtist => (String::new(), String::new(), "a.artist_sort, a.sort, a.id"),
-        AlbumList::Highest => (marked(&mut args, scope), " AND m.rating IS NOT NULL".into(), "m.rating DESC, a.id"),
-        AlbumList::Frequent => (marked(&mut args, scope), " AND m.plays > 0".into(), "m.plays DESC, a.id"),
-        AlbumList::Recent => {
-            (marked(&mut args, scope), " AND m.played_ms IS NOT NULL".into(), "m.played_ms DESC, a.id")
+/// Keys of one page of a list of albums.
+pub fn album_list(tx: &mut Tx, scope: &Scope, list: &AlbumList, page: Page) -> Result<Vec<AlbumKey>> {
+    let marked = |what: &'static str, column: &'static [&'static str]| {
+        let mut args = vec![scope.user().0.into()];
+        let arm = format!(
+            "FROM mark m CROSS JOIN album a WHERE m.account_id = $1 AND m.object_kind = 'album' AND {what}
+             AND a.id = m.object_id AND +a.library_id IN ({}) AND +{ALBUM_THERE}",
+            libraries(&mut args, scope)
+        );
+        List::of_marks(scope, column, args, arm)
+    };
+    let list = match list {
+        AlbumList::Random => {
+            return Ok(all_albums(scope).draw(tx, page.limit)?.into_iter().map(AlbumKey).collect());
         }
-        AlbumList::Starred => {
-            (marked(&mut args, scope), " AND m.starred_ms IS NOT NULL".into(), "m.starred_ms DESC, a.id")
-        }
-        AlbumList::ByYear { from, to } => {
-            let (least, most) = (bind(&mut args, *from.min(to)), bind(&mut args, *from.max(to)));
-            let order = if from <= to { "a.year, a.sort, a.id" } else { "a.year DESC, a.sort, a.id" };
-            (String::new(), format!(" AND a.year BETWEEN {least} AND {most}"), order)
-        }
+        AlbumList::ByName => all_albums(scope),
+        // Many are added at one time.
+        AlbumList::Newest => in_order_of(scope, &["a.added_ms", "a.sort", "a.id"]).order(Order::Down),
+        AlbumList::ByArtist => in_order_of(scope, &["a.artist_sort", "a.sort", "a.id"]),
+        AlbumList::Highest => marked("m.rating IS NOT NULL", &["m.rating", "m.object_id"]),
+        AlbumList::Frequent => marked("m.plays > 0", &["m.plays", "m.object_id"]),
+        AlbumList::Recent => marked("m.played_ms IS NOT NULL", &["m.played_ms", "m.object_id"]),
+        AlbumList::Starred => marked("m.starred_ms IS NOT NULL", &["m.starred_ms", "m.object_id"]),
+        AlbumList::ByYear { from, to } => in_order_of(scope, &["a.year", "a.sort", "a.id"])
+            .between(Some(*from.min(to)), Some(*from.max(to)))
+            .order(if from <= to { Order::Up } else { Order::Down }),
         AlbumList::ByGenre(genre) => {
-            let tracks = in_genre(&mut args, genre);
-            let only = format!(
-                " AND a.id IN (SELECT t.album_id FROM track t JOIN item i ON i.id = t.item_id
-                  WHERE {THERE} AND t.album_id IS NOT NULL AND t.item_id IN ({tracks}))"
-            );
-            (String::new(), only, "a.sort, a.id")
+            let Some(genre) = genre_key(tx, genre)? else { return Ok(Vec::new()) };
+            let arm = |within: &str| format!("FROM album_genre g WHERE g.genre_id = $1 AND g.library_id {within}");
+            List::by_library(scope, &["g.sort", "g.album_id"], vec![genre.into()], arm)
         }
     };
-    let sql = format!(
-        "SELECT a.id FROM album a{with} WHERE a.library_id IN ({within}) AND {ALBUM_THERE}{only}
-         ORDER BY {order} LIMIT {} OFFSET {}",
-        bind(&mut args, page.limit),
-        bind(&mut args, page.offset)
-    );
-    let keys = album_keys(tx, &sql, &args)?;
-    albums(tx, scope, &keys)
+    Ok(list.keys(tx, page)?.into_iter().map(AlbumKey).collect())
 }
 
-/// Joins the reader's marks of albums.
-fn marked(args: &mut Vec<Value>, scope: &Scope) -> String {
-    let user = bind(args, scope.user().0);
-    format!(" JOIN mark m ON m.object_kind = 'album' AND m.object_id = a.id AND m.account_id = {user}")
+/// By name.
+pub(in crate::store) fn all_albums(scope: &Scope) -> List<'_> {
+    in_order_of(scope, &["a.sort", "a.id"])
+}
+
+fn in_order_of<'a>(scope: &'a Scope, columns: &'static [&'static str]) -> List<'a> {
+    let arm = |within: &str| format!("FROM album a WHERE a.library_id {within} AND {ALBUM_THERE}");
+    List::by_library(scope, columns, Vec::new(), arm)
 }
 
 /// An artist's albums, the earliest first: those credited to them; of one who has none, those they play on.
@@ -198,12 +159,12 @@ pub fn albums_of(tx: &mut Tx, scope: &Scope, artist: ArtistKey) -> Result<Vec<Al
     let mut args = vec![artist.0.into()];
     let within = libraries(&mut args, scope);
     let credited = "SELECT c.album_id FROM album_credit c WHERE c.artist_id = $1";
-    let playing = "SELECT t.album_id FROM track t JOIN item i ON i.id = t.item_id
+    let playing = "SELECT t.album_id FROM track t
         JOIN track_credit c ON c.item_id = t.item_id AND c.role = 'artist'
-        WHERE c.artist_id = $1 AND t.album_id IS NOT NULL AND i.missing_ms IS NULL AND i.trashed_ms IS NULL";
+        WHERE c.artist_id = $1 AND t.album_id IS NOT NULL AND t.listed_in IS NOT NULL";
     for source in [credited, playing] {
         let sql = format!(
-            "SELECT a.id FROM album a WHERE a.library_id IN ({within}) AND {ALBUM_THERE} AND a.id IN ({source})
+            "SELECT a.id FROM album a WHERE +a.library_id IN ({within}) AND {ALBUM_THERE} AND a.id IN ({source})
              ORDER BY COALESCE(a.year, 9999), a.sort, a.id"
         );
         let keys = album_keys(tx, &sql, &args)?;

@@ -2,30 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{ALBUM_THERE, KEYS_AT_ONCE, THERE, bind_all, distinct, in_order, libraries, role_of};
+use super::{KEYS_AT_ONCE, bind_all, distinct, in_order, libraries};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::ArtistKey;
 use crate::library::music::{Artist, Marked, Role};
 use crate::share::grant::Scope;
+use crate::store::list::{Found, List};
 use crate::store::{Row, Tx, Value, marks};
-
-/// Of an artist `ar`: an album that is there is credited to them.
-fn leads_album(within: &str) -> String {
-    format!(
-        "EXISTS (SELECT 1 FROM album_credit c JOIN album a ON a.id = c.album_id
-         WHERE c.artist_id = ar.id AND a.library_id IN ({within}) AND {ALBUM_THERE})"
-    )
-}
-
-/// Of an artist `ar`: they lead an album or play on a track that is there.
-pub(in crate::store) fn artist_there(within: &str) -> String {
-    format!(
-        "({} OR EXISTS (SELECT 1 FROM track_credit c JOIN item i ON i.id = c.item_id
-         WHERE c.artist_id = ar.id AND i.library_id IN ({within}) AND {THERE}))",
-        leads_album(within)
-    )
-}
 
 fn artist_keys(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Vec<ArtistKey>> {
     tx.all(sql, args, |row| Ok(ArtistKey(row.get(0)?)))
@@ -47,22 +31,7 @@ pub fn artists(tx: &mut Tx, scope: &Scope, keys: &[ArtistKey]) -> Result<Vec<Art
         )?;
         found.extend(rows.into_iter().map(|artist| (artist.key, artist)));
         let within = libraries(&mut args, scope);
-        count_albums(tx, &ids, &within, &args, &mut found)?;
-        let roles = tx.all(
-            &format!(
-                "SELECT DISTINCT c.artist_id, c.role FROM track_credit c JOIN item i ON i.id = c.item_id
-                 WHERE c.artist_id IN ({ids}) AND i.library_id IN ({within}) AND {THERE} ORDER BY c.artist_id, c.role"
-            ),
-            &args,
-            |row| Ok((ArtistKey(row.get(0)?), role_of(&row.get::<String>(1)?))),
-        )?;
-        for (key, role) in roles {
-            if let (Some(artist), Some(role)) = (found.get_mut(&key), role)
-                && !artist.roles.contains(&role)
-            {
-                artist.roles.push(role);
-            }
-        }
+        sum_up(tx, &ids, &within, &args, &mut found)?;
         let marked: Vec<_> = part.iter().map(|key| Marked::Artist(*key)).collect();
         for (marked, mark) in marks::of(tx, scope.user(), &marked)? {
             if let Marked::Artist(key) = marked
@@ -90,76 +59,77 @@ fn artist(row: &Row) -> Result<Artist> {
     })
 }
 
-/// How many albums [`albums_of`] would give.
-fn count_albums(
+/// Roles, and how many albums [`super::albums_of`] would give.
+fn sum_up(
     tx: &mut Tx,
     ids: &str,
     within: &str,
     args: &[Value],
     artists: &mut HashMap<ArtistKey, Artist>,
 ) -> Result<()> {
-    let count = |row: &Row| Ok((ArtistKey(row.get(0)?), row.get::<u64>(1)?, row.get::<i64>(2)? > 0));
-    let led = tx.all(
+    let sums = tx.all(
         &format!(
-            "SELECT c.artist_id, COUNT(DISTINCT a.id), COUNT(a.cover_item_id) FROM album_credit c
-             JOIN album a ON a.id = c.album_id
-             WHERE c.artist_id IN ({ids}) AND a.library_id IN ({within}) AND {ALBUM_THERE} GROUP BY c.artist_id"
+            "SELECT s.artist_id, CAST(SUM(s.led) AS BIGINT), CAST(SUM(s.led_covers) AS BIGINT),
+                CAST(SUM(s.played) AS BIGINT), CAST(SUM(s.played_covers) AS BIGINT),
+                MAX(s.is_album_artist), MAX(s.is_artist), MAX(s.is_composer)
+             FROM artist_in s WHERE s.artist_id IN ({ids}) AND s.library_id IN ({within}) GROUP BY s.artist_id"
         ),
         args,
-        count,
+        |row| {
+            let (led, played): (u64, u64) = (row.get(1)?, row.get(3)?);
+            let (albums, covers) = if led > 0 { (led, row.get::<u64>(2)?) } else { (played, row.get(4)?) };
+            let roles = [
+                (Role::AlbumArtist, led > 0 || row.get(5)?),
+                (Role::Artist, row.get(6)?),
+                (Role::Composer, row.get(7)?),
+            ];
+            Ok((ArtistKey(row.get(0)?), albums, covers > 0, roles))
+        },
     )?;
-    for (key, albums, has_cover) in led {
+    for (key, albums, has_cover, roles) in sums {
         if let Some(artist) = artists.get_mut(&key) {
             artist.album_count = albums;
             artist.has_cover = has_cover;
-            artist.roles.push(Role::AlbumArtist);
-        }
-    }
-    let played_on = tx.all(
-        &format!(
-            "SELECT c.artist_id, COUNT(DISTINCT a.id), COUNT(a.cover_item_id) FROM track_credit c
-             JOIN track t ON t.item_id = c.item_id JOIN item i ON i.id = c.item_id JOIN album a ON a.id = t.album_id
-             WHERE c.artist_id IN ({ids}) AND c.role = 'artist' AND a.library_id IN ({within}) AND {THERE}
-             AND NOT EXISTS (SELECT 1 FROM album_credit l WHERE l.artist_id = c.artist_id) GROUP BY c.artist_id"
-        ),
-        args,
-        count,
-    )?;
-    for (key, albums, has_cover) in played_on {
-        if let Some(artist) = artists.get_mut(&key).filter(|artist| artist.album_count == 0) {
-            artist.album_count = albums;
-            artist.has_cover = has_cover;
+            artist.roles = roles.into_iter().filter(|(_, is)| *is).map(|(role, _)| role).collect();
         }
     }
     Ok(())
 }
 
-/// All artists that lead an album, in the order of an index.
-pub fn leading_artists(tx: &mut Tx, scope: &Scope) -> Result<Vec<Artist>> {
+/// Keys of all artists that lead an album, in the order of an index, with the group each belongs to.
+pub fn leading_artists(tx: &mut Tx, scope: &Scope) -> Result<Vec<(String, ArtistKey)>> {
     let mut args = Vec::new();
     let within = libraries(&mut args, scope);
-    let sql = format!("SELECT ar.id FROM artist ar WHERE {} ORDER BY ar.sort, ar.id", leads_album(&within));
-    let keys = artist_keys(tx, &sql, &args)?;
-    artists(tx, scope, &keys)
+    let sql = format!(
+        "SELECT ar.initial, ar.id FROM artist ar WHERE EXISTS
+            (SELECT 1 FROM artist_in s WHERE s.library_id IN ({within}) AND s.artist_id = ar.id AND s.led > 0)
+         ORDER BY ar.initial, ar.sort, ar.id"
+    );
+    tx.all(&sql, &args, |row| Ok((row.get(0)?, ArtistKey(row.get(1)?))))
 }
 
-/// The latest star first.
-pub fn starred_artists(tx: &mut Tx, scope: &Scope) -> Result<Vec<Artist>> {
+/// Who leads an album or plays on a track that is there, as they are ordered.
+pub(in crate::store) fn all_artists(scope: &Scope) -> List<'_> {
+    let arm = |within: &str| format!("FROM artist_in s WHERE s.library_id {within}");
+    List::by_library(scope, &["s.sort", "s.artist_id"], Vec::new(), arm).found(Found::Often)
+}
+
+/// Keys, the latest star first.
+pub fn starred_artists(tx: &mut Tx, scope: &Scope) -> Result<Vec<ArtistKey>> {
     let mut args = vec![scope.user().0.into()];
     let within = libraries(&mut args, scope);
     let sql = format!(
-        "SELECT ar.id FROM mark m JOIN artist ar ON ar.id = m.object_id WHERE m.account_id = $1
-         AND m.object_kind = 'artist' AND m.starred_ms IS NOT NULL AND {} ORDER BY m.starred_ms DESC, ar.id",
-        artist_there(&within)
+        "SELECT m.object_id FROM mark m WHERE m.account_id = $1 AND m.object_kind = 'artist' AND m.starred_ms IS NOT NULL
+         AND EXISTS (SELECT 1 FROM artist_in s WHERE s.library_id IN ({within}) AND s.artist_id = m.object_id)
+         ORDER BY m.starred_ms DESC, m.object_id DESC"
     );
-    let keys = artist_keys(tx, &sql, &args)?;
-    artists(tx, scope, &keys)
+    artist_keys(tx, &sql, &args)
 }
 
 pub fn is_artist_in(tx: &mut Tx, scope: &Scope, key: ArtistKey) -> Result<bool> {
     let mut args = vec![key.0.into()];
     let within = libraries(&mut args, scope);
-    let sql = format!("SELECT ar.id FROM artist ar WHERE ar.id = $1 AND {}", artist_there(&within));
+    let sql = format!("SELECT s.artist_id FROM artist_in s WHERE s.artist_id = $1 AND s.library_id IN ({within})");
     Ok(!artist_keys(tx, &sql, &args)?.is_empty())
 }
 

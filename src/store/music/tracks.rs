@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{KEYS_AT_ONCE, THERE, TRACK_ORDER, bind, bind_all, distinct, in_order, libraries, role_of, texts};
-use crate::account::name_key;
+use super::{KEYS_AT_ONCE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, role_of, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{AlbumName, ArtistName, Marked, Page, Track, TrackFilter};
+use crate::library::names::search_key;
 use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media};
 use crate::share::grant::Scope;
+use crate::store::list::{Found, List};
+use crate::store::search::{self, Terms};
 use crate::store::{Row, Tx, Value, in_list, marks};
 
 pub(super) const TRACK: &str =
@@ -91,7 +93,7 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
             &format!(
                 "SELECT {TRACK} FROM track t JOIN item i ON i.id = t.item_id LEFT JOIN item f ON f.id = i.parent_id
                  LEFT JOIN album a ON a.id = t.album_id
-                 WHERE t.item_id IN ({ids}) AND i.library_id IN ({within}) AND {THERE}"
+                 WHERE t.item_id IN ({ids}) AND +t.listed_in IN ({within})"
             ),
             &args,
             track,
@@ -151,7 +153,7 @@ pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Op
         let named = in_list(1, args.len());
         let sql = format!(
             "SELECT i.public_id, t.item_id, t.album_id FROM track t JOIN item i ON i.id = t.item_id
-             WHERE i.public_id IN ({named}) AND i.library_id IN ({}) AND {THERE}",
+             WHERE i.public_id IN ({named}) AND +t.listed_in IN ({})",
             libraries(&mut args, scope)
         );
         found.extend(tx.all(&sql, &args, |row| {
@@ -168,8 +170,7 @@ pub fn tracks_there(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Hash
         let mut args = Vec::new();
         let ids = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!(
-            "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id
-             WHERE t.item_id IN ({ids}) AND i.library_id IN ({}) AND {THERE}",
+            "SELECT t.item_id FROM track t WHERE t.item_id IN ({ids}) AND +t.listed_in IN ({})",
             libraries(&mut args, scope)
         );
         found.extend(track_keys(tx, &sql, &args)?);
@@ -190,66 +191,98 @@ pub(super) fn track_keys(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Vec<I
 /// Keys of an album's tracks, in its order.
 pub fn tracks_of_album(tx: &mut Tx, album: AlbumKey) -> Result<Vec<ItemKey>> {
     let sql = format!(
-        "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id WHERE t.album_id = $1 AND {THERE}
-         ORDER BY {TRACK_ORDER}"
+        "SELECT t.item_id FROM track t WHERE t.album_id = $1 AND t.listed_in IS NOT NULL ORDER BY {TRACK_ORDER}"
     );
     track_keys(tx, &sql, args![album.0])
 }
 
-/// Tracks drawn at random.
-pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i64) -> Result<Vec<Track>> {
-    let mut args = Vec::new();
-    let mut sql = format!(
-        "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id WHERE i.library_id IN ({}) AND {THERE}",
+/// Of a track: its title, what of its album is searched, and what of itself.
+pub(in crate::store) type Texts = (ItemKey, String, String, String);
+
+/// What searches compare of an album's tracks, in its order.
+pub(in crate::store) fn texts_of_album(tx: &mut Tx, scope: &Scope, album: AlbumKey) -> Result<Vec<Texts>> {
+    let mut args = vec![album.0.into()];
+    let sql = format!(
+        "SELECT t.item_id, t.title, '', t.search FROM track t WHERE t.album_id = $1 AND +t.listed_in IN ({})
+         ORDER BY {TRACK_ORDER}",
         libraries(&mut args, scope)
     );
-    if let Some(from) = filter.from_year {
-        sql += &format!(" AND t.year >= {}", bind(&mut args, from));
-    }
-    if let Some(to) = filter.to_year {
-        sql += &format!(" AND t.year <= {}", bind(&mut args, to));
-    }
-    if let Some(genre) = &filter.genre {
-        sql += &format!(" AND t.item_id IN ({})", in_genre(&mut args, genre));
-    }
-    sql += &format!(" ORDER BY RANDOM() LIMIT {}", bind(&mut args, limit));
-    let keys = track_keys(tx, &sql, &args)?;
-    tracks(tx, scope, &keys)
+    tx.all(&sql, &args, texts_of)
 }
 
-/// A query for the keys of a genre's tracks.
-pub(super) fn in_genre(args: &mut Vec<Value>, genre: &str) -> String {
-    format!(
-        "SELECT tg.item_id FROM track_genre tg JOIN genre g ON g.id = tg.genre_id WHERE g.name_key = {}",
-        bind(args, name_key(genre))
-    )
-}
-
-pub fn tracks_of_genre(tx: &mut Tx, scope: &Scope, genre: &str, page: Page) -> Result<Vec<Track>> {
-    let mut args = Vec::new();
+/// The same of all that an artist plays on.
+pub(in crate::store) fn texts_of_artist(tx: &mut Tx, scope: &Scope, artist: ArtistKey) -> Result<Vec<Texts>> {
+    let mut args = vec![artist.0.into()];
     let sql = format!(
-        "SELECT t.item_id FROM track t JOIN item i ON i.id = t.item_id
-         WHERE i.library_id IN ({}) AND {THERE} AND t.item_id IN ({}) ORDER BY t.sort, t.item_id LIMIT {} OFFSET {}",
-        libraries(&mut args, scope),
-        in_genre(&mut args, genre),
-        bind(&mut args, page.limit),
-        bind(&mut args, page.offset)
+        "SELECT DISTINCT t.item_id, t.title, COALESCE(a.search, ''), t.search
+         FROM track_credit c CROSS JOIN track t LEFT JOIN album a ON a.id = t.album_id
+         WHERE c.artist_id = $1 AND c.role IN ('artist', 'albumartist') AND t.item_id = c.item_id
+         AND +t.listed_in IN ({}) ORDER BY t.item_id",
+        libraries(&mut args, scope)
     );
-    let keys = track_keys(tx, &sql, &args)?;
-    tracks(tx, scope, &keys)
+    tx.all(&sql, &args, texts_of)
 }
 
-/// The latest star first.
-pub fn starred_tracks(tx: &mut Tx, scope: &Scope) -> Result<Vec<Track>> {
+fn texts_of(row: &Row) -> Result<Texts> {
+    Ok((ItemKey(row.get(0)?), row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+/// Keys of tracks drawn at random.
+pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i64) -> Result<Vec<ItemKey>> {
+    let TrackFilter { genre, from_year, to_year } = filter;
+    let list = match genre {
+        None if from_year.is_none() && to_year.is_none() => all_tracks(scope),
+        None => {
+            let arm = |within: &str| format!("FROM track t WHERE t.listed_in {within}");
+            let list = List::by_library(scope, &["t.year", "t.item_id"], Vec::new(), arm);
+            list.between(*from_year, *to_year)
+        }
+        Some(genre) => {
+            let Some(genre) = genre_key(tx, genre)? else { return Ok(Vec::new()) };
+            let mut args = vec![genre.into()];
+            let mut years = String::new();
+            for (year, compare) in [(from_year, ">="), (to_year, "<=")] {
+                if let Some(year) = year {
+                    years += &format!(" AND t.year {compare} {}", bind(&mut args, *year));
+                }
+            }
+            let arm = |within: &str| {
+                format!(
+                    "FROM track_genre g CROSS JOIN track t WHERE g.genre_id = $1 AND g.listed_in {within}
+                     AND t.item_id = g.item_id{years}"
+                )
+            };
+            List::by_library(scope, &["g.item_id"], args, arm).found(Found::Often)
+        }
+    };
+    Ok(list.draw(tx, limit)?.into_iter().map(ItemKey).collect())
+}
+
+/// In the order of their keys: what lies in one folder comes together.
+pub(in crate::store) fn all_tracks(scope: &Scope) -> List<'_> {
+    let arm = |within: &str| format!("FROM track t WHERE t.listed_in {within}");
+    List::by_library(scope, &["t.item_id"], Vec::new(), arm)
+}
+
+/// Keys of a page of a genre's tracks; what lies in one folder comes together.
+pub fn tracks_of_genre(tx: &mut Tx, scope: &Scope, genre: &str, page: Page) -> Result<Vec<ItemKey>> {
+    let Some(genre) = genre_key(tx, genre)? else { return Ok(Vec::new()) };
+    let arm = |within: &str| format!("FROM track_genre g WHERE g.genre_id = $1 AND g.listed_in {within}");
+    // A file may name one genre twice.
+    let list = List::by_library(scope, &["g.item_id"], vec![genre.into()], arm).found(Found::Often);
+    Ok(list.keys(tx, page)?.into_iter().map(ItemKey).collect())
+}
+
+/// Keys, the latest star first.
+pub fn starred_tracks(tx: &mut Tx, scope: &Scope) -> Result<Vec<ItemKey>> {
     let mut args = vec![scope.user().0.into()];
     let sql = format!(
-        "SELECT t.item_id FROM mark m JOIN track t ON t.item_id = m.object_id JOIN item i ON i.id = t.item_id
-         WHERE m.account_id = $1 AND m.object_kind = 'item' AND m.starred_ms IS NOT NULL AND i.library_id IN ({}) AND {THERE}
-         ORDER BY m.starred_ms DESC, t.item_id",
+        "SELECT m.object_id FROM mark m CROSS JOIN track t
+         WHERE m.account_id = $1 AND m.object_kind = 'item' AND m.starred_ms IS NOT NULL
+         AND t.item_id = m.object_id AND +t.listed_in IN ({}) ORDER BY m.starred_ms DESC, m.object_id DESC",
         libraries(&mut args, scope)
     );
-    let keys = track_keys(tx, &sql, &args)?;
-    tracks(tx, scope, &keys)
+    track_keys(tx, &sql, &args)
 }
 
 /// Stored lyrics of a track, plain or with times; empty where there are none.
@@ -259,19 +292,19 @@ pub fn lyrics(tx: &mut Tx, key: ItemKey) -> Result<String> {
 
 /// A track of that title by that artist, compared as searches compare.
 pub fn track_titled(tx: &mut Tx, scope: &Scope, artist: &str, title: &str) -> Result<Option<Track>> {
-    let mut args = Vec::new();
-    let text = format!("%{}%", crate::store::search::literal(&crate::library::names::search_key(title)));
-    let sql = format!(
-        "SELECT t.item_id, t.title, t.artist_name FROM track t JOIN item i ON i.id = t.item_id
-         WHERE i.library_id IN ({}) AND {THERE} AND t.search LIKE {} ESCAPE '\\' ORDER BY t.item_id",
-        libraries(&mut args, scope),
-        bind(&mut args, text)
-    );
-    let alike = tx.all(&sql, &args, |row| Ok((ItemKey(row.get(0)?), row.get::<String>(1)?, row.get::<String>(2)?)))?;
-    let same = |a: &str, b: &str| crate::library::names::search_key(a) == crate::library::names::search_key(b);
-    let fits = alike.into_iter().find(|(_, t, a)| same(t, title) && (artist.is_empty() || same(a, artist)));
-    match fits {
-        Some((key, ..)) => Ok(tracks(tx, scope, &[key])?.pop()),
-        None => Ok(None),
+    let alike = Terms::of(title);
+    let same = |a: &str, b: &str| search_key(a) == search_key(b);
+    let mut page = Page { offset: 0, limit: KEYS_AT_ONCE as i64 };
+    loop {
+        let keys = search::tracks(tx, scope, &alike, page)?;
+        let found = tracks(tx, scope, &keys)?;
+        let fits = |track: &Track| same(&track.title, title) && (artist.is_empty() || same(&track.artist_name, artist));
+        if let Some(track) = found.into_iter().find(fits) {
+            return Ok(Some(track));
+        }
+        if keys.len() < KEYS_AT_ONCE {
+            return Ok(None);
+        }
+        page.offset += page.limit;
     }
 }

@@ -180,14 +180,59 @@ fn a_share_lists_its_entries_and_counts_visits_from_zero() {
 fn an_empty_list_is_an_empty_element_in_xml_and_a_list_in_json() {
     assert_eq!(xml(&Payload::Shares(Shares::default())), "<shares/>");
     assert_eq!(json(&Payload::Shares(Shares::default())), r#""shares":{"share":[]}"#);
-    assert_eq!(
-        json(&Payload::SearchResult3(SearchResult3::default())),
-        r#""searchResult3":{"artist":[],"album":[],"song":[]}"#
-    );
-    assert_eq!(
-        json(&Payload::Indexes(Indexes::default())),
-        r#""indexes":{"ignoredArticles":"","lastModified":0,"shortcut":[],"index":[],"child":[]}"#
-    );
+}
+
+#[test]
+fn an_answer_written_piece_by_piece_is_the_answer_written_at_once() {
+    let payload = Payload::Shares(Shares { share: vec![share(vec![folder()]), share(vec![])] });
+    for asked_for in ["f=xml", "f=json", "f=jsonp&callback=got"] {
+        let format = asked(asked_for).unwrap();
+        let mut writer = Writer::new(format.clone());
+        let mut pieces = Vec::new();
+        writer.object("shares", &std::collections::BTreeMap::<String, i64>::new());
+        writer.list("share");
+        for share in [share(vec![folder()]), share(vec![])] {
+            writer.item(&share);
+            pieces.push(writer.take());
+        }
+        (0..3).for_each(|_| writer.close());
+        pieces.push(writer.take());
+        assert_eq!(pieces.concat(), render(&format, Ok(&payload)).body, "{asked_for}");
+    }
+}
+
+#[test]
+fn lists_in_lists_are_written_piece_by_piece() {
+    #[derive(Serialize)]
+    struct Named {
+        name: &'static str,
+    }
+    let write = |format: Format| {
+        let mut writer = Writer::new(format);
+        writer.object("artists", &Named { name: "all" });
+        writer.list("index");
+        for name in ["A", "B"] {
+            writer.entry(&Named { name });
+            writer.list("artist");
+            writer.item(&Named { name: "x" });
+            writer.item(&Named { name: "y" });
+            writer.close();
+            writer.close();
+        }
+        writer.close();
+        writer.list("child");
+        (0..3).for_each(|_| writer.close());
+        writer.take()
+    };
+    let one = r#""artist":[{"name":"x"},{"name":"y"}]}"#;
+    let written = write(Format::Json);
+    let index = format!(r#""artists":{{"name":"all","index":[{{"name":"A",{one},{{"name":"B",{one}],"child":[]}}}}}}"#);
+    assert!(written.ends_with(&index), "{written}");
+    let one = r#"<artist name="x"/><artist name="y"/></index>"#;
+    let written = write(Format::Xml);
+    let index =
+        format!(r#"<artists name="all"><index name="A">{one}<index name="B">{one}</artists></subsonic-response>"#);
+    assert!(written.ends_with(&index), "{written}");
 }
 
 #[test]

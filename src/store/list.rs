@@ -1,0 +1,336 @@
+//! Lists of keys from any offset on, however far.
+//!
+//! A database finds the row at an offset by passing over all before it. So the place of every 256th row of a list is kept
+//! in memory, as far as somebody asked, and a page is a short walk from there along an index. What is kept holds for one
+//! version of the libraries and marks that it was made from.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::music::{bind, bind_all};
+use super::{Tx, Value};
+use crate::account::token::random_bytes;
+use crate::error::Result;
+use crate::library::music::Page;
+use crate::share::grant::Scope;
+
+/// Rows between two places that are kept.
+const STRIDE: u64 = 256;
+/// What all kept places weigh at most, roughly.
+const KEPT_BYTES: u64 = 16 * 1024 * 1024;
+const LISTS: usize = 1024;
+/// SQLite takes 500 parts of one statement.
+const MOST_ARMS: usize = 100;
+
+/// The columns of a row that order it; the last is its key.
+type Place = Vec<Value>;
+
+pub(super) struct Waypoints(Cache<String, Weighed, ByBytes>);
+
+type Shared = Arc<Mutex<Kept>>;
+
+/// What it weighed when it was put here; it grows.
+#[derive(Clone)]
+struct Weighed {
+    kept: Shared,
+    bytes: u64,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<String, Weighed> for ByBytes {
+    fn weight(&self, _: &String, weighed: &Weighed) -> u64 {
+        weighed.bytes
+    }
+}
+
+fn bytes_of(value: &Value) -> usize {
+    let beyond = match value {
+        Value::Null | Value::Int(_) | Value::Real(_) => 0,
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+    };
+    size_of::<Value>() + beyond + 16
+}
+
+#[derive(Default)]
+struct Kept {
+    version: Vec<i64>,
+    /// The rows at `STRIDE`, twice `STRIDE` and so on.
+    places: Vec<Place>,
+    /// How many rows there are, once somebody went to the end.
+    count: Option<u64>,
+}
+
+impl Default for Waypoints {
+    fn default() -> Waypoints {
+        Waypoints(Cache::with_weighter(LISTS, KEPT_BYTES, ByBytes))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Up,
+    Down,
+}
+
+/// Whether a row may be found more than once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    Once,
+    Often,
+}
+
+/// Of which rows a list is another one when they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Libraries,
+    /// And of what the reader said.
+    Marks,
+}
+
+/// A list in an order that an index has.
+pub(super) struct List<'a> {
+    scope: &'a Scope,
+    of: Of,
+    columns: &'static [&'static str],
+    order: Order,
+    found: Found,
+    /// Of the first column.
+    least: Option<i64>,
+    most: Option<i64>,
+    args: Vec<Value>,
+    /// From `FROM` on, with a condition; each in the order, and all together merged in it.
+    arms: Vec<String>,
+}
+
+impl<'a> List<'a> {
+    /// An index has the order within one library, so each is a part; see [`arms`].
+    pub fn by_library(
+        scope: &'a Scope,
+        columns: &'static [&'static str],
+        mut args: Vec<Value>,
+        arm: impl Fn(&str) -> String,
+    ) -> List<'a> {
+        let arms = arms(scope, &mut args, arm);
+        let (order, found) = (Order::Up, Found::Once);
+        List { scope, of: Of::Libraries, columns, order, found, least: None, most: None, args, arms }
+    }
+
+    /// What the reader marked.
+    pub fn of_marks(scope: &'a Scope, columns: &'static [&'static str], args: Vec<Value>, arm: String) -> List<'a> {
+        let (order, found) = (Order::Down, Found::Once);
+        List { scope, of: Of::Marks, columns, order, found, least: None, most: None, args, arms: vec![arm] }
+    }
+
+    pub fn order(self, order: Order) -> List<'a> {
+        List { order, ..self }
+    }
+
+    pub fn found(self, found: Found) -> List<'a> {
+        List { found, ..self }
+    }
+
+    /// The part between two values of the first column, both included.
+    pub fn between(self, least: Option<i64>, most: Option<i64>) -> List<'a> {
+        List { least, most, ..self }
+    }
+
+    /// The keys of a page, in order.
+    pub fn keys(&self, tx: &mut Tx, page: Page) -> Result<Vec<i64>> {
+        let kept = if page.offset > STRIDE as i64 { self.kept(tx)? } else { None };
+        self.stretch(tx, kept.as_ref(), page)
+    }
+
+    pub fn count(&self, tx: &mut Tx) -> Result<u64> {
+        let kept = self.kept(tx)?;
+        self.counted(tx, kept.as_ref())
+    }
+
+    /// Up to `limit` keys, each as likely as any other and in no order.
+    pub fn draw(&self, tx: &mut Tx, limit: i64) -> Result<Vec<i64>> {
+        let kept = self.kept(tx)?;
+        let (count, limit) = (self.counted(tx, kept.as_ref())?, limit.max(0).unsigned_abs());
+        let mut keys = if count <= limit.saturating_mul(2) {
+            self.walk(tx, None, i64::MAX, 0)?
+        } else {
+            let mut ranks: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+            let mut drawn = 0;
+            while drawn < limit {
+                let rank = below(count);
+                let stretch = ranks.entry(rank / STRIDE).or_default();
+                if !stretch.contains(&rank) {
+                    stretch.push(rank);
+                    drawn += 1;
+                }
+            }
+            let mut keys = Vec::new();
+            for ranks in ranks.values_mut() {
+                ranks.sort_unstable();
+                let (first, last) = (ranks[0], ranks[ranks.len() - 1]);
+                let page = Page { offset: first as i64, limit: (last - first + 1) as i64 };
+                let stretch = self.stretch(tx, kept.as_ref(), page)?;
+                keys.extend(ranks.iter().filter_map(|rank| stretch.get((rank - first) as usize)));
+            }
+            keys
+        };
+        for at in (1..keys.len()).rev() {
+            keys.swap(at, below(at as u64 + 1) as usize);
+        }
+        keys.truncate(limit as usize);
+        Ok(keys)
+    }
+
+    fn stretch(&self, tx: &mut Tx, kept: Option<&Shared>, page: Page) -> Result<Vec<i64>> {
+        let offset = page.offset.max(0).unsigned_abs();
+        let (limit, stretch) = (page.limit.max(0), (offset / STRIDE) as usize);
+        let Some(kept) = kept.filter(|_| stretch > 0) else { return self.walk(tx, None, limit, offset) };
+        let mut known = lock(kept);
+        let had = known.places.len();
+        self.go(tx, &mut known, stretch)?;
+        let from = known.places.get(stretch - 1).cloned();
+        let has_grown = known.places.len() > had;
+        drop(known);
+        if has_grown {
+            self.keep(tx, kept);
+        }
+        match from {
+            Some(from) => self.walk(tx, Some(&from), limit, offset % STRIDE),
+            // It ends before.
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn counted(&self, tx: &mut Tx, kept: Option<&Shared>) -> Result<u64> {
+        let Some(kept) = kept else { return self.count_from(tx, None) };
+        let mut known = lock(kept);
+        if let Some(count) = known.count {
+            return Ok(count);
+        }
+        self.go(tx, &mut known, usize::MAX)?;
+        let count = known.places.len() as u64 * STRIDE + self.count_from(tx, known.places.last())?;
+        known.count = Some(count);
+        drop(known);
+        self.keep(tx, kept);
+        Ok(count)
+    }
+
+    /// Finds places until there are so many, or no more.
+    fn go(&self, tx: &mut Tx, known: &mut Kept, places: usize) -> Result<()> {
+        while known.places.len() < places && known.count.is_none() {
+            let mut args = self.args.clone();
+            let sql = self.sql(&mut args, known.places.last());
+            let (limit, offset) = (bind(&mut args, 1i64), bind(&mut args, STRIDE));
+            let width = self.columns.len();
+            let next = tx.maybe(&format!("{sql} LIMIT {limit} OFFSET {offset}"), &args, |row| {
+                (0..width).map(|column| row.get::<Value>(column)).collect::<Result<Place>>()
+            })?;
+            match next {
+                Some(place) => known.places.push(place),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn walk(&self, tx: &mut Tx, from: Option<&Place>, limit: i64, offset: u64) -> Result<Vec<i64>> {
+        let mut args = self.args.clone();
+        let sql = self.sql(&mut args, from);
+        let (limit, offset) = (bind(&mut args, limit), bind(&mut args, offset));
+        let key = self.columns.len() - 1;
+        tx.all(&format!("{sql} LIMIT {limit} OFFSET {offset}"), &args, |row| row.get(key))
+    }
+
+    fn count_from(&self, tx: &mut Tx, from: Option<&Place>) -> Result<u64> {
+        let mut args = self.args.clone();
+        let sql = self.sql(&mut args, from);
+        tx.one(&format!("SELECT COUNT(*) FROM ({sql}) AS l"), &args, |row| row.get(0))
+    }
+
+    fn sql(&self, args: &mut Vec<Value>, from: Option<&Place>) -> String {
+        let columns = self.columns.join(", ");
+        let (compare, direction) = match self.order {
+            Order::Up => (">=", ""),
+            Order::Down => ("<=", " DESC"),
+        };
+        let mut only = String::new();
+        if let Some(place) = from {
+            let place: Vec<String> = place.iter().map(|value| bind(args, value.clone())).collect();
+            only += &format!(" AND ({columns}) {compare} ({})", place.join(", "));
+        }
+        // A place says all of the bound that it is beyond; SQLite would begin at that one.
+        for (bound, compare, order) in [(self.least, ">=", Order::Up), (self.most, "<=", Order::Down)] {
+            if let Some(bound) = bound.filter(|_| from.is_none() || self.order != order) {
+                only += &format!(" AND {} {compare} {}", self.columns[0], bind(args, bound));
+            }
+        }
+        let (select, and) = match self.found {
+            Found::Once => ("SELECT", " UNION ALL "),
+            Found::Often => ("SELECT DISTINCT", " UNION "),
+        };
+        let arms: Vec<String> = self.arms.iter().map(|arm| format!("{select} {columns} {arm}{only}")).collect();
+        let order: Vec<String> = (1..=self.columns.len()).map(|column| format!("{column}{direction}")).collect();
+        format!("{} ORDER BY {}", arms.join(and), order.join(", "))
+    }
+
+    fn name(&self) -> String {
+        let List { columns, order, least, most, args, arms, .. } = self;
+        format!("{columns:?} {order:?} {least:?} {most:?} {arms:?} {args:?}")
+    }
+
+    /// What is known of this list as it is now.
+    fn kept(&self, tx: &mut Tx) -> Result<Option<Shared>> {
+        let Some(waypoints) = tx.waypoints else { return Ok(None) };
+        let version = self.version(tx)?;
+        let known = waypoints.0.get(&self.name()).filter(|weighed| lock(&weighed.kept).version == version);
+        if let Some(known) = known {
+            return Ok(Some(known.kept));
+        }
+        let kept = Arc::new(Mutex::new(Kept { version, ..Kept::default() }));
+        self.keep(tx, &kept);
+        Ok(Some(kept))
+    }
+
+    fn keep(&self, tx: &Tx, kept: &Shared) {
+        let Some(waypoints) = tx.waypoints else { return };
+        let name = self.name();
+        let places: usize = lock(kept).places.iter().flatten().map(bytes_of).sum();
+        let bytes = (size_of::<Kept>() + name.len() + places) as u64;
+        waypoints.0.insert(name, Weighed { kept: Arc::clone(kept), bytes });
+    }
+
+    fn version(&self, tx: &mut Tx) -> Result<Vec<i64>> {
+        let mut args = Vec::new();
+        let keys = bind_all(&mut args, self.scope.libraries().iter().map(|library| library.0));
+        let sql = format!("SELECT revision FROM library WHERE id IN ({keys}) ORDER BY id");
+        let mut version = tx.all(&sql, &args, |row| row.get(0))?;
+        if self.of == Of::Marks {
+            let sql = "SELECT marks FROM account WHERE id = $1";
+            version.push(tx.one(sql, &[self.scope.user().0.into()], |row| row.get(0))?);
+        }
+        Ok(version)
+    }
+}
+
+/// The parts of a statement for the libraries of a scope; `arm` is told which, as `= $1` or `IN ($1,$2)`.
+pub(super) fn arms(scope: &Scope, args: &mut Vec<Value>, arm: impl Fn(&str) -> String) -> Vec<String> {
+    let keys: Vec<i64> = scope.libraries().iter().map(|library| library.0).collect();
+    match keys.len().div_ceil(MOST_ARMS) {
+        0 => vec![arm("IN (NULL)")],
+        1 => keys.iter().map(|key| arm(&format!("= {}", bind(args, *key)))).collect(),
+        each => keys.chunks(each).map(|part| arm(&format!("IN ({})", bind_all(args, part.iter().copied())))).collect(),
+    }
+}
+
+/// A random number below `bound`, which is not 0.
+fn below(bound: u64) -> u64 {
+    ((u128::from(u64::from_le_bytes(random_bytes())) * u128::from(bound)) >> 64) as u64
+}
+
+fn lock(kept: &Shared) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}

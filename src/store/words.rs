@@ -1,0 +1,32 @@
+//! SQL of the words that music is searched by: for each artist, album and track in a library the beginnings of the words in
+//! its name. One mechanism on both engines: what begins with a word lies side by side in the order of bytes.
+
+use super::Tx;
+use crate::args;
+use crate::error::Result;
+use crate::library::names::beginnings;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Artist = 0,
+    Album = 1,
+    Track = 2,
+}
+
+/// Has a thing found by one text instead of another, both folded; empty is none.
+pub(super) fn change(tx: &mut Tx, library: i64, kind: Kind, key: i64, before: &str, after: &str) -> Result<()> {
+    let (before, after) = (beginnings(before), beginnings(after));
+    for word in before.difference(&after) {
+        tx.run(
+            "DELETE FROM word WHERE library_id = $1 AND kind = $2 AND word = $3 AND object_id = $4",
+            args![library, kind as i64, word.as_bytes(), key],
+        )?;
+    }
+    for word in after.difference(&before) {
+        tx.run(
+            "INSERT INTO word (library_id, kind, word, object_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            args![library, kind as i64, word.as_bytes(), key],
+        )?;
+    }
+    Ok(())
+}
