@@ -6,21 +6,17 @@ use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
 use super::params::Params;
-use crate::account::User;
+use crate::account::Role;
 use crate::error::{Error, Result, Thing};
 use crate::http::deliver;
 use crate::library::music::Track;
 use crate::store::music;
 use crate::work::jukebox::{Entry, Order, Status};
 
-/// One pair of speakers is nobody's own.
-fn check_may_steer(user: &User) -> Result<()> {
-    if user.is_admin() { Ok(()) } else { Err(Error::Forbidden("the jukebox is for administrators")) }
-}
-
 pub async fn jukebox_control(asked: Asked) -> Result<Payload> {
     let action = asked.params.need("action")?.to_owned();
-    check_may_steer(&asked.user)?;
+    // One pair of speakers is nobody's own.
+    asked.user.may(Role::Jukebox)?;
     let order = match action.as_str() {
         "get" | "status" => Order::Status,
         "start" => Order::Start,
