@@ -238,9 +238,11 @@ fn subsonic(things: &Things, name: &str) -> Option<Ask> {
         "createShare" => id.q("description", "words").q("expires", "4073000000000"),
         "updateShare" => get.q("id", &things.share).q("description", "other words").q("expires", "4073000000000"),
         "deleteShare" => get.q("id", &things.share),
-        "getUser" | "getAvatar" | "deleteUser" => get.q("username", "ann"),
-        "changePassword" => get.q("username", "ann").q("password", "another password"),
-        "updateUser" => get.q("username", "ann").q("adminRole", "true").q("email", "other@example.org"),
+        "getUser" | "getAvatar" => get.q("username", "ann"),
+        // Nobody's: among the wrong credentials are the admin's, which are right for these.
+        "deleteUser" => get.q("username", "noone"),
+        "changePassword" => get.q("username", "noone").q("password", "another password"),
+        "updateUser" => get.q("username", "noone").q("adminRole", "true").q("email", "other@example.org"),
         "createUser" => get.q("username", "new").q("password", "a new password").q("email", "new@example.org"),
         "reportPlayback" => {
             get.q("mediaId", &things.song).q("mediaType", "song").q("positionMs", "0").q("state", "playing")
