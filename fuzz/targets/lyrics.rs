@@ -17,7 +17,9 @@ fuzz_target!(|input: &[u8]| {
         let ended = layer.cues.iter().filter(|cue| cue.end_ms.is_some()).count();
         assert!(ended == 0 || ended == layer.cues.len());
         for cue in &layer.cues {
-            assert!(!layer.text[cue.bytes.clone()].is_empty() && cue.end_ms.is_none_or(|end_ms| end_ms >= cue.start_ms));
+            assert!(
+                !layer.text[cue.bytes.clone()].is_empty() && cue.end_ms.is_none_or(|end_ms| end_ms >= cue.start_ms)
+            );
         }
         for two in layer.cues.windows(2) {
             assert!(two[0].end_ms.unwrap_or(two[0].start_ms) <= two[1].start_ms);
