@@ -74,6 +74,8 @@ pub enum Thing {
     Key,
     Upload,
     Link,
+    Channel,
+    Episode,
     Device,
     Version,
 }
@@ -96,6 +98,8 @@ impl fmt::Display for Thing {
             Thing::Key => "Key",
             Thing::Upload => "Upload",
             Thing::Link => "Link",
+            Thing::Channel => "Podcast channel",
+            Thing::Episode => "Podcast episode",
             Thing::Device => "Device",
             Thing::Version => "Version",
         })

@@ -1,7 +1,9 @@
 //! Libraries and what is in them: folders, files, tracks, albums, artists, playlists; their ids and names.
 
+pub mod feed;
 pub mod music;
 pub mod names;
+pub mod podcasts;
 pub mod scan;
 pub mod tags;
 
@@ -28,6 +30,10 @@ keys! {
     ArtistKey,
     /// Key of a playlist inside this server.
     PlaylistKey,
+    /// Key of a podcast's channel inside this server.
+    ChannelKey,
+    /// Key of a podcast's episode inside this server.
+    EpisodeKey,
 }
 
 /// The first letter of a public id says what it names. Ids are opaque to apps: this letter and 16 random base62 characters.
@@ -43,6 +49,8 @@ pub enum IdKind {
     Library,
     Link,
     ApiKey,
+    Channel,
+    Episode,
 }
 
 impl IdKind {
@@ -58,6 +66,8 @@ impl IdKind {
             IdKind::Library => 'b',
             IdKind::Link => 'l',
             IdKind::ApiKey => 'k',
+            IdKind::Channel => 'c',
+            IdKind::Episode => 'e',
         }
     }
 
@@ -68,7 +78,7 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey]
+        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Channel, Episode]
             .into_iter()
             .find(|k| k.letter() == first)
     }
@@ -82,6 +92,8 @@ pub enum LibraryKind {
     Home,
     /// One item that its owner shared from outside every library; nothing beside it is served.
     Single,
+    /// Episodes that were fetched: everyone may hear and share them, and no list of music shows them.
+    Podcasts,
 }
 
 #[derive(Debug, Clone)]

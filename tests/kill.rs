@@ -50,12 +50,19 @@ impl<'a> Installation<'a> {
         program
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     pub fn start(&self) -> Running {
         self.start_as(self.program())
+    }
+
+    /// With settings of its own, by their names in the environment.
+    pub fn start_with(&self, settings: &[(&str, &str)]) -> Running {
+        let mut program = self.program();
+        program.envs(settings.iter().copied());
+        self.start_as(program)
     }
 
     fn start_as(&self, mut program: Command) -> Running {
@@ -83,7 +90,7 @@ pub struct Running {
 
 impl Running {
     /// As `kill -9`: nothing of the program runs any more when this returns.
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }

@@ -3,7 +3,7 @@
 //! Reference: <https://opensubsonic.netlify.app/docs/>; the XML of the older protocol follows the schema of version
 //! 1.16.1 at <http://www.subsonic.org/pages/api.jsp>.
 //!
-//! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in: podcasts,
+//! All 87 calls have a row in [`FACE`]. Left out, and answered as not available once the caller has signed in:
 //! jukebox, internet radio, chat, bookmarks and play queues, similar and top songs, artist and album notes, videos,
 //! avatars and captions, decisions on transcoding, and the management of users. `stream` sends the original unless
 //! `format`, `maxBitRate` or `timeOffset` ask for something else; of a film, and without ffmpeg, always.
@@ -23,6 +23,7 @@ mod of;
 pub mod params;
 mod play;
 mod playlists;
+mod podcasts;
 mod search;
 mod shares;
 mod system;
@@ -269,7 +270,7 @@ static ROUTES: &[Route] = routes! {
     "getIndexes" PLAIN User browse::get_indexes;
     "getMusicDirectory" PLAIN User browse::get_music_directory;
     "getMusicFolders" PLAIN User browse::get_music_folders;
-    "getPodcastEpisode" PLAIN User not_offered;
+    "getPodcastEpisode" PLAIN User podcasts::get_podcast_episode;
     "getSimilarSongs" PLAIN User not_offered;
     "getSimilarSongs2" PLAIN User not_offered;
     "getSong" PLAIN User browse::get_song;
@@ -319,13 +320,13 @@ static ROUTES: &[Route] = routes! {
     "getShares" PLAIN User shares::get_shares;
     "updateShare" PLAIN User shares::update_share;
 
-    "createPodcastChannel" PLAIN User not_offered;
-    "deletePodcastChannel" PLAIN User not_offered;
-    "deletePodcastEpisode" PLAIN User not_offered;
-    "downloadPodcastEpisode" PLAIN User not_offered;
-    "getNewestPodcasts" PLAIN User not_offered;
-    "getPodcasts" PLAIN User not_offered;
-    "refreshPodcasts" PLAIN User not_offered;
+    "createPodcastChannel" PLAIN User podcasts::create_podcast_channel;
+    "deletePodcastChannel" PLAIN User podcasts::delete_podcast_channel;
+    "deletePodcastEpisode" PLAIN User podcasts::delete_podcast_episode;
+    "downloadPodcastEpisode" PLAIN User podcasts::download_podcast_episode;
+    "getNewestPodcasts" PLAIN User podcasts::get_newest_podcasts;
+    "getPodcasts" PLAIN User podcasts::get_podcasts;
+    "refreshPodcasts" PLAIN User podcasts::refresh_podcasts;
 
     "jukeboxControl" PLAIN User not_offered;
 

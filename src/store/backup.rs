@@ -43,6 +43,10 @@ pub const TABLES: &[(&str, &str)] = &[
     ("content_hash", "item_id"),
     ("upload_chunk", "upload_id, position"),
     ("upload_name", "account_id, name"),
+    ("podcast_channel", "id"),
+    ("podcast_episode", "id"),
+    ("scrobble_link", "account_id, target"),
+    ("scrobble", "id"),
 ];
 const ITEM: &str = "item";
 /// Rows that are in memory at once.

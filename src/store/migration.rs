@@ -29,6 +29,8 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: "",
         postgres: "",
     },
+    Migration { number: 8, text: include_str!("../../migrations/008_podcasts.sql"), sqlite: "", postgres: "" },
+    Migration { number: 9, text: include_str!("../../migrations/009_services.sql"), sqlite: "", postgres: "" },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

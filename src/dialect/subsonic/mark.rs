@@ -8,7 +8,7 @@ use crate::library::music::Marked;
 use crate::now_ms;
 use crate::share::Shared;
 use crate::share::grant::Scope;
-use crate::store::{Tx, marks, music};
+use crate::store::{Tx, marks, music, scrobbles};
 
 fn marked(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Marked> {
     Ok(match music::named(tx, scope, id)? {
@@ -84,8 +84,11 @@ pub async fn scrobble(asked: Asked) -> Result<Payload> {
             for marked in [Some(Marked::Item(item)), album.map(Marked::Album)].into_iter().flatten() {
                 marks::play(tx, scope.user(), marked, played_ms)?;
             }
+            scrobbles::keep(tx, scope.user(), item, played_ms)?;
         }
         Ok(Payload::Empty)
     };
-    asked.write(played).await
+    let answer = asked.write(played).await;
+    asked.call.app.scrobbles.wake();
+    answer
 }

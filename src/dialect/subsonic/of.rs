@@ -7,11 +7,11 @@ use crate::library::music::{self, Mark, Role, Track};
 use crate::library::{Item, Media};
 use crate::share;
 
-fn seconds(ms: u64) -> u64 {
+pub(super) fn seconds(ms: u64) -> u64 {
     ms.saturating_add(500) / 1000
 }
 
-fn filled(text: &str) -> Option<String> {
+pub(super) fn filled(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
@@ -305,7 +305,7 @@ impl User {
             playlist_role: true,
             cover_art_role: false,
             comment_role: true,
-            podcast_role: false,
+            podcast_role: account.is_admin(),
             stream_role: true,
             jukebox_role: false,
             share_role: true,

@@ -21,7 +21,9 @@ pub async fn get_license(_: Asked) -> Result<Payload> {
 pub fn extensions() -> Payload {
     let extension = |name: &str| OpenSubsonicExtension { name: name.to_owned(), versions: vec![1] };
     Payload::OpenSubsonicExtensions(
-        ["apiKeyAuthentication", "formPost", "songLyrics", "transcodeOffset"].map(extension).into(),
+        ["apiKeyAuthentication", "formPost", "getPodcastEpisode", "songLyrics", "transcodeOffset"]
+            .map(extension)
+            .into(),
     )
 }
 
