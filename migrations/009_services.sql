@@ -27,3 +27,13 @@ CREATE TABLE scrobble (
     FOREIGN KEY (account_id, target) REFERENCES scrobble_link (account_id, target) ON DELETE CASCADE
 );
 CREATE INDEX scrobble_link_of ON scrobble (account_id, target, id);
+
+-- What a service says of an artist or album, or that it says nothing.
+CREATE TABLE note (
+    subject TEXT PRIMARY KEY,               -- artist or album, and its folded names
+    text TEXT NOT NULL,
+    url TEXT NOT NULL,                      -- of its page over there
+    musicbrainz_id TEXT NOT NULL,
+    similar_names TEXT NOT NULL,            -- JSON list of artists
+    fetched_ms BIGINT NOT NULL
+);

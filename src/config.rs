@@ -66,6 +66,9 @@ pub struct Given {
     /// The secret to that key; better in the environment or the file than on a command line
     #[arg(long, env = "OPENSHELF_LASTFM_SECRET", value_name = "SECRET", hide_env_values = true, global = true)]
     pub lastfm_secret: Option<String>,
+    /// "on" asks Last.fm for words about artists and albums, which takes --lastfm-key [default: off]
+    #[arg(long, env = "OPENSHELF_NOTES", value_name = "on|off", global = true)]
+    pub notes: Option<Switch>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -114,6 +117,8 @@ pub struct Config {
     pub listenbrainz_url: String,
     pub lastfm_url: String,
     pub lastfm_key: Option<LastfmKey>,
+    /// Whether others are asked about artists and albums.
+    pub notes: Switch,
 }
 
 impl Config {
@@ -190,6 +195,7 @@ impl Given {
                 .map_or(LISTENBRAINZ_URL.to_owned(), |url| url.trim_end_matches('/').to_owned()),
             lastfm_url: self.lastfm_url.or(from_file.lastfm_url).unwrap_or_else(|| LASTFM_URL.to_owned()),
             lastfm_key,
+            notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
         })
     }
 }

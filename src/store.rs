@@ -31,6 +31,7 @@ pub mod links;
 pub mod marks;
 mod migration;
 pub mod music;
+pub mod notes;
 pub mod playlists;
 pub mod podcasts;
 mod postgres;

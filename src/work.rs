@@ -5,6 +5,7 @@ pub mod drop_box;
 pub mod files;
 pub mod libraries;
 pub mod look;
+pub mod notes;
 pub mod pace;
 pub mod podcasts;
 pub mod renditions;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use md5::{Digest, Md5};
-use openshelf::config::Given;
+use openshelf::config::{Given, Switch};
 use openshelf::store::scrobbles as rows;
-use openshelf::work::scrobbles;
+use openshelf::work::{notes, scrobbles};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -206,4 +206,41 @@ both_engines! {
         assert_eq!((params["track[0]"].as_str(), params["artist[0]"].as_str()), ("Opening", "The Band, Guest, Other Guest"));
         assert_eq!(params["timestamp[0]"], "1700000000");
     }
+
+    async fn words_about_artists_are_asked_for_once_where_that_is_on(backend: Backend) {
+        let (there, said) = words_about(&backend, Switch::On, &["The Band", "Nobody", "the band", "Nobody", ""]).await;
+        assert_eq!(said, [Some("Plays."), None, Some("Plays."), None, None].map(|words| words.map(str::to_owned)));
+        assert_eq!(there.asked().len(), 2);
+    }
+
+    async fn nobody_is_asked_about_artists_where_that_is_off(backend: Backend) {
+        let (there, said) = words_about(&backend, Switch::Off, &["The Band"]).await;
+        assert_eq!((said, there.asked().len()), (vec![None], 0));
+    }
+}
+
+async fn words_about(
+    backend: &Backend,
+    switch: Switch,
+    names: &'static [&'static str],
+) -> (StandIn, Vec<Option<String>>) {
+    let there = StandIn::start(|asked, stream| match asked.path.contains("artist=Nobody") {
+        true => reply(stream, 404, "", br#"{"error": 6, "message": "The artist you supplied could not be found"}"#),
+        false => reply(stream, 200, "", br#"{"artist": {"name": "X", "bio": {"summary": "Plays."}}}"#),
+    });
+    let player = Player::new(backend, |given| {
+        given.lastfm_url = Some(there.url.clone());
+        given.lastfm_key = Some("api-key".to_owned());
+        given.lastfm_secret = Some("shared-secret".to_owned());
+        given.notes = Some(switch);
+    });
+    let app = Arc::clone(&player.server.app);
+    let said = player.server.run(async move {
+        let mut said = Vec::new();
+        for name in names {
+            said.push(notes::of_artist(&app, name).await.map(|notes| notes.text));
+        }
+        said
+    });
+    (there, said)
 }

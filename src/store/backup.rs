@@ -47,6 +47,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("podcast_episode", "id"),
     ("scrobble_link", "account_id, target"),
     ("scrobble", "id"),
+    ("note", "subject"),
 ];
 const ITEM: &str = "item";
 /// Rows that are in memory at once.
