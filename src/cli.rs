@@ -21,7 +21,7 @@ use crate::config::{Config, Given};
 use crate::share::drop_box::{bytes_in, types_in};
 use crate::work::sharing::DefaultTerms;
 use control::Server;
-use order::{Clear, DiskPath, Drop, DropTerms, Order, Password, Progress, Terms};
+use order::{Clear, DiskPath, Drop, DropTerms, Order, Password, Progress, Reply, Secret, Service, Terms};
 use share::Form;
 
 /// Shares your folders, files and music by link, and answers in the APIs your apps already speak.
@@ -68,6 +68,11 @@ enum Command {
     Library {
         #[command(subcommand)]
         command: LibraryCommand,
+    },
+    /// Tell ListenBrainz or Last.fm what users play
+    Scrobbles {
+        #[command(subcommand)]
+        command: ScrobblesCommand,
     },
     /// Look for changes in a library, or in all, and return when they are known
     Scan { name: Option<String> },
@@ -156,6 +161,17 @@ enum LibraryCommand {
     Remove {
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum ScrobblesCommand {
+    /// Which accounts are linked, and how many plays wait for them
+    List,
+    /// ListenBrainz: by the user's token, asked for on a terminal, else read from standard input. Last.fm: by an address
+    /// where the user allows it
+    Link { name: String, service: Service },
+    /// Plays that wait are forgotten
+    Unlink { name: String, service: Service },
 }
 
 #[derive(Debug, clap::Args)]
@@ -298,29 +314,62 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
             LibraryCommand::Add { path, name, writable } => Order::AddLibrary { path: here(&path)?, name, writable },
             LibraryCommand::Remove { name } => Order::RemoveLibrary { name },
         },
+        Command::Scrobbles { command } => match command {
+            ScrobblesCommand::List => Order::Scrobbles,
+            ScrobblesCommand::Link { name, service: Service::Listenbrainz } => {
+                Order::LinkListenBrainz { name, token: Secret(secret("Token of ListenBrainz: ")?) }
+            }
+            ScrobblesCommand::Link { name, service: Service::Lastfm } => {
+                let (_, reply) = carry_out(&config, Order::BeginLastfm, &runtime)?;
+                let Reply::Allow { token, address } = reply else { bail!("the server answers something else") };
+                println!("Open this address, allow it, and press Enter:\n{address}");
+                std::io::stdin().read_line(&mut String::new())?;
+                Order::LinkLastfm { name, token }
+            }
+            ScrobblesCommand::Unlink { name, service } => Order::UnlinkScrobbles { name, service },
+        },
         Command::Scan { name } => Order::Scan { name },
         Command::Backup { file } => Order::Backup { file: DiskPath(std::path::absolute(file)?) },
     };
-    obey(config, order, &runtime)
+    let (base, reply) = carry_out(&config, order, &runtime)?;
+    print::reply(&base, &reply);
+    Ok(())
 }
 
 /// Through the server that runs, or else in this process.
-fn obey(config: Config, order: Order, runtime: &tokio::runtime::Runtime) -> anyhow::Result<()> {
+fn carry_out(config: &Config, order: Order, runtime: &tokio::runtime::Runtime) -> anyhow::Result<(String, Reply)> {
     let bar = Bar::default();
     let (base, reply) = match Server::find(&config.data)? {
         Some(server) => server.run(&order, bar.progress())?,
         None => {
             let base =
                 config.public_url.clone().unwrap_or_else(|| format!("http://{}", serve::reachable(config.listen)));
-            let app = serve::open(config, runtime)?;
+            let app = serve::open(config.clone(), runtime)?;
             let reply = runtime.block_on(order::run(&app, order, bar.progress()));
             serve::close(app);
             (base, reply?)
         }
     };
     bar.clear();
-    print::reply(&base, &reply);
-    Ok(())
+    Ok((base, reply))
+}
+
+/// Asked for on a terminal, else the first line of standard input.
+fn secret(question: &str) -> anyhow::Result<String> {
+    let line = if std::io::stdin().is_terminal() {
+        let terminal = console::Term::stderr();
+        write!(&terminal, "{question}")?;
+        terminal.read_secure_line()?
+    } else {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line)?;
+        line
+    };
+    let word = line.trim();
+    if word.is_empty() {
+        bail!("nothing was given");
+    }
+    Ok(word.to_owned())
 }
 
 /// The path as the server, which stands elsewhere, can find it.

@@ -55,6 +55,27 @@ pub struct Given {
     /// Lets music apps play on this machine's own speakers: on, or one of mpv's audio outputs (alsa, pulse) [default: off]
     #[arg(long, env = "OPENSHELF_JUKEBOX", value_name = "OUTPUT", global = true)]
     pub jukebox: Option<String>,
+    /// Private networks that podcasts and other services may be asked in, by comma: 192.168.1.0/24 [default: none]
+    #[arg(long, env = "OPENSHELF_OUTGOING_NETWORKS", value_name = "NETS", value_delimiter = ',', global = true)]
+    pub outgoing_networks: Vec<String>,
+    /// How much podcasts' episodes may take: 500M, 50G [default: 20G]
+    #[arg(long, env = "OPENSHELF_PODCAST_SPACE", value_name = "SIZE", global = true)]
+    pub podcast_space: Option<String>,
+    /// Where ListenBrainz answers, or what speaks as it does [default: https://api.listenbrainz.org]
+    #[arg(long, env = "OPENSHELF_LISTENBRAINZ_URL", value_name = "URL", global = true)]
+    pub listenbrainz_url: Option<String>,
+    /// Where Last.fm answers, or what speaks as it does [default: https://ws.audioscrobbler.com/2.0/]
+    #[arg(long, env = "OPENSHELF_LASTFM_URL", value_name = "URL", global = true)]
+    pub lastfm_url: Option<String>,
+    /// This server's API key at Last.fm
+    #[arg(long, env = "OPENSHELF_LASTFM_KEY", value_name = "KEY", hide_env_values = true, global = true)]
+    pub lastfm_key: Option<String>,
+    /// The secret to that key; better in the environment or the file than on a command line
+    #[arg(long, env = "OPENSHELF_LASTFM_SECRET", value_name = "SECRET", hide_env_values = true, global = true)]
+    pub lastfm_secret: Option<String>,
+    /// "on" asks Last.fm for words about artists and albums, which takes --lastfm-key [default: off]
+    #[arg(long, env = "OPENSHELF_NOTES", value_name = "on|off", global = true)]
+    pub notes: Option<Switch>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -65,6 +86,22 @@ pub enum Switch {
 }
 
 const CACHE_SIZE_BYTES: u64 = 2 << 30;
+const PODCAST_SPACE_BYTES: u64 = 20 << 30;
+const LISTENBRAINZ_URL: &str = "https://api.listenbrainz.org";
+const LASTFM_URL: &str = "https://ws.audioscrobbler.com/2.0/";
+
+/// What Last.fm knows this server by.
+#[derive(Clone)]
+pub struct LastfmKey {
+    pub key: String,
+    pub secret: String,
+}
+
+impl std::fmt::Debug for LastfmKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LastfmKey(…)")
+    }
+}
 
 /// The settings in force.
 #[derive(Debug, Clone)]
@@ -83,6 +120,14 @@ pub struct Config {
     pub max_rate_bytes_s: Option<i64>,
     pub sound_analysis: Switch,
     pub jukebox: Output,
+    pub outgoing_networks: Vec<IpNet>,
+    pub podcast_space_bytes: u64,
+    /// Without a trailing slash.
+    pub listenbrainz_url: String,
+    pub lastfm_url: String,
+    pub lastfm_key: Option<LastfmKey>,
+    /// Whether others are asked about artists and albums.
+    pub notes: Switch,
 }
 
 impl Config {
@@ -113,14 +158,19 @@ impl Given {
             Some(_) => bail!("--database takes a postgres:// address; leave it out for SQLite"),
         };
         let either = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
-        let trusted_proxies = either(self.trusted_proxies, from_file.trusted_proxies)
-            .iter()
-            .map(|text| {
-                let net = text.trim();
-                net.parse::<IpNet>().or_else(|_| net.parse::<IpAddr>().map(IpNet::from))
-            })
-            .collect::<Result<_, _>>()
+        let trusted_proxies = networks(&either(self.trusted_proxies, from_file.trusted_proxies))
             .context("--trusted-proxies takes addresses or networks, such as 127.0.0.1 or 10.0.0.0/8")?;
+        let outgoing_networks = networks(&either(self.outgoing_networks, from_file.outgoing_networks))
+            .context("--outgoing-networks takes addresses or networks, such as 192.168.1.0/24")?;
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let lastfm_key = match (
+            filled(self.lastfm_key.or(from_file.lastfm_key)),
+            filled(self.lastfm_secret.or(from_file.lastfm_secret)),
+        ) {
+            (Some(key), Some(secret)) => Some(LastfmKey { key, secret }),
+            (None, None) => None,
+            _ => bail!("--lastfm-key and --lastfm-secret go together"),
+        };
         Ok(Config {
             listen: self.listen.or(from_file.listen).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
             storage: self.storage.or(from_file.storage).unwrap_or_else(|| data.clone()),
@@ -145,6 +195,18 @@ impl Given {
                 .transpose()?,
             sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
             jukebox: output(self.jukebox.or(from_file.jukebox).as_deref().unwrap_or("off"))?,
+            outgoing_networks,
+            podcast_space_bytes: match self.podcast_space.or(from_file.podcast_space) {
+                Some(size) => size_bytes(&size).context("--podcast-space takes a size such as 500M or 50G")?,
+                None => PODCAST_SPACE_BYTES,
+            },
+            listenbrainz_url: self
+                .listenbrainz_url
+                .or(from_file.listenbrainz_url)
+                .map_or(LISTENBRAINZ_URL.to_owned(), |url| url.trim_end_matches('/').to_owned()),
+            lastfm_url: self.lastfm_url.or(from_file.lastfm_url).unwrap_or_else(|| LASTFM_URL.to_owned()),
+            lastfm_key,
+            notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
         })
     }
 }
@@ -158,6 +220,14 @@ fn output(name: &str) -> anyhow::Result<Output> {
         }
         _ => bail!("--jukebox takes on, off or the name of one of mpv's audio outputs, such as alsa or pulse"),
     }
+}
+
+fn networks(texts: &[String]) -> Result<Vec<IpNet>, std::net::AddrParseError> {
+    let network = |text: &String| {
+        let text = text.trim();
+        text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+    };
+    texts.iter().map(network).collect()
 }
 
 /// A whole number of bytes, or with K, M, G or T of 1024 times as many each.

@@ -1,7 +1,7 @@
 //! Openshelf: one share, every door.
 //!
 //! The centre (`share`, `library`, `account`) holds the rules, on plain data. Two seams hold what is kept: `store` the
-//! rows, `blob` the bytes. `media` makes other bytes of bytes. `work` joins them into use cases. The faces (`http`,
+//! rows, `blob` the bytes; a third, `outgoing`, leads to foreign servers. `media` makes other bytes of bytes. `work` joins them into use cases. The faces (`http`,
 //! `dialect`, `web`, `cli`) translate, and know no rule. ARCHITECTURE.md walks three requests through.
 
 pub mod account;
@@ -13,6 +13,7 @@ pub mod error;
 pub mod http;
 pub mod library;
 pub mod media;
+pub mod outgoing;
 pub mod share;
 pub mod store;
 pub mod web;
@@ -27,11 +28,14 @@ use account::token::{Keys, random_base62};
 use blob::cache::Cache;
 use config::Config;
 use media::child::Programs;
+use outgoing::Outgoing;
 use store::Db;
 use work::jukebox::Jukebox;
 use work::pace::Pace;
+use work::podcasts::Podcasts;
 use work::renditions::Renditions;
 use work::scan::Scanner;
+use work::scrobbles::Scrobbles;
 use work::signin::HotCredentials;
 use work::tally::Tally;
 use work::transfers::Transfers;
@@ -49,6 +53,9 @@ pub struct App {
     pub plans: http::deliver::Plans,
     pub pace: Pace,
     pub hot: HotCredentials,
+    pub outgoing: Outgoing,
+    pub podcasts: Podcasts,
+    pub scrobbles: Scrobbles,
     /// Stands for the password of users that do not exist.
     nobody: String,
 }
@@ -82,6 +89,9 @@ impl App {
         let renditions = Renditions::new(cache, programs);
         Ok(Arc::new(App {
             pace: Pace::new(config.max_rate_bytes_s),
+            outgoing: Outgoing::new(config.outgoing_networks.clone()),
+            podcasts: Podcasts::default(),
+            scrobbles: Scrobbles::default(),
             config,
             db,
             keys,

@@ -1,9 +1,11 @@
 //! Libraries and what is in them: folders, files, tracks, albums, artists, playlists; their ids and names.
 
+pub mod feed;
 pub mod lyrics;
 pub mod music;
 pub mod names;
 pub mod playback;
+pub mod podcasts;
 pub mod scan;
 pub mod sound;
 pub mod tags;
@@ -31,6 +33,10 @@ keys! {
     ArtistKey,
     /// Key of a playlist inside this server.
     PlaylistKey,
+    /// Key of a podcast's channel inside this server.
+    ChannelKey,
+    /// Key of a podcast's episode inside this server.
+    EpisodeKey,
 }
 
 /// The first letter of a public id says what it names. Ids are opaque to apps: this letter and 16 random base62 characters.
@@ -47,6 +53,8 @@ pub enum IdKind {
     Link,
     ApiKey,
     Station,
+    Channel,
+    Episode,
 }
 
 impl IdKind {
@@ -63,6 +71,8 @@ impl IdKind {
             IdKind::Link => 'l',
             IdKind::ApiKey => 'k',
             IdKind::Station => 's',
+            IdKind::Channel => 'c',
+            IdKind::Episode => 'e',
         }
     }
 
@@ -73,7 +83,7 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station]
+        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station, Channel, Episode]
             .into_iter()
             .find(|k| k.letter() == first)
     }
@@ -87,6 +97,8 @@ pub enum LibraryKind {
     Home,
     /// One item that its owner shared from outside every library; nothing beside it is served.
     Single,
+    /// Episodes that were fetched: everyone may hear and share them, and no list of music shows them.
+    Podcasts,
 }
 
 #[derive(Debug, Clone)]

@@ -50,7 +50,7 @@ impl<'a> Installation<'a> {
         program
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
@@ -58,10 +58,10 @@ impl<'a> Installation<'a> {
         self.start_as(self.program())
     }
 
-    /// With a setting of its own.
-    pub fn start_with(&self, name: &str, value: &str) -> Running {
+    /// With settings of its own, by their names in the environment.
+    pub fn start_with(&self, settings: &[(&str, &str)]) -> Running {
         let mut program = self.program();
-        program.env(name, value);
+        program.envs(settings.iter().copied());
         self.start_as(program)
     }
 

@@ -275,11 +275,11 @@ both_engines! {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let mut running = installation.start_with("OPENSHELF_SOUND_ANALYSIS", "on");
+        let mut running = installation.start_with(&[("OPENSHELF_SOUND_ANALYSIS", "on")]);
         let before = reached(&running.remote(), 2).await;
         running.kill();
         assert!(before < TRACKS - 1, "it was killed in the middle");
-        let running = installation.start_with("OPENSHELF_SOUND_ANALYSIS", "on");
+        let running = installation.start_with(&[("OPENSHELF_SOUND_ANALYSIS", "on")]);
         let after = like_first(&running.remote()).await;
         assert!(after >= Some(before), "{after:?} of {before} that were stored");
         reached(&running.remote(), TRACKS - 1).await;

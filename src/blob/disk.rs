@@ -52,6 +52,10 @@ impl Temporary {
         &self.file
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Leaves the file where it is; the name is for [`Root::resume_temporary`], also after a restart.
     pub fn keep(mut self) -> String {
         self.unlink = false;

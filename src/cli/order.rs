@@ -14,9 +14,10 @@ use crate::library::{Library, LibraryKind};
 use crate::share::drop_box::{DropWish, written_bytes};
 use crate::share::{self, Change, Door, Mode, Share, Shared, Wish};
 use crate::store::library::Access;
-use crate::store::{Tx, accounts, library as library_rows, shares};
+use crate::store::scrobbles::Target;
+use crate::store::{Tx, accounts, library as library_rows, scrobbles as scrobble_rows, shares};
 use crate::work::sharing::DefaultTerms;
-use crate::work::{libraries, scan, sharing, signin, users};
+use crate::work::{libraries, scan, scrobbles, sharing, signin, users};
 use crate::{App, now_ms};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,6 +66,21 @@ pub enum Order {
     },
     RemoveLibrary {
         name: String,
+    },
+    Scrobbles,
+    LinkListenBrainz {
+        name: String,
+        token: Secret,
+    },
+    /// Asks Last.fm for a token that the user may allow.
+    BeginLastfm,
+    LinkLastfm {
+        name: String,
+        token: Secret,
+    },
+    UnlinkScrobbles {
+        name: String,
+        service: Service,
     },
     Scan {
         name: Option<String>,
@@ -126,6 +142,33 @@ pub enum Clear {
     Types,
 }
 
+/// Where plays are told to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    Listenbrainz,
+    Lastfm,
+}
+
+impl Service {
+    fn target(self) -> Target {
+        match self {
+            Service::Listenbrainz => Target::ListenBrainz,
+            Service::Lastfm => Target::Lastfm,
+        }
+    }
+}
+
+/// Never printed.
+#[derive(Serialize, Deserialize)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Password {
@@ -183,6 +226,12 @@ pub enum Reply {
     Shares(Vec<ShareLine>),
     Users(Vec<UserLine>),
     Libraries(Vec<LibraryLine>),
+    Scrobbles(Vec<ScrobbleLine>),
+    /// The user is to allow the token at this address.
+    Allow {
+        token: Secret,
+        address: String,
+    },
     /// `made_up` is told once, where the password was not given.
     Password {
         name: String,
@@ -212,6 +261,16 @@ impl std::fmt::Debug for ShareLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ShareLine(…)")
     }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ScrobbleLine {
+    pub user: String,
+    pub service: String,
+    /// Of the user, over there.
+    pub name: String,
+    pub refused: bool,
+    pub waiting: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -302,6 +361,29 @@ pub async fn run(
                 library.name,
                 library.root.display()
             )))
+        }
+        Order::Scrobbles => {
+            let links = app.db.read(scrobble_rows::links).await?;
+            Ok(Reply::Scrobbles(links.into_iter().map(ScrobbleLine::of).collect()))
+        }
+        Order::LinkListenBrainz { name, token } => {
+            let user = user_named(app, name).await?;
+            let there = scrobbles::link_listenbrainz(app, &user, &token.0).await?;
+            Ok(Reply::Done(format!("What {:?} plays is told to ListenBrainz, as {there:?}.", user.name)))
+        }
+        Order::BeginLastfm => {
+            let (token, address) = scrobbles::begin_lastfm(app).await?;
+            Ok(Reply::Allow { token: Secret(token), address })
+        }
+        Order::LinkLastfm { name, token } => {
+            let user = user_named(app, name).await?;
+            let there = scrobbles::link_lastfm(app, &user, &token.0).await?;
+            Ok(Reply::Done(format!("What {:?} plays is told to Last.fm, as {there:?}.", user.name)))
+        }
+        Order::UnlinkScrobbles { name, service } => {
+            let user = user_named(app, name).await?;
+            scrobbles::unlink(app, &user, service.target()).await?;
+            Ok(Reply::Done(format!("What {:?} plays is told to nobody there.", user.name)))
         }
         Order::Scan { name } => scan_all(app, name, progress).await,
         Order::Backup { file } => {
@@ -514,6 +596,18 @@ async fn line(app: &App, share: Share, owner: String) -> Result<ShareLine> {
         rate_bytes_s: share.terms.rate_bytes_s,
         created_ms: share.created_ms,
     })
+}
+
+impl ScrobbleLine {
+    fn of((link, waiting): (scrobble_rows::Link, u64)) -> ScrobbleLine {
+        ScrobbleLine {
+            user: link.user_name,
+            service: link.target.text().to_owned(),
+            name: link.name,
+            refused: link.is_refused,
+            waiting,
+        }
+    }
 }
 
 impl UserLine {

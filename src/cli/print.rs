@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use fast_qr::QRBuilder;
 use serde_json::json;
 
-use super::order::{LibraryLine, Reply, ShareLine, UserLine};
+use super::order::{LibraryLine, Reply, ScrobbleLine, ShareLine, UserLine};
 use crate::now_ms;
 use crate::work::pace::rate_text;
 
@@ -17,6 +17,9 @@ pub fn reply(base: &str, reply: &Reply) {
         Reply::Users(lines) => users(lines),
         Reply::Libraries(lines) if lines.is_empty() => println!("There are no libraries."),
         Reply::Libraries(lines) => libraries(lines),
+        Reply::Scrobbles(lines) if lines.is_empty() => println!("No account is linked."),
+        Reply::Scrobbles(lines) => scrobbles(lines),
+        Reply::Allow { address, .. } => println!("{address}"),
         Reply::Password { name, made_up: Some(password) } => println!("{name}: password {password} (shown this once)"),
         Reply::Password { name, made_up: None } => println!("{name}: the password is set."),
         Reply::Done(said) => println!("{said}"),
@@ -130,6 +133,19 @@ fn libraries(lines: &[LibraryLine]) {
             indicatif::BinaryBytes(library.size_bytes).to_string(),
             if library.writable { "writable" } else { "" }.to_owned(),
             if library.online { "" } else { "offline" }.to_owned(),
+        ]
+    });
+    table(rows);
+}
+
+fn scrobbles(lines: &[ScrobbleLine]) {
+    let rows = lines.iter().map(|line| {
+        [
+            line.user.clone(),
+            line.service.clone(),
+            visible(&line.name),
+            format!("{} waiting", line.waiting),
+            if line.refused { "refused: link it anew" } else { "" }.to_owned(),
         ]
     });
     table(rows);

@@ -87,6 +87,8 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Group
             | Thing::Key
             | Thing::Link
+            | Thing::Channel
+            | Thing::Episode
             | Thing::Device
             | Thing::Bookmark
             | Thing::Station

@@ -35,6 +35,7 @@ pub mod params;
 mod play;
 mod playing;
 mod playlists;
+mod podcasts;
 mod queues;
 mod radio;
 mod search;
@@ -352,7 +353,7 @@ static ROUTES: &[Route] = routes! {
     "getIndexes" PLAIN User browse::get_indexes;
     "getMusicDirectory" PLAIN User browse::get_music_directory;
     "getMusicFolders" PLAIN User browse::get_music_folders;
-    "getPodcastEpisode" PLAIN User not_offered;
+    "getPodcastEpisode" PLAIN User podcasts::get_podcast_episode;
     "getSimilarSongs" PLAIN User similar::get_similar_songs;
     "getSimilarSongs2" PLAIN User similar::get_similar_songs2;
     "getSong" PLAIN User browse::get_song;
@@ -401,13 +402,13 @@ static ROUTES: &[Route] = routes! {
     "getShares" PLAIN User shares::get_shares;
     "updateShare" PLAIN User shares::update_share;
 
-    "createPodcastChannel" PLAIN User not_offered;
-    "deletePodcastChannel" PLAIN User not_offered;
-    "deletePodcastEpisode" PLAIN User not_offered;
-    "downloadPodcastEpisode" PLAIN User not_offered;
-    "getNewestPodcasts" PLAIN User not_offered;
-    "getPodcasts" PLAIN User not_offered;
-    "refreshPodcasts" PLAIN User not_offered;
+    "createPodcastChannel" PLAIN User podcasts::create_podcast_channel;
+    "deletePodcastChannel" PLAIN User podcasts::delete_podcast_channel;
+    "deletePodcastEpisode" PLAIN User podcasts::delete_podcast_episode;
+    "downloadPodcastEpisode" PLAIN User podcasts::download_podcast_episode;
+    "getNewestPodcasts" PLAIN User podcasts::get_newest_podcasts;
+    "getPodcasts" PLAIN User podcasts::get_podcasts;
+    "refreshPodcasts" PLAIN User podcasts::refresh_podcasts;
 
     "jukeboxControl" PLAIN User jukebox::jukebox_control;
 

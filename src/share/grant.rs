@@ -253,6 +253,7 @@ pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bi
         LibraryKind::Folder if user.allowed.folders.as_ref().is_some_and(|some| !some.contains(&library.key)) => {
             Bits::NONE
         }
+        LibraryKind::Podcasts => Bits::READ.and(Bits::SHARE),
         LibraryKind::Folder => rows
             .iter()
             .filter(|(subject, _)| match subject {
@@ -281,6 +282,8 @@ pub type Rows = Vec<(Subject, Bits)>;
 #[derive(Debug, Clone)]
 pub struct Scope {
     libraries: Vec<LibraryKey>,
+    /// Not looked through: what is in there is found by its id alone.
+    podcasts: Vec<LibraryKey>,
     user: UserKey,
 }
 
@@ -296,10 +299,16 @@ impl Scope {
     /// Narrowed to one of its libraries.
     pub fn only(&self, library: LibraryKey) -> Result<Scope> {
         if self.libraries.contains(&library) {
-            Ok(Scope { libraries: vec![library], user: self.user })
+            Ok(Scope { libraries: vec![library], podcasts: Vec::new(), user: self.user })
         } else {
             Err(Error::NotFound(Thing::Library))
         }
+    }
+
+    /// For what is named by its id: podcasts as well.
+    pub fn by_id(&self) -> Scope {
+        let libraries = [self.libraries.as_slice(), &self.podcasts].concat();
+        Scope { libraries, podcasts: Vec::new(), user: self.user }
     }
 }
 
@@ -307,7 +316,13 @@ impl Scope {
 /// make shares of.
 pub fn scope(user: &User, libraries: &[(Library, Rows)], action: Action) -> Scope {
     let allowed = |(library, rows): &&(Library, Rows)| rights_in(user, library, rows).has(action.needs());
-    Scope { libraries: libraries.iter().filter(allowed).map(|(library, _)| library.key).collect(), user: user.key }
+    let (podcasts, others): (Vec<&Library>, Vec<&Library>) = libraries
+        .iter()
+        .filter(allowed)
+        .map(|(library, _)| library)
+        .partition(|library| library.kind == LibraryKind::Podcasts);
+    let keys = |libraries: Vec<&Library>| libraries.iter().map(|library| library.key).collect();
+    Scope { libraries: keys(others), podcasts: keys(podcasts), user: user.key }
 }
 
 /// May this visitor do this to this item, coming this way?

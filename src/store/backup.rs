@@ -49,6 +49,11 @@ pub const TABLES: &[(&str, &str)] = &[
     ("content_hash", "item_id"),
     ("upload_chunk", "upload_id, position"),
     ("upload_name", "account_id, name"),
+    ("podcast_channel", "id"),
+    ("podcast_episode", "id"),
+    ("scrobble_link", "account_id, target"),
+    ("scrobble", "id"),
+    ("note", "subject"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

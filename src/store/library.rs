@@ -126,10 +126,11 @@ pub fn all(tx: &mut Tx) -> Result<Vec<Library>> {
     tx.all(&format!("{LIBRARY} ORDER BY name_key, id"), args![], library_of)
 }
 
-/// Folders, which anyone may have rights in, and what is the user's own.
+/// Folders and podcasts, which anyone may have rights in, and what is the user's own.
 pub fn reachable(tx: &mut Tx, user: UserKey) -> Result<Vec<Library>> {
-    let mut all = tx.all(&format!("{LIBRARY} WHERE kind = 'folder' ORDER BY name_key, id"), args![], library_of)?;
-    let own = format!("{LIBRARY} WHERE owner_id = $1 AND kind <> 'folder' ORDER BY name_key, id");
+    let anyones = format!("{LIBRARY} WHERE kind IN ('folder', 'podcasts') ORDER BY name_key, id");
+    let mut all = tx.all(&anyones, args![], library_of)?;
+    let own = format!("{LIBRARY} WHERE owner_id = $1 AND kind NOT IN ('folder', 'podcasts') ORDER BY name_key, id");
     all.extend(tx.all(&own, args![user.0], library_of)?);
     Ok(all)
 }
@@ -148,6 +149,16 @@ pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<Library>> {
 
 pub fn home_of(tx: &mut Tx, owner: UserKey) -> Result<Option<Library>> {
     tx.maybe(&format!("{LIBRARY} WHERE kind = 'home' AND owner_id = $1"), args![owner.0], library_of)
+}
+
+pub fn podcasts(tx: &mut Tx) -> Result<Option<Library>> {
+    tx.maybe(&format!("{LIBRARY} WHERE kind = 'podcasts' ORDER BY id"), args![], library_of)
+}
+
+/// Says where a library lies now.
+pub fn set_root(tx: &mut Tx, key: LibraryKey, root: &std::path::Path) -> Result<()> {
+    tx.run("UPDATE library SET root = $1 WHERE id = $2", args![root.as_os_str().as_bytes(), key.0])?;
+    Ok(())
 }
 
 /// The library whose root is this very path and serves the same.
@@ -447,6 +458,7 @@ fn library_of(row: &Row) -> Result<Library> {
             "folder" => LibraryKind::Folder,
             "home" => LibraryKind::Home,
             "single" => LibraryKind::Single,
+            "podcasts" => LibraryKind::Podcasts,
             _ => return Err(Error::internal("library: unknown kind", kind)),
         },
         owner: row.get::<Option<i64>>(4)?.map(UserKey),
@@ -465,6 +477,7 @@ fn kind_text(kind: LibraryKind) -> &'static str {
         LibraryKind::Folder => "folder",
         LibraryKind::Home => "home",
         LibraryKind::Single => "single",
+        LibraryKind::Podcasts => "podcasts",
     }
 }
 

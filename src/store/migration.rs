@@ -33,6 +33,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(4, include_str!("../../migrations/004_drop.sql")),
     Migration::of(6, include_str!("../../migrations/006_lookups_and_leases.sql")),
     Migration::of(7, include_str!("../../migrations/007_state.sql")),
+    Migration::of(8, include_str!("../../migrations/008_podcasts.sql")),
+    Migration::of(9, include_str!("../../migrations/009_services.sql")),
     Migration::of(10, include_str!("../../migrations/010_films.sql")),
     Migration {
         sqlite: include_str!("../../migrations/011_million.sqlite.sql"),

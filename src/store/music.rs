@@ -144,6 +144,7 @@ pub fn named(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Shared> {
         },
         Some(IdKind::Playlist) => super::playlists::by_id(tx, scope, id).map(|playlist| Shared::Playlist(playlist.key)),
         _ => {
+            let scope = scope.by_id();
             let item = library::item_by_id(tx, id)?.filter(|item| scope.libraries().contains(&item.library));
             item.map(|item| Shared::Item(item.key)).ok_or(Error::NotFound(Thing::File))
         }
@@ -180,7 +181,7 @@ pub fn cover_of(tx: &mut Tx, scope: &Scope, shared: Shared) -> Result<Option<Ite
         "SELECT a.cover_item_id FROM {from} {} AND a.cover_item_id IS NOT NULL AND +a.library_id IN ({}) AND {ALBUM_THERE}
          ORDER BY {order} LIMIT 1",
         bind(&mut args, key),
-        libraries(&mut args, scope)
+        libraries(&mut args, &scope.by_id())
     );
     let cover = tx.maybe(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))?;
     match (cover, shared) {
@@ -210,6 +211,7 @@ pub fn covers_of_playlist(tx: &mut Tx, scope: &Scope, playlist: PlaylistKey) -> 
 }
 
 fn cover_of_item(tx: &mut Tx, scope: &Scope, key: ItemKey) -> Result<Option<ItemKey>> {
+    let scope = scope.by_id();
     let Some(item) = library::item(tx, key)?.filter(|item| scope.libraries().contains(&item.library)) else {
         return Ok(None);
     };

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::library::music::Marked;
 use crate::library::playback::{Play, Playback, State};
 use crate::library::{AlbumKey, ItemKey};
-use crate::store::{Tx, marks, playback};
+use crate::store::{Tx, marks, playback, scrobbles};
 
 /// A track that is played, as far as counting it goes.
 #[derive(Debug, Clone, Copy)]
@@ -82,5 +82,5 @@ fn count(tx: &mut Tx, user: UserKey, item: ItemKey, album: Option<AlbumKey>, pla
     for marked in [Some(Marked::Item(item)), album.map(Marked::Album)].into_iter().flatten() {
         marks::play(tx, user, marked, played_ms)?;
     }
-    Ok(())
+    scrobbles::keep(tx, user, item, played_ms)
 }

@@ -275,6 +275,7 @@ pub struct Child {
 #[serde(rename_all = "lowercase")]
 pub enum MediaKind {
     Music,
+    Podcast,
     Video,
 }
 
@@ -812,4 +813,63 @@ pub struct JukeboxPlaylist {
     #[serde(flatten)]
     pub status: JukeboxStatus,
     pub entry: Vec<Child>,
+}
+
+// Podcasts -----------------------------------------------------------------------------------------------------------
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Podcasts {
+    pub channel: Vec<PodcastChannel>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodcastChannel {
+    pub id: String,
+    pub url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover_art: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original_image_url: Option<String>,
+    pub status: PodcastStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    pub episode: Vec<PodcastEpisode>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewestPodcasts {
+    pub episode: Vec<PodcastEpisode>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodcastEpisode {
+    #[serde(flatten)]
+    pub child: Child,
+    /// By which it is heard; absent until its file is here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_id: Option<String>,
+    pub channel_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    pub status: PodcastStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_date: Option<Date>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PodcastStatus {
+    New,
+    Downloading,
+    Completed,
+    Error,
+    Deleted,
 }

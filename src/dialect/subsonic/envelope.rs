@@ -98,6 +98,9 @@ pub enum Payload {
     /// A bare list on the envelope, without an object around it.
     OpenSubsonicExtensions(Vec<OpenSubsonicExtension>),
     TokenInfo(TokenInfo),
+    Podcasts(Podcasts),
+    NewestPodcasts(NewestPodcasts),
+    PodcastEpisode(Box<PodcastEpisode>),
 }
 
 /// What a call answers when it failed: the protocol's `error`.

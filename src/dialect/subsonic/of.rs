@@ -11,7 +11,7 @@ use crate::store::chat::Message;
 use crate::store::playback::NowPlaying;
 use crate::store::radio::Station;
 
-fn seconds(ms: u64) -> u64 {
+pub(super) fn seconds(ms: u64) -> u64 {
     ms.saturating_add(500) / 1000
 }
 

@@ -45,7 +45,9 @@ pub async fn scrobble(asked: Asked) -> Result<Payload> {
         }
         Ok(Payload::Empty)
     };
-    asked.write(played).await
+    let answer = asked.write(played).await?;
+    asked.call.app.scrobbles.wake();
+    Ok(answer)
 }
 
 /// Of several only one can be playing: the last that is known.
@@ -95,7 +97,9 @@ pub async fn report_playback(asked: Asked) -> Result<Payload> {
         let track = music::track_by_id(tx, scope, &id)?;
         playing::report(tx, scope.user(), &player, heard(&track), report, now_ms())
     };
-    asked.write(reported).await.map(|()| Payload::Empty)
+    asked.write(reported).await?;
+    asked.call.app.scrobbles.wake();
+    Ok(Payload::Empty)
 }
 
 /// Everybody's, of what the caller may hear as well.

@@ -23,9 +23,10 @@ pub fn extensions(app: &App) -> Payload {
     let extension =
         |(name, versions): (&str, &[u32])| OpenSubsonicExtension { name: name.to_owned(), versions: versions.to_vec() };
     let sonic = sounds::is_on(app).then_some(("sonicSimilarity", &[1][..]));
-    let always: [(&str, &[u32]); 8] = [
+    let always: [(&str, &[u32]); 9] = [
         ("apiKeyAuthentication", &[1]),
         ("formPost", &[1]),
+        ("getPodcastEpisode", &[1]),
         ("indexBasedQueue", &[1]),
         ("playbackReport", &[1]),
         ("songLyrics", &[1, 2]),

@@ -82,7 +82,7 @@ impl Said {
             match named.ok_or(Error::NotFound(Thing::Library))?.kind {
                 LibraryKind::Folder if !chosen.contains(&LibraryKey(number)) => chosen.push(LibraryKey(number)),
                 // Whoever gives back what `getUser` lists names the user's home as well, which is theirs at any rate.
-                LibraryKind::Folder | LibraryKind::Home | LibraryKind::Single => {}
+                LibraryKind::Folder | LibraryKind::Home | LibraryKind::Single | LibraryKind::Podcasts => {}
             }
         }
         // All that are there means those to come as well, as it does where nothing is said.

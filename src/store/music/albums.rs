@@ -97,14 +97,14 @@ pub(super) fn album_key(tx: &mut Tx, id: &str) -> Result<Option<AlbumKey>> {
 /// By its public id.
 pub fn album_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Album> {
     let key = album_key(tx, id)?;
-    albums(tx, scope, key.as_slice())?.pop().ok_or(Error::NotFound(Thing::Album))
+    albums(tx, &scope.by_id(), key.as_slice())?.pop().ok_or(Error::NotFound(Thing::Album))
 }
 
 pub fn is_album_in(tx: &mut Tx, scope: &Scope, key: AlbumKey) -> Result<bool> {
     let mut args = vec![key.0.into()];
     let sql = format!(
         "SELECT a.id FROM album a WHERE a.id = $1 AND +a.library_id IN ({}) AND {ALBUM_THERE}",
-        libraries(&mut args, scope)
+        libraries(&mut args, &scope.by_id())
     );
     Ok(!album_keys(tx, &sql, &args)?.is_empty())
 }

@@ -83,6 +83,7 @@ pub(super) fn year(row: &Row, column: usize) -> Result<Option<i32>> {
 
 /// Whole tracks in the order of their keys; those that are not there, or beyond the scope, are left out.
 pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>> {
+    let scope = &scope.by_id();
     let mut found = HashMap::new();
     for part in distinct(keys).chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();
@@ -147,6 +148,7 @@ pub type TrackKeys = (ItemKey, Option<AlbumKey>);
 
 /// Keys of tracks by their public ids, in order; `None` for each that is not there.
 pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<TrackKeys>>> {
+    let scope = &scope.by_id();
     let mut found = HashMap::new();
     for part in ids.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = part.iter().map(Value::from).collect();
@@ -165,6 +167,7 @@ pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Op
 
 /// Those of the keys whose tracks are there.
 pub fn tracks_there(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<HashSet<ItemKey>> {
+    let scope = &scope.by_id();
     let mut found = HashSet::new();
     for part in distinct(keys).chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();

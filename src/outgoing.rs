@@ -1,0 +1,393 @@
+//! The seam to foreign servers: the one client by which this server asks others.
+//!
+//! Users name addresses, and a server stands where its users do not: in front of routers, databases and the metadata of its
+//! cloud. So a connection is made to public addresses alone, and to the networks that the settings name. The address is judged
+//! where it is connected to, after its name was resolved, and anew for each redirect: a name that leads elsewhere at its
+//! second look gains nothing. What comes is bounded in size and time by whoever asks.
+
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use bytes::Bytes;
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response, Url};
+use tokio::time::{Instant, timeout, timeout_at};
+
+const USER_AGENT: &str = concat!("Openshelf/", env!("CARGO_PKG_VERSION"));
+const MOST_REDIRECTS: usize = 5;
+const LONGEST_ADDRESS_BYTES: usize = 2048;
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a server may say nothing in the middle of an answer.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Why nothing came of asking. Names no address, since addresses hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("it is no address of http or https")]
+    BadAddress,
+    #[error("it leads into a network that this server does not ask")]
+    Refused,
+    #[error("its server cannot be reached")]
+    Unreachable,
+    #[error("its server takes too long")]
+    TooSlow,
+    #[error("it is larger than {limit_bytes} bytes")]
+    TooLarge { limit_bytes: u64 },
+    #[error("it redirects too often")]
+    TooManyRedirects,
+    #[error("its server answers with status {0}")]
+    Status(u16),
+    #[error("its server broke off")]
+    Broken,
+}
+
+/// What an answer may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub size_bytes: u64,
+    /// Until the last byte, redirects included.
+    pub time: Duration,
+}
+
+pub struct Outgoing {
+    guard: Arc<Guard>,
+    /// Made when it is needed first: reading the system's certificates takes time that a start does not have.
+    client: OnceLock<Option<Client>>,
+}
+
+impl Outgoing {
+    /// `networks` are asked although they are private.
+    pub fn new(networks: Vec<IpNet>) -> Outgoing {
+        Outgoing { guard: Arc::new(Guard { networks }), client: OnceLock::new() }
+    }
+
+    /// An address that may be asked, as far as it tells by itself.
+    pub fn address(&self, text: &str) -> Result<Url, Failure> {
+        if text.len() > LONGEST_ADDRESS_BYTES {
+            return Err(Failure::BadAddress);
+        }
+        self.checked(Url::parse(text.trim()).map_err(|_| Failure::BadAddress)?)
+    }
+
+    /// A host that is an address itself is never resolved, so it is judged here.
+    fn checked(&self, url: Url) -> Result<Url, Failure> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Failure::BadAddress);
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(Failure::BadAddress)?;
+        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            Ok(address) if !self.guard.allows(address) => Err(Failure::Refused),
+            _ => Ok(url),
+        }
+    }
+
+    /// Asks for what is there and follows redirects; `headers` go to each of the servers on the way.
+    pub async fn get(&self, address: &str, headers: HeaderMap, limits: Limits) -> Result<Answer, Failure> {
+        let until = Instant::now() + limits.time;
+        let mut url = self.address(address)?;
+        for _ in 0..=MOST_REDIRECTS {
+            let request = self.client()?.get(url.clone()).headers(headers.clone());
+            let answer = Answer::of(request, limits, until).await?;
+            let is_redirect = matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308);
+            let Some(next) = answer.header(header::LOCATION).filter(|_| is_redirect) else { return Ok(answer) };
+            url = self.checked(url.join(next).map_err(|_| Failure::BadAddress)?)?;
+        }
+        Err(Failure::TooManyRedirects)
+    }
+
+    /// Calls an interface with what may be secret; a redirect is an answer like any other, so that nothing goes elsewhere.
+    pub async fn call(
+        &self,
+        method: Method,
+        address: &str,
+        headers: HeaderMap,
+        body: String,
+        limits: Limits,
+    ) -> Result<Answer, Failure> {
+        let url = self.address(address)?;
+        let mut request = self.client()?.request(method, url).headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        Answer::of(request, limits, Instant::now() + limits.time).await
+    }
+
+    fn client(&self) -> Result<&Client, Failure> {
+        self.client.get_or_init(|| client(Arc::clone(&self.guard))).as_ref().ok_or(Failure::Unreachable)
+    }
+}
+
+fn client(guard: Arc<Guard>) -> Option<Client> {
+    // Another part of the process may have chosen the same before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let built = Client::builder()
+        .user_agent(USER_AGENT)
+        // A proxy would be asked in place of the address that was judged.
+        .no_proxy()
+        .redirect(Policy::none())
+        .referer(false)
+        .dns_resolver(guard)
+        .connect_timeout(CONNECT_WITHIN)
+        .pool_max_idle_per_host(1)
+        .build();
+    built.inspect_err(|cause| tracing::error!(%cause, "other servers cannot be asked")).ok()
+}
+
+/// What a server answers, its content not yet read.
+pub struct Answer {
+    pub status: StatusCode,
+    response: Response,
+    limits: Limits,
+    until: Instant,
+    received_bytes: u64,
+}
+
+impl Answer {
+    async fn of(request: reqwest::RequestBuilder, limits: Limits, until: Instant) -> Result<Answer, Failure> {
+        let response = timeout_at(until, timeout(SILENCE, request.send())).await;
+        let response = response.map_err(|_| Failure::TooSlow)?.map_err(|_| Failure::TooSlow)?.map_err(failure)?;
+        Ok(Answer { status: response.status(), response, limits, until, received_bytes: 0 })
+    }
+
+    /// Of a header that is text, what it says.
+    pub fn header(&self, name: HeaderName) -> Option<&str> {
+        self.response.headers().get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// How much is announced to come.
+    pub fn length_bytes(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// The next part of the content; none at its end. More than the limit is `TooLarge`, if it is announced at once.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        let too_large = Failure::TooLarge { limit_bytes: self.limits.size_bytes };
+        if self.received_bytes == 0 && self.length_bytes().is_some_and(|length| length > self.limits.size_bytes) {
+            return Err(too_large);
+        }
+        let part = timeout_at(self.until, timeout(SILENCE, self.response.chunk())).await;
+        let part = part.map_err(|_| Failure::TooSlow)?.map_err(|_| Failure::TooSlow)?.map_err(failure)?;
+        self.received_bytes += part.as_ref().map_or(0, |part| part.len() as u64);
+        if self.received_bytes > self.limits.size_bytes { Err(too_large) } else { Ok(part) }
+    }
+
+    pub async fn whole(mut self) -> Result<Vec<u8>, Failure> {
+        let mut whole = Vec::new();
+        while let Some(part) = self.next().await? {
+            whole.extend_from_slice(&part);
+        }
+        Ok(whole)
+    }
+}
+
+/// A header's value of text from outside; none where it cannot be one.
+pub fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok()
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    let mut cause: Option<&dyn Error> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(own) = error.downcast_ref::<Failure>() {
+            return own.clone();
+        }
+        cause = error.source();
+    }
+    match () {
+        () if error.is_timeout() => Failure::TooSlow,
+        () if error.is_connect() => Failure::Unreachable,
+        () => Failure::Broken,
+    }
+}
+
+/// Decides what may be connected to.
+#[derive(Debug)]
+struct Guard {
+    networks: Vec<IpNet>,
+}
+
+impl Guard {
+    fn allows(&self, address: IpAddr) -> bool {
+        is_public(address) || self.networks.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let networks = self.networks.clone();
+        Box::pin(async move {
+            let guard = Guard { networks };
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed: Vec<SocketAddr> = found.iter().copied().filter(|found| guard.allows(found.ip())).collect();
+            if allowed.is_empty() && !found.is_empty() {
+                return Err(Failure::Refused.into());
+            }
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}
+
+const NOT_PUBLIC: [&str; 20] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    // Link-local, and the metadata of most clouds; the last of this list is another one's.
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    // Teredo and other protocols' own, documentation twice, and 6to4.
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+    "168.63.129.16/32",
+];
+
+/// Whether an address is anybody's on the public internet. IPv6 is public within 2000::/3 alone, less what stands there for
+/// an IPv4 address or for nothing; all that wraps one elsewhere is refused with the rest.
+fn is_public(address: IpAddr) -> bool {
+    static NETWORKS: OnceLock<Vec<IpNet>> = OnceLock::new();
+    let never = NETWORKS.get_or_init(|| NOT_PUBLIC.iter().filter_map(|network| network.parse().ok()).collect());
+    let is_global = match address {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(address) => address.segments()[0] & 0xe000 == 0x2000,
+    };
+    is_global && !never.iter().any(|network| network.contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(networks: &[&str], host: &str) -> Result<(), Failure> {
+        let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+        Outgoing::new(networks).address(&format!("http://{host}/x")).map(drop)
+    }
+
+    #[test]
+    fn addresses_of_private_networks_are_refused_in_every_spelling() {
+        for host in [
+            "0.0.0.0",
+            "0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0177.0.0.1",
+            "017700000001",
+            "127.0.0.1.",
+            "%31%32%37.0.0.1",
+            "①②⑦.⓪.⓪.①",
+            "１２７.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.88.99.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
+            "255.255.255.255",
+            "168.63.129.16",
+            "[::]",
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::ffff:8.8.8.8]",
+            "[::127.0.0.1]",
+            "[::8.8.8.8]",
+            "[64:ff9b::10.0.0.1]",
+            "[64:ff9b::8.8.8.8]",
+            "[64:ff9b:1::1]",
+            "[100::1]",
+            "[2001::1]",
+            "[2001:20::1]",
+            "[2001:db8::1]",
+            "[2002:7f00:1::1]",
+            "[3fff::1]",
+            "[5f00::1]",
+            "[fc00::1]",
+            "[fd00:ec2::254]",
+            "[fe80::1]",
+            "[fec0::1]",
+            "[ff02::1]",
+        ] {
+            assert_eq!(allows(&[], host), Err(Failure::Refused), "{host}");
+        }
+    }
+
+    #[test]
+    fn public_addresses_and_names_are_asked() {
+        for host in [
+            "8.8.8.8",
+            "100.63.255.255",
+            "100.128.0.1",
+            "172.32.0.1",
+            "[2606:4700::1111]",
+            "[2a00:1450::1]",
+            "a.example",
+        ] {
+            assert_eq!(allows(&[], host), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn networks_of_the_settings_are_asked_and_no_other() {
+        assert_eq!(allows(&["127.0.0.0/8"], "127.1"), Ok(()));
+        assert_eq!(allows(&["127.0.0.0/8"], "[::ffff:127.0.0.1]"), Ok(()));
+        assert_eq!(allows(&["127.0.0.0/8"], "[::1]"), Err(Failure::Refused));
+        assert_eq!(allows(&["fd00::/8"], "[fd12::1]"), Ok(()));
+        assert_eq!(allows(&["fd00::/8"], "10.0.0.1"), Err(Failure::Refused));
+    }
+
+    #[test]
+    fn only_http_is_spoken() {
+        let outgoing = Outgoing::new(Vec::new());
+        let long = format!("http://a.example/{}", "x".repeat(LONGEST_ADDRESS_BYTES));
+        for text in [
+            "",
+            "a.example",
+            "//a.example",
+            "file:///etc/passwd",
+            "ftp://a.example",
+            "gopher://a.example",
+            "http://",
+            "data:,x",
+            &long,
+        ] {
+            assert_eq!(outgoing.address(text), Err(Failure::BadAddress), "{text:.40}");
+        }
+        assert!(outgoing.address("https://a.example/feed?token=x").is_ok());
+    }
+
+    #[test]
+    fn every_network_of_the_list_can_be_read() {
+        assert!(NOT_PUBLIC.iter().all(|network| network.parse::<IpNet>().is_ok()));
+    }
+}
