@@ -8,6 +8,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::library::names::Articles;
 use crate::store::Database;
 use crate::work::pace;
 
@@ -48,9 +49,16 @@ pub struct Given {
     /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
     #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
     pub max_rate: Option<String>,
+    /// Words that do not count in front of artists' names, such as "The Die Les" [default: The El La Los Las Le Les Os As O A]
+    #[arg(long, env = "OPENSHELF_IGNORED_ARTICLES", value_name = "WORDS", global = true)]
+    pub ignored_articles: Option<String>,
     /// "off" does not listen to music in the background; apps then find what is alike by artist, genre and year alone
     #[arg(long, env = "OPENSHELF_SOUND_ANALYSIS", value_name = "on|off", global = true)]
     pub sound_analysis: Option<Switch>,
+    /// This program, for what it does in processes of its own: a server inside of another program says so.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -60,6 +68,8 @@ pub enum Switch {
     Off,
 }
 
+/// Whatever its file is called by now.
+const SELF: &str = "/proc/self/exe";
 const CACHE_SIZE_BYTES: u64 = 2 << 30;
 
 /// The settings in force.
@@ -77,7 +87,9 @@ pub struct Config {
     pub rescan_minutes: u64,
     pub cache_size_bytes: u64,
     pub max_rate_bytes_s: Option<i64>,
+    pub ignored_articles: Articles,
     pub sound_analysis: Switch,
+    pub program: PathBuf,
 }
 
 impl Config {
@@ -138,7 +150,12 @@ impl Given {
                 .or(from_file.max_rate)
                 .map(|text| pace::parse_rate(&text).context("--max-rate"))
                 .transpose()?,
+            ignored_articles: self
+                .ignored_articles
+                .or(from_file.ignored_articles)
+                .map_or_else(Articles::default, |words| Articles::of(&words)),
             sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
+            program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }
 }

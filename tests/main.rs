@@ -25,5 +25,6 @@ mod store;
 mod strangers;
 mod subsonic;
 mod subsonic_sound;
+mod subsonic_tags;
 mod uploads;
 mod world;

@@ -30,6 +30,7 @@ const MIGRATIONS: &[Migration] = &[
         postgres: "",
     },
     Migration { number: 13, text: include_str!("../../migrations/013_sounds.sql"), sqlite: "", postgres: "" },
+    Migration { number: 14, text: include_str!("../../migrations/014_more_tags.sql"), sqlite: "", postgres: "" },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -7,11 +7,10 @@ use super::answers::*;
 use super::envelope::Payload;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{Mark, Marked, Track};
-use crate::library::names::{IGNORED_ARTICLES, initial};
 use crate::library::{Item, ItemKey, Library, Media};
 use crate::share::Shared;
 use crate::share::grant::Scope;
-use crate::store::{Tx, library, marks, music};
+use crate::store::{Tx, library, marks, music, scan};
 
 fn libraries(tx: &mut Tx, scope: &Scope) -> Result<Vec<Library>> {
     Ok(library::reachable(tx, scope.user())?
@@ -33,13 +32,14 @@ pub async fn get_genres(asked: Asked) -> Result<Payload> {
 }
 
 pub async fn get_artists(asked: Asked) -> Result<Payload> {
-    let artists = asked.read_folder(music::leading_artists).await?;
+    let (articles, artists) =
+        asked.read_folder(|tx, scope| Ok((scan::articles(tx)?, music::leading_artists(tx, scope)?))).await?;
     let mut groups: BTreeMap<&str, Vec<ArtistID3>> = BTreeMap::new();
     for artist in &artists {
         groups.entry(&artist.initial).or_default().push(ArtistID3::of(artist));
     }
     let index = groups.into_iter().map(|(name, artist)| IndexID3 { name: name.to_owned(), artist }).collect();
-    Ok(Payload::Artists(ArtistsID3 { ignored_articles: IGNORED_ARTICLES.to_owned(), index }))
+    Ok(Payload::Artists(ArtistsID3 { ignored_articles: articles.words().to_owned(), index }))
 }
 
 pub async fn get_artist(asked: Asked) -> Result<Payload> {
@@ -82,8 +82,9 @@ pub async fn get_indexes(asked: Asked) -> Result<Payload> {
         .read_folder(move |tx, scope| {
             let libraries = libraries(tx, scope)?;
             let last_modified = libraries.iter().map(|library| library.changed_ms).max().unwrap_or(0);
-            let mut indexes =
-                Indexes { ignored_articles: IGNORED_ARTICLES.to_owned(), last_modified, ..Indexes::default() };
+            let articles = scan::articles(tx)?;
+            let ignored_articles = articles.words().to_owned();
+            let mut indexes = Indexes { ignored_articles, last_modified, ..Indexes::default() };
             if known_ms.is_some_and(|known| known >= last_modified) {
                 return Ok(indexes);
             }
@@ -93,7 +94,7 @@ pub async fn get_indexes(asked: Asked) -> Result<Payload> {
                 let inside = Folder::open(tx, scope, root)?;
                 for folder in inside.items.iter().filter(|item| item.is_folder()) {
                     groups
-                        .entry(initial(&folder.shown))
+                        .entry(articles.initial(&folder.shown))
                         .or_default()
                         .push(Artist::of_folder(folder, &inside.mark(folder)));
                 }

@@ -27,7 +27,7 @@ pub fn albums(tx: &mut Tx, scope: &Scope, keys: &[AlbumKey]) -> Result<Vec<Album
             &format!(
                 "SELECT a.id, a.public_id, a.name, a.sort_name, a.artist_name, a.year, a.compilation, a.release_types,
                     a.musicbrainz_id, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, a.added_ms, COUNT(*),
-                    CAST(SUM(t.duration_ms) AS BIGINT)
+                    CAST(SUM(t.duration_ms) AS BIGINT), a.labels, a.original_date, a.release_date, a.advisory
                  FROM album a JOIN track t ON t.album_id = a.id JOIN item i ON i.id = t.item_id
                  WHERE a.id IN ({ids}) AND a.library_id IN ({within}) AND {THERE} GROUP BY a.id"
             ),
@@ -64,6 +64,10 @@ fn album(row: &Row) -> Result<Album> {
         genres: Vec::new(),
         moods: Vec::new(),
         disc_titles: Vec::new(),
+        labels: texts(&row.get::<String>(13)?)?,
+        original_date: row.get(14)?,
+        release_date: row.get(15)?,
+        advisory: row.get(16)?,
         has_cover: row.get(9)?,
         track_count: row.get(11)?,
         duration_ms: row.get::<i64>(12)?.max(0).unsigned_abs(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ALBUM_THERE, KEYS_AT_ONCE, THERE, bind_all, distinct, in_order, libraries, role_of};
+use super::{ALBUM_THERE, KEYS_AT_ONCE, THERE, bind_all, distinct, in_order, libraries};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::ArtistKey;
@@ -54,7 +54,7 @@ pub fn artists(tx: &mut Tx, scope: &Scope, keys: &[ArtistKey]) -> Result<Vec<Art
                  WHERE c.artist_id IN ({ids}) AND i.library_id IN ({within}) AND {THERE} ORDER BY c.artist_id, c.role"
             ),
             &args,
-            |row| Ok((ArtistKey(row.get(0)?), role_of(&row.get::<String>(1)?))),
+            |row| Ok((ArtistKey(row.get(0)?), Role::named(&row.get::<String>(1)?))),
         )?;
         for (key, role) in roles {
             if let (Some(artist), Some(role)) = (found.get_mut(&key), role)
