@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Given};
+use crate::media::sound;
 use crate::share::drop_box::{bytes_in, types_in};
 use crate::work::sharing::DefaultTerms;
 use control::Server;
@@ -84,6 +85,9 @@ enum Command {
     Doctor,
     /// Print a script that completes this command line in a shell
     Completions { shell: Shell },
+    /// What the server starts for each track that it listens to: the track is the standard input.
+    #[command(name = sound::COMMAND, hide = true)]
+    Hear { ffmpeg: PathBuf, start_s: f64 },
 }
 
 #[derive(Debug, Subcommand)]
@@ -269,12 +273,16 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
         clap_complete::generate(shell, &mut CommandLine::command(), "openshelf", &mut std::io::stdout());
         return Ok(());
     }
+    if let Command::Hear { ffmpeg, start_s } = line.command {
+        let heard = sound::hear(&ffmpeg, start_s)?.map(|sound| sound.bytes());
+        return Ok(std::io::stdout().write_all(heard.as_ref().map_or(&[], |bytes| &bytes[..]))?);
+    }
     let is_server = matches!(line.command, Command::Serve { .. });
     log_to_stderr(if is_server { "openshelf=info,warn" } else { "warn" });
     let config = line.given.resolve(line.config.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let order = match line.command {
-        Command::Completions { .. } => return Ok(()),
+        Command::Completions { .. } | Command::Hear { .. } => return Ok(()),
         Command::Serve { folders } => return serve::serve(config, &folders, &runtime),
         Command::Share { paths, terms, json, user } => {
             let paths = paths.iter().map(|path| here(path)).collect::<Result<_, _>>()?;

@@ -8,6 +8,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::library::names::Articles;
 use crate::store::Database;
 use crate::work::jukebox::Output;
 use crate::work::pace;
@@ -49,6 +50,9 @@ pub struct Given {
     /// How many bytes leave per second at most, guests taking turns: 20M [default: as many as the machine can]
     #[arg(long, env = "OPENSHELF_MAX_RATE", value_name = "RATE", global = true)]
     pub max_rate: Option<String>,
+    /// Words that do not count in front of artists' names, such as "The Die Les" [default: The El La Los Las Le Les Os As O A]
+    #[arg(long, env = "OPENSHELF_IGNORED_ARTICLES", value_name = "WORDS", global = true)]
+    pub ignored_articles: Option<String>,
     /// "off" does not listen to music in the background; apps then find what is alike by artist, genre and year alone
     #[arg(long, env = "OPENSHELF_SOUND_ANALYSIS", value_name = "on|off", global = true)]
     pub sound_analysis: Option<Switch>,
@@ -76,6 +80,10 @@ pub struct Given {
     /// "on" asks Last.fm for words about artists and albums, which takes --lastfm-key [default: off]
     #[arg(long, env = "OPENSHELF_NOTES", value_name = "on|off", global = true)]
     pub notes: Option<Switch>,
+    /// This program, for what it does in processes of its own: a server inside of another program says so.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub program: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -85,6 +93,8 @@ pub enum Switch {
     Off,
 }
 
+/// Whatever its file is called by now.
+const SELF: &str = "/proc/self/exe";
 const CACHE_SIZE_BYTES: u64 = 2 << 30;
 const PODCAST_SPACE_BYTES: u64 = 20 << 30;
 const LISTENBRAINZ_URL: &str = "https://api.listenbrainz.org";
@@ -118,6 +128,7 @@ pub struct Config {
     pub rescan_minutes: u64,
     pub cache_size_bytes: u64,
     pub max_rate_bytes_s: Option<i64>,
+    pub ignored_articles: Articles,
     pub sound_analysis: Switch,
     pub jukebox: Output,
     pub outgoing_networks: Vec<IpNet>,
@@ -128,6 +139,7 @@ pub struct Config {
     pub lastfm_key: Option<LastfmKey>,
     /// Whether others are asked about artists and albums.
     pub notes: Switch,
+    pub program: PathBuf,
 }
 
 impl Config {
@@ -193,6 +205,10 @@ impl Given {
                 .or(from_file.max_rate)
                 .map(|text| pace::parse_rate(&text).context("--max-rate"))
                 .transpose()?,
+            ignored_articles: self
+                .ignored_articles
+                .or(from_file.ignored_articles)
+                .map_or_else(Articles::default, |words| Articles::of(&words)),
             sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
             jukebox: output(self.jukebox.or(from_file.jukebox).as_deref().unwrap_or("off"))?,
             outgoing_networks,
@@ -207,6 +223,7 @@ impl Given {
             lastfm_url: self.lastfm_url.or(from_file.lastfm_url).unwrap_or_else(|| LASTFM_URL.to_owned()),
             lastfm_key,
             notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
+            program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }
 }

@@ -82,6 +82,8 @@ impl App {
                 key_file.display()
             );
         }
+        let articles = config.ignored_articles.clone();
+        db.write_blocking(move |tx| store::scan::set_articles(tx, &articles, now_ms()))?;
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
         let cache = Cache::open(config.data.join("cache"), config.cache_size_bytes)?;
         let programs = Programs::find();

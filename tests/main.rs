@@ -34,6 +34,7 @@ mod subsonic_playing;
 mod subsonic_shares;
 mod subsonic_sound;
 mod subsonic_state;
+mod subsonic_tags;
 mod subsonic_traps;
 mod uploads;
 mod world;

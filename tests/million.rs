@@ -7,7 +7,7 @@ use std::fs;
 use lofty::tag::ItemKey as Tagged;
 use openshelf::account::User;
 use openshelf::library::music::Marked;
-use openshelf::library::names::{beginnings, search_key, sort_key, without_article};
+use openshelf::library::names::{Articles, beginnings, search_key, sort_key};
 use openshelf::library::{ArtistKey, Library, LibraryKey};
 use openshelf::share::{Bits, Subject};
 use openshelf::store::library::Access;
@@ -306,7 +306,7 @@ both_engines! {
                 (Tagged::RecordingDate, &year),
             ];
             tags.extend(facts.artists.iter().map(|credit| (Tagged::TrackArtists, credit.name.as_str())));
-            tags.extend(facts.composers.iter().map(|credit| (Tagged::Composer, credit.name.as_str())));
+            tags.extend(facts.contributions.iter().map(|by| (Tagged::Composer, by.credit.name.as_str())));
             tags.extend(facts.genres.iter().map(|genre| (Tagged::Genre, genre.as_str())));
             fixture.song(&format!("{artist}/{album}/{file}"), &tags);
         }
@@ -366,7 +366,7 @@ both_engines! {
         }
         let by_artist = music.albums(100, &[("type", "alphabeticalByArtist")]).await;
         is_sorted(&by_artist, |album| {
-            (sort_key(without_article(album["artist"].as_str().unwrap())), name(album))
+            (sort_key(Articles::default().without(album["artist"].as_str().unwrap())), name(album))
         });
         let between = [("type", "byYear"), ("fromYear", "1970"), ("toYear", "1990")];
         let some: BTreeSet<String> = ids(&music.albums(20, &between).await).into_iter().collect();

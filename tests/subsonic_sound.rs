@@ -40,8 +40,8 @@ fn sing(to: &Path, sound: &str, tags: &[(&str, &str)]) {
 }
 
 /// A library of tracks that ffmpeg made, and an app signed in to it.
-struct Shelf {
-    server: Server,
+pub struct Shelf {
+    pub server: Server,
     library: Library,
     client: reqwest::Client,
     root: TempDir,
@@ -65,7 +65,7 @@ impl Shelf {
         Shelf { server, library, client, root }
     }
 
-    fn tagged(backend: &Backend, tracks: &[(&str, &[(Tag, &str)])]) -> Shelf {
+    pub fn tagged(backend: &Backend, tracks: &[(&str, &[(Tag, &str)])]) -> Shelf {
         let root = TempDir::new().unwrap();
         let fixture = Fixture { root: root.path().to_owned() };
         for (path, tags) in tracks {
@@ -100,12 +100,12 @@ impl Shelf {
         self.client.get(url).query(&own).query(query).send().await.unwrap().text().await.unwrap()
     }
 
-    async fn as_user(&self, login: &str, call: &str, query: &[(&str, &str)]) -> Value {
+    pub async fn as_user(&self, login: &str, call: &str, query: &[(&str, &str)]) -> Value {
         let answer = self.raw(login, call, &[&[("f", "json")], query].concat()).await;
         serde_json::from_str::<Value>(&answer).unwrap()["subsonic-response"].clone()
     }
 
-    async fn ok(&self, call: &str, query: &[(&str, &str)]) -> Value {
+    pub async fn ok(&self, call: &str, query: &[(&str, &str)]) -> Value {
         let envelope = self.as_user(ADMIN, call, query).await;
         assert_eq!(envelope["status"], "ok", "{call} {query:?}: {envelope}");
         envelope
@@ -117,23 +117,23 @@ impl Shelf {
         envelope["error"]["code"].as_i64().unwrap()
     }
 
-    async fn song(&self, title: &str) -> Value {
+    pub async fn song(&self, title: &str) -> Value {
         let found = self.ok("search3", &[("query", title)]).await;
         let songs = found["searchResult3"]["song"].as_array().unwrap();
         songs.iter().find(|song| song["title"] == title).unwrap_or_else(|| panic!("no song {title}")).clone()
     }
 
-    async fn id(&self, title: &str) -> String {
+    pub async fn id(&self, title: &str) -> String {
         text(&self.song(title).await["id"])
     }
 
-    async fn artist_id(&self, name: &str) -> String {
+    pub async fn artist_id(&self, name: &str) -> String {
         let found = self.ok("search3", &[("query", name)]).await;
         let artists = found["searchResult3"]["artist"].as_array().unwrap();
         text(&artists.iter().find(|artist| artist["name"] == name).unwrap_or_else(|| panic!("no {name}"))["id"])
     }
 
-    async fn album(&self, name: &str) -> Value {
+    pub async fn album(&self, name: &str) -> Value {
         let found = self.ok("search3", &[("query", name)]).await;
         let albums = found["searchResult3"]["album"].as_array().unwrap();
         let album = albums.iter().find(|album| album["name"] == name).unwrap_or_else(|| panic!("no {name}"));
@@ -141,7 +141,7 @@ impl Shelf {
     }
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
@@ -154,7 +154,7 @@ fn matched(list: &Value) -> Vec<(String, f64)> {
     list.iter().map(|one| (text(&one["entry"]["title"]), one["similarity"].as_f64().unwrap())).collect()
 }
 
-fn names(list: &Value) -> Vec<String> {
+pub fn names(list: &Value) -> Vec<String> {
     list.as_array().unwrap_or_else(|| panic!("no list: {list}")).iter().map(|one| text(&one["name"])).collect()
 }
 

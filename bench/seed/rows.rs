@@ -6,9 +6,9 @@ use std::path::Path;
 
 use openshelf::account::UserKey;
 use openshelf::error::Result;
-use openshelf::library::music::Marked;
+use openshelf::library::music::{Marked, Role};
 use openshelf::library::scan::Stamp;
-use openshelf::library::tags::{Credit, Facts};
+use openshelf::library::tags::{Contribution, Credit, Facts};
 use openshelf::library::{AlbumKey, ArtistKey, ItemKey, ItemKind, LibraryKey, LibraryKind, Media};
 use openshelf::store::library::{self, NewLibrary};
 use openshelf::store::scan::{self, Batch, Entry, Fate, Folder, Left, Put, Track};
@@ -99,12 +99,13 @@ pub fn facts(track: usize) -> Facts {
         genres.push(genre(9));
         genres.dedup();
     }
+    let composer = Contribution { role: Role::Composer, part: String::new(), credit: credit(leader) };
     Facts {
         title: name(seed, 4),
         artist_name: shown.join(" feat. "),
         album_artists: vec![credit(leader)],
         album_artist_name: artist(leader),
-        composers: if pick(seed ^ 10, 5) == 0 { vec![credit(leader)] } else { Vec::new() },
+        contributions: if pick(seed ^ 10, 5) == 0 { vec![composer] } else { Vec::new() },
         album: format!("{} {}", name(of_album, 3), album % 100),
         number: Some((track % TRACKS_OF_ALBUM) as i64 + 1),
         year: Some(1950 + pick(of_album ^ 11, 75) as i64),

@@ -46,6 +46,66 @@ pub enum Role {
     Artist,
     AlbumArtist,
     Composer,
+    Lyricist,
+    Arranger,
+    Conductor,
+    Performer,
+    Producer,
+    Director,
+    Engineer,
+    Mixer,
+    Remixer,
+    DjMixer,
+}
+
+impl Role {
+    pub const ALL: [Role; 13] = [
+        Role::Artist,
+        Role::AlbumArtist,
+        Role::Composer,
+        Role::Lyricist,
+        Role::Arranger,
+        Role::Conductor,
+        Role::Performer,
+        Role::Producer,
+        Role::Director,
+        Role::Engineer,
+        Role::Mixer,
+        Role::Remixer,
+        Role::DjMixer,
+    ];
+
+    /// One lower case word, as taggers and apps write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Artist => "artist",
+            Role::AlbumArtist => "albumartist",
+            Role::Composer => "composer",
+            Role::Lyricist => "lyricist",
+            Role::Arranger => "arranger",
+            Role::Conductor => "conductor",
+            Role::Performer => "performer",
+            Role::Producer => "producer",
+            Role::Director => "director",
+            Role::Engineer => "engineer",
+            Role::Mixer => "mixer",
+            Role::Remixer => "remixer",
+            Role::DjMixer => "djmixer",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Somebody's part in a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credited {
+    pub role: Role,
+    /// Of a performer, the instrument; may be empty.
+    pub part: String,
+    pub artist: ArtistName,
 }
 
 /// The album of a track, where it is only named.
@@ -69,7 +129,7 @@ pub struct Track {
     pub artist_name: String,
     pub album_artist_name: String,
     /// In the order of the tags.
-    pub credits: Vec<(Role, ArtistName)>,
+    pub credits: Vec<Credited>,
     pub genres: Vec<String>,
     pub disc: Option<u32>,
     pub number: Option<u32>,
@@ -91,12 +151,14 @@ pub struct Track {
     pub album_peak: Option<f64>,
     /// Whether the file itself holds a picture.
     pub has_cover: bool,
+    /// `explicit`, `clean` or empty.
+    pub advisory: String,
     pub mark: Mark,
 }
 
 impl Track {
     pub fn credited(&self, role: Role) -> impl Iterator<Item = &ArtistName> {
-        self.credits.iter().filter(move |(as_, _)| *as_ == role).map(|(_, artist)| artist)
+        self.credits.iter().filter(move |credit| credit.role == role).map(|credit| &credit.artist)
     }
 }
 
@@ -116,6 +178,12 @@ pub struct Album {
     pub genres: Vec<String>,
     pub moods: Vec<String>,
     pub disc_titles: Vec<(u32, String)>,
+    pub labels: Vec<String>,
+    /// As far as it is known: `1999`, `1999-05`, `1999-05-04` or empty; so is the next.
+    pub original_date: String,
+    pub release_date: String,
+    /// `explicit` if a track is, else `clean` if one is, else empty.
+    pub advisory: String,
     pub has_cover: bool,
     /// Tracks that are there now.
     pub track_count: u64,

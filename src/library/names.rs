@@ -5,8 +5,62 @@ use std::collections::BTreeSet;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Leading words that do not count when artists are ordered; the list that OpenSubsonic answers name.
-pub const IGNORED_ARTICLES: &str = "The El La Los Las Le Les Os As O A";
+/// Leading words that do not count when artists are ordered, as Navidrome has them.
+const ARTICLES: &str = "The El La Los Las Le Les Os As O A";
+
+/// Leading words that do not count when artists are ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Articles(String);
+
+impl Default for Articles {
+    fn default() -> Articles {
+        Articles(ARTICLES.to_owned())
+    }
+}
+
+impl Articles {
+    /// Of words with spaces between them, which may be none.
+    pub fn of(words: &str) -> Articles {
+        Articles(words.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// As they are written: the list that OpenSubsonic answers name.
+    pub fn words(&self) -> &str {
+        &self.0
+    }
+
+    /// The name without its leading article: "The Beatles" is found under B.
+    pub fn without<'a>(&self, name: &'a str) -> &'a str {
+        let name = name.trim();
+        match name.split_once(char::is_whitespace) {
+            Some((first, rest)) if self.0.split(' ').any(|article| same_letters(article, first)) => rest.trim_start(),
+            _ => name,
+        }
+    }
+
+    /// The group of an index that a name belongs to: `A`…`Z`, and `#` for all others. Letters that are Latin ones with
+    /// something to them stand with those.
+    pub fn initial(&self, name: &str) -> char {
+        let first = search_key(self.without(name)).chars().next().unwrap_or('#');
+        match first {
+            'a'..='z' => first.to_ascii_uppercase(),
+            'æ' | 'ɐ' => 'A',
+            'đ' | 'ð' => 'D',
+            'ħ' => 'H',
+            'ı' => 'I',
+            'ł' => 'L',
+            'ŋ' => 'N',
+            'ø' | 'œ' => 'O',
+            'ß' => 'S',
+            'þ' | 'ŧ' => 'T',
+            _ => '#',
+        }
+    }
+}
+
+fn same_letters(a: &str, b: &str) -> bool {
+    search_key(a) == search_key(b)
+}
 
 /// The form in which text is searched: compatibility forms resolved, diacritics gone, lower case, single spaces.
 pub fn search_key(text: &str) -> String {
@@ -93,25 +147,6 @@ pub fn sort_key(text: &str) -> Vec<u8> {
     key
 }
 
-/// The name without its leading article: "The Beatles" is found under B.
-pub fn without_article(name: &str) -> &str {
-    let name = name.trim();
-    match name.split_once(char::is_whitespace) {
-        Some((first, rest)) if IGNORED_ARTICLES.split(' ').any(|article| article.eq_ignore_ascii_case(first)) => {
-            rest.trim_start()
-        }
-        _ => name,
-    }
-}
-
-/// The group of an index that a name belongs to: `A`…`Z`, and `#` for all others.
-pub fn initial(name: &str) -> char {
-    match search_key(without_article(name)).chars().next() {
-        Some(first) if first.is_ascii_lowercase() => first.to_ascii_uppercase(),
-        _ => '#',
-    }
-}
-
 /// A name on disk as people see it: composed Unicode, what cannot be shown replaced. Never empty, never `.` or `..`, no `/`.
 pub fn shown(name: &[u8]) -> String {
     let unseen = |c: char| c.is_control() || c == '/' || is_direction_mark(c);
@@ -196,19 +231,34 @@ mod tests {
 
     #[test]
     fn leading_articles_do_not_count_unless_they_are_the_whole_name() {
-        assert_eq!(without_article("The Beatles"), "Beatles");
-        assert_eq!(without_article("los Lobos"), "Lobos");
-        assert_eq!(without_article("The"), "The");
-        assert_eq!(without_article("Theodore"), "Theodore");
-        assert_eq!(without_article("A The B"), "The B");
+        let articles = Articles::default();
+        for (name, rest) in [
+            ("The Beatles", "Beatles"),
+            ("los Lobos", "Lobos"),
+            ("The", "The"),
+            ("Theodore", "Theodore"),
+            ("A The B", "The B"),
+        ] {
+            assert_eq!(articles.without(name), rest);
+        }
+        assert_eq!(Articles::of(" der  DIE ").without("Die Ärzte"), "Ärzte");
+        assert_eq!(Articles::of("").without("The Beatles"), "The Beatles");
     }
 
     #[test]
     fn initials_are_letters_or_a_hash() {
-        assert_eq!(initial("The Élan"), 'E');
-        assert_eq!(initial("2Pac"), '#');
-        assert_eq!(initial("Ωmega"), '#');
-        assert_eq!(initial(""), '#');
+        let initials = [
+            ("The Élan", 'E'),
+            ("Øresund", 'O'),
+            ("Łódź", 'L'),
+            ("Ænima", 'A'),
+            ("2Pac", '#'),
+            ("Ωmega", '#'),
+            ("", '#'),
+        ];
+        for (name, initial) in initials {
+            assert_eq!(Articles::default().initial(name), initial, "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! How a track sounds, as a few numbers that are near each other where the sound is: tempo, brightness, noise, loudness and
 //! harmony, as bliss hears them.
 
-use std::panic::catch_unwind;
 use std::sync::LazyLock;
 
 use bliss_audio::{AnalysisOptions, FeaturesVersion, Song};
@@ -22,18 +21,18 @@ const UNIT: f32 = 127.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sound(pub [i8; DIMENSIONS]);
 
-/// How much each number counts when two sounds are compared.
+/// How much each number counts when two sounds are compared, and the roots of that.
 static WEIGHTS: LazyLock<[f32; DIMENSIONS]> = LazyLock::new(|| {
     let weights = FEATURES.feature_weights();
     std::array::from_fn(|n| weights[[n, n]])
 });
+static ROOTS: LazyLock<[f32; DIMENSIONS]> = LazyLock::new(|| WEIGHTS.map(f32::sqrt));
 
 impl Sound {
     /// Listens to samples. Silence and what is shorter than half a second sound like nothing.
     pub fn of(samples: &[f32]) -> Option<Sound> {
         let options = AnalysisOptions { features_version: FEATURES, ..AnalysisOptions::default() };
-        // It has no limits of its own on what it is given; one file must not end the listening to all others.
-        let heard = catch_unwind(|| Song::analyze_with_options(samples, &options)).ok()?.ok()?.as_vec();
+        let heard = Song::analyze_with_options(samples, &options).ok()?.as_vec();
         let numbers: [f32; DIMENSIONS] = heard.try_into().ok()?;
         let is_something = numbers.iter().all(|number| number.is_finite()) && samples.iter().any(|s| s.abs() > 1e-4);
         is_something.then(|| Sound(numbers.map(|number| (number * UNIT).round().clamp(-UNIT, UNIT) as i8)))
@@ -41,14 +40,23 @@ impl Sound {
 
     /// 0 for the same sound; strangers are about 1.5 apart.
     pub fn distance(&self, other: &Sound) -> f32 {
-        let sum: f32 =
-            (0..DIMENSIONS).map(|n| WEIGHTS[n] * (f32::from(self.0[n]) - f32::from(other.0[n])).powi(2)).sum();
-        sum.sqrt() / UNIT
+        let weights = &*WEIGHTS;
+        let apart = |n: usize| f32::from(self.0[n]) - f32::from(other.0[n]);
+        (0..DIMENSIONS).map(|n| weights[n] * apart(n).powi(2)).sum::<f32>().sqrt() / UNIT
     }
 
     /// 1 for the same sound, towards 0 for what is far from it.
     pub fn similarity(&self, other: &Sound) -> f32 {
         1.0 / (1.0 + self.distance(other))
+    }
+
+    pub fn bytes(&self) -> [u8; DIMENSIONS] {
+        self.0.map(i8::cast_unsigned)
+    }
+
+    pub fn of_bytes(bytes: &[u8]) -> Option<Sound> {
+        let bytes: [u8; DIMENSIONS] = bytes.try_into().ok()?;
+        Some(Sound(bytes.map(u8::cast_signed)))
     }
 
     /// The middle of several.
@@ -59,7 +67,8 @@ impl Sound {
     }
 
     fn weighted(&self) -> [f32; DIMENSIONS] {
-        std::array::from_fn(|n| f32::from(self.0[n]) / UNIT * WEIGHTS[n].sqrt())
+        let roots = &*ROOTS;
+        std::array::from_fn(|n| f32::from(self.0[n]) / UNIT * roots[n])
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an audio file says of itself: its tags and how it sounds, read by lofty, with what lofty gets wrong put right.
 
+use super::music::Role;
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
 use lofty::id3::v2::{FrameFlags, SyncTextContentType, SynchronizedTextFrame, TimestampFormat};
@@ -12,6 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Comments and lyrics longer than this are cut.
 const TEXT_LIMIT_BYTES: usize = 64 * 1024;
 const LINE_LIMIT_BYTES: usize = 1024;
+/// More people than any record names.
+const CONTRIBUTIONS_MAX: usize = 200;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
@@ -23,7 +26,8 @@ pub struct Facts {
     pub artist_name: String,
     pub album_artists: Vec<Credit>,
     pub album_artist_name: String,
-    pub composers: Vec<Credit>,
+    /// Of all roles but the two above.
+    pub contributions: Vec<Contribution>,
     pub album: String,
     pub sort_album: String,
     pub disc: Option<i64>,
@@ -38,6 +42,12 @@ pub struct Facts {
     /// Plain or LRC text.
     pub lyrics: String,
     pub is_compilation: bool,
+    pub labels: Vec<String>,
+    /// As far as it is told: `1999`, `1999-05`, `1999-05-04` or empty; so is the next.
+    pub original_date: String,
+    pub release_date: String,
+    /// `explicit`, `clean` or empty.
+    pub advisory: &'static str,
     /// Lower case as in MusicBrainz: album, ep, live…
     pub release_types: Vec<String>,
     pub musicbrainz_recording: String,
@@ -60,6 +70,15 @@ pub struct Credit {
     pub name: String,
     pub sort_name: String,
     pub musicbrainz_id: String,
+}
+
+/// What somebody did for a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contribution {
+    pub role: Role,
+    /// Of a performer, the instrument; may be empty.
+    pub part: String,
+    pub credit: Credit,
 }
 
 /// What a file is, as far as its name tells.
@@ -225,7 +244,7 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
         ItemKey::AlbumArtistSortOrder,
         Some(ItemKey::MusicBrainzReleaseArtistId),
     );
-    (facts.composers, _) = tags.credits(ItemKey::Composer, ItemKey::Composer, ItemKey::ComposerSortOrder, None);
+    facts.contributions = tags.contributions();
 
     facts.disc = tags.number(ItemKey::DiscNumber);
     facts.disc_title = tags.line(ItemKey::SetSubtitle).unwrap_or_default();
@@ -233,7 +252,24 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
     facts.year = [ItemKey::RecordingDate, ItemKey::Year, ItemKey::ReleaseDate, ItemKey::OriginalReleaseDate]
         .into_iter()
         .find_map(|key| year_of(&tags.line(key)?));
+    // What Picard writes as the date is that of this release.
+    facts.release_date = [ItemKey::ReleaseDate, ItemKey::RecordingDate, ItemKey::Year]
+        .into_iter()
+        .map(|key| tags.date(key))
+        .find(|date| !date.is_empty())
+        .unwrap_or_default();
+    facts.original_date = tags.date(ItemKey::OriginalReleaseDate);
     facts.genres = tags.lines(ItemKey::Genre);
+    facts.labels = match tags.lines(ItemKey::Label) {
+        labels if labels.is_empty() => tags.lines(ItemKey::Publisher),
+        labels => labels,
+    };
+    // Numbers of iTunes; 4 is what it wrote first.
+    facts.advisory = match tags.line(ItemKey::ParentalAdvisory).unwrap_or_default().to_lowercase().as_str() {
+        "1" | "4" | "explicit" => "explicit",
+        "2" | "clean" => "clean",
+        _ => "",
+    };
     facts.moods = tags.lines(ItemKey::Mood);
     facts.isrc = tags.lines(ItemKey::Isrc);
     facts.bpm = [ItemKey::IntegerBpm, ItemKey::Bpm]
@@ -246,7 +282,13 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
     facts.is_compilation = tags
         .line(ItemKey::FlagCompilation)
         .is_some_and(|flag| matches!(flag.to_lowercase().as_str(), "1" | "true" | "yes"));
-    facts.release_types = tags.lines(ItemKey::MusicBrainzReleaseType).iter().map(|kind| kind.to_lowercase()).collect();
+    facts.release_types = tags
+        .lines(ItemKey::MusicBrainzReleaseType)
+        .iter()
+        .flat_map(|kinds| kinds.split(['/', ',']))
+        .map(|kind| kind.trim().to_lowercase())
+        .filter(|kind| !kind.is_empty())
+        .collect();
     facts.musicbrainz_recording = tags.line(ItemKey::MusicBrainzRecordingId).unwrap_or_default();
     facts.musicbrainz_release = tags.line(ItemKey::MusicBrainzReleaseId).unwrap_or_default();
 
@@ -297,9 +339,11 @@ impl Tags<'_> {
     /// The single names of `each` where the file has them, else of `joined`; and how they are shown together.
     fn credits(&self, each: ItemKey, joined: ItemKey, sort: ItemKey, id: Option<ItemKey>) -> (Vec<Credit>, String) {
         let shown = self.lines(joined);
-        let names = match self.lines(each) {
-            names if names.is_empty() => shown.clone(),
-            names => names,
+        let names = match (self.lines(each), shown.as_slice()) {
+            (names, _) if !names.is_empty() => names,
+            // Nothing in the file tells its artists apart but the way they are written.
+            (_, [together]) => several(together),
+            _ => shown.clone(),
         };
         // Sort names and ids belong to the names only when there is one for each.
         let matching = |key: ItemKey| Some(self.lines(key)).filter(|values| values.len() == names.len());
@@ -312,6 +356,50 @@ impl Tags<'_> {
         };
         let together = if shown.is_empty() { names.join(", ") } else { shown.join(", ") };
         (names.iter().enumerate().map(credit).collect(), together)
+    }
+
+    /// All who had a part in it but the artists.
+    fn contributions(&self) -> Vec<Contribution> {
+        // ID3v2 has one frame for the writer of words, which is read as both.
+        let words = if self.lines(ItemKey::Lyricist).is_empty() { ItemKey::Writer } else { ItemKey::Lyricist };
+        let keys = [
+            (Role::Composer, ItemKey::Composer),
+            (Role::Lyricist, words),
+            (Role::Arranger, ItemKey::Arranger),
+            (Role::Conductor, ItemKey::Conductor),
+            (Role::Performer, ItemKey::Performer),
+            (Role::Producer, ItemKey::Producer),
+            (Role::Director, ItemKey::Director),
+            (Role::Engineer, ItemKey::Engineer),
+            (Role::Mixer, ItemKey::MixEngineer),
+            (Role::Remixer, ItemKey::Remixer),
+            (Role::DjMixer, ItemKey::MixDj),
+        ];
+        let mut found: Vec<Contribution> = Vec::new();
+        for (role, key) in keys {
+            let names: Vec<String> =
+                self.lines(key).iter().flat_map(|line| line.split(" / ")).map(clean_line).collect();
+            let sorts = match role {
+                Role::Composer => self.lines(ItemKey::ComposerSortOrder),
+                _ => Vec::new(),
+            };
+            let sort_of = |at: usize| if sorts.len() == names.len() { sorts[at].clone() } else { String::new() };
+            for (at, name) in names.iter().enumerate() {
+                let (name, part) = if role == Role::Performer { name_and_part(name) } else { (name.as_str(), "") };
+                let credit = Credit { name: name.to_owned(), sort_name: sort_of(at), musicbrainz_id: String::new() };
+                let contribution = Contribution { role, part: part.to_owned(), credit };
+                if !name.is_empty() && found.len() < CONTRIBUTIONS_MAX && !found.contains(&contribution) {
+                    found.push(contribution);
+                }
+            }
+        }
+        found
+    }
+
+    /// The most exact of what is written.
+    fn date(&self, key: ItemKey) -> String {
+        let dates = self.values(key).into_iter().map(|value| date_of(&value));
+        dates.max_by_key(String::len).unwrap_or_default()
     }
 
     /// "3" or "3/12".
@@ -387,6 +475,50 @@ fn lrc(frame: &SynchronizedTextFrame) -> Option<String> {
         text.push_str(&entry.trim_start_matches(['\n', '\r']).replace(['\n', '\r'], " "));
     }
     Some(text)
+}
+
+/// Artists that a tag of one value names, by what taggers write between them, as Navidrome takes it. Not `/` alone, `,` or
+/// `&`: AC/DC, "Tyler, The Creator" and "Simon & Garfunkel" are one artist each.
+fn several(together: &str) -> Vec<String> {
+    const BETWEEN: [&str; 5] = [" / ", " feat. ", " feat ", " ft. ", " ft "];
+    let lower = together.to_ascii_lowercase();
+    let mut names: Vec<String> = Vec::new();
+    let mut rest = 0;
+    loop {
+        let found =
+            BETWEEN.iter().filter_map(|between| Some((lower[rest..].find(between)? + rest, between.len()))).min();
+        let (end, next) = found.map_or((together.len(), None), |(at, length)| (at, Some(at + length)));
+        let name = together[rest..end].trim().to_owned();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+        match next {
+            Some(next) => rest = next,
+            None => return names,
+        }
+    }
+}
+
+/// "Somebody (violin)", as Vorbis comments have it.
+fn name_and_part(text: &str) -> (&str, &str) {
+    match text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")) {
+        Some((name, part)) if !name.trim().is_empty() => (name.trim(), part.trim()),
+        _ => (text, ""),
+    }
+}
+
+/// As much of a date as is one.
+fn date_of(text: &str) -> String {
+    let text = text.trim();
+    let is_date = |text: &str| {
+        let parts: Vec<&str> = text.split('-').collect();
+        let fits = |part: &str, digits: usize, most: u16| {
+            part.len() == digits && part.parse::<u16>().is_ok_and(|number| (1..=most).contains(&number))
+        };
+        fits(parts[0], 4, 9999) && parts[1..].iter().zip([12, 31]).all(|(part, most)| fits(part, 2, most))
+    };
+    let beginnings = [10, 7, 4].into_iter().filter_map(|length| text.get(..length));
+    beginnings.into_iter().find(|text| is_date(text)).unwrap_or_default().to_owned()
 }
 
 fn year_of(date: &str) -> Option<i64> {
@@ -715,5 +847,42 @@ mod tests {
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(year_of("2003-05-01"), Some(2003));
         assert_eq!(year_of("03"), None);
+    }
+
+    #[test]
+    fn artists_in_one_value_are_told_apart_as_navidrome_does_and_no_further() {
+        for (together, names) in [
+            ("A feat. B", vec!["A", "B"]),
+            ("A Ft. B / C", vec!["A", "B", "C"]),
+            ("AC/DC", vec!["AC/DC"]),
+            ("Tyler, The Creator", vec!["Tyler, The Creator"]),
+            ("Simon & Garfunkel", vec!["Simon & Garfunkel"]),
+            ("Defeat. Us", vec!["Defeat. Us"]),
+            ("İ feat. É", vec!["İ", "É"]),
+        ] {
+            assert_eq!(several(together), names, "{together}");
+        }
+    }
+
+    #[test]
+    fn dates_are_taken_as_far_as_they_are_dates() {
+        for (text, date) in [
+            ("1999-05-04T10:00:00", "1999-05-04"),
+            ("1999-05", "1999-05"),
+            ("1999-13-01", "1999"),
+            ("1999/05", "1999"),
+            ("99", ""),
+            ("0000", ""),
+            ("19é9", ""),
+        ] {
+            assert_eq!(date_of(text), date, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_instrument_stands_behind_its_player() {
+        assert_eq!(name_and_part("Ann (violin)"), ("Ann", "violin"));
+        assert_eq!(name_and_part("(violin)"), ("(violin)", ""));
+        assert_eq!(name_and_part("Ann"), ("Ann", ""));
     }
 }

@@ -1,18 +1,45 @@
-//! How ffmpeg is asked for the part of a track that is listened to.
+//! Listening to a track. It is done by a process of its own, which is this program again: what it takes of memory goes with
+//! it, and nothing that a file does to it reaches the server.
 
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::child::Limits;
 use super::ffmpeg::{input, words};
-use crate::library::sound::{LISTEN_S, RATE_HZ};
+use crate::library::sound::{LISTEN_S, RATE_HZ, Sound};
 
-/// A minute of sound is decoded in a second or two; what takes longer is no music that anybody plays.
-pub const LIMITS: Limits = Limits { processor_s: 60, clock: Duration::from_secs(120), memory_bytes: 1 << 30 };
-/// What a minute of samples takes, and a little more.
-pub const OUTPUT_BYTES_MAX: usize = (LISTEN_S as usize + 1) * RATE_HZ as usize * size_of::<f32>();
+/// The hidden command: see [`hear`].
+pub const COMMAND: &str = "hear";
+/// A minute of sound takes a second or two; what takes longer is no music that anybody plays. Of memory most is asked for by
+/// threads and never used.
+pub const LIMITS: Limits = Limits { processor_s: 60, clock: Duration::from_secs(120), memory_bytes: 4 << 30 };
+
+/// What the command is given: where ffmpeg is, and the second to begin at.
+pub fn order(ffmpeg: &Path, start_s: f64) -> Vec<String> {
+    vec![COMMAND.to_owned(), ffmpeg.to_string_lossy().into_owned(), format!("{start_s:.3}")]
+}
+
+/// Listens to the track that is the standard input. None where there is nothing to hear.
+pub fn hear(ffmpeg: &Path, start_s: f64) -> io::Result<Option<Sound>> {
+    let mut samples = decoded(ffmpeg, start_s)?;
+    if samples.is_empty() && start_s > 0.0 {
+        // It is shorter than its tags say.
+        samples = decoded(ffmpeg, 0.0)?;
+    }
+    Ok(Sound::of(&samples))
+}
+
+/// What ffmpeg could read of it, which of a broken file may be nothing.
+fn decoded(ffmpeg: &Path, start_s: f64) -> io::Result<Vec<f32>> {
+    let mut program = Command::new(ffmpeg);
+    let ran = program.args(arguments(start_s)).env_clear().stdin(Stdio::inherit()).stderr(Stdio::null()).output()?;
+    Ok(samples(&ran.stdout))
+}
 
 /// Arguments for ffmpeg, which writes samples of four bytes to its standard output.
-pub fn arguments(start_s: f64) -> Vec<String> {
+fn arguments(start_s: f64) -> Vec<String> {
     let mut arguments = input(Some(start_s));
     arguments.extend(words("-map 0:a:0 -vn -sn -dn -threads 1 -ac 1 -f f32le -ar"));
     arguments.extend([RATE_HZ.to_string(), "-t".to_owned(), LISTEN_S.to_string(), "pipe:1".to_owned()]);
@@ -24,7 +51,7 @@ pub fn start_s(duration_ms: i64) -> f64 {
     (duration_ms as f64 / 1000.0 - f64::from(LISTEN_S)).max(0.0) / 2.0
 }
 
-pub fn samples(bytes: &[u8]) -> Vec<f32> {
+fn samples(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 

@@ -36,13 +36,14 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(8, include_str!("../../migrations/008_podcasts.sql")),
     Migration::of(9, include_str!("../../migrations/009_services.sql")),
     Migration::of(10, include_str!("../../migrations/010_films.sql")),
-    Migration {
-        sqlite: include_str!("../../migrations/011_million.sqlite.sql"),
-        postgres: include_str!("../../migrations/011_million.postgres.sql"),
-        fill: Some(super::scan::sum_up),
-        ..Migration::of(11, include_str!("../../migrations/011_million.sql"))
-    },
     Migration::of(13, include_str!("../../migrations/013_sounds.sql")),
+    Migration::of(14, include_str!("../../migrations/014_more_tags.sql")),
+    Migration {
+        sqlite: include_str!("../../migrations/015_million.sqlite.sql"),
+        postgres: include_str!("../../migrations/015_million.postgres.sql"),
+        fill: Some(super::scan::sum_up),
+        ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
+    },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

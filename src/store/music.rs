@@ -29,7 +29,7 @@ use std::collections::HashMap;
 use crate::account::UserKey;
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{Genre, Role};
+use crate::library::music::Genre;
 use crate::library::tags::cover_rank;
 use crate::library::{IdKind, ItemKey, LibraryKey, Media, PlaylistKey};
 use crate::share::Shared;
@@ -70,18 +70,6 @@ fn texts(json: &str) -> Result<Vec<String>> {
         return Ok(Vec::new());
     }
     serde_json::from_str(json).map_err(|e| Error::internal("a list in a row of music", e))
-}
-
-fn role_text(role: Role) -> &'static str {
-    match role {
-        Role::Artist => "artist",
-        Role::AlbumArtist => "albumartist",
-        Role::Composer => "composer",
-    }
-}
-
-fn role_of(text: &str) -> Option<Role> {
-    [Role::Artist, Role::AlbumArtist, Role::Composer].into_iter().find(|role| role_text(*role) == text)
 }
 
 /// `rows` in the order of `keys`, where a key comes twice the row as well; keys without a row are left out.

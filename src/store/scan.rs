@@ -6,16 +6,19 @@
 
 use super::library::{item_kind, kind_number, media_number, new_id};
 use super::words::{self, Kind};
-use super::{Tx, Value, in_list};
+use super::{Tx, Value, in_list, settings};
 use crate::account::name_key;
 use crate::args;
 use crate::error::{Error, Result};
-use crate::library::names::{initial, search_key, shown, sort_key, unique_shown, without_article};
+use crate::library::music::Role;
+use crate::library::names::{Articles, search_key, shown, sort_key, unique_shown};
 use crate::library::scan::{Content, Known, Stamp, State};
 use crate::library::tags::{Credit, Facts, cover_rank};
 use crate::library::{IdKind, ItemKey, ItemKind, LibraryKey, Media};
 use std::collections::{HashMap, HashSet};
 
+/// The setting of the words that are ignored.
+const ARTICLES: &str = "ignored-articles";
 pub const UNKNOWN_ARTIST: &str = "[Unknown Artist]";
 pub const VARIOUS_ARTISTS: &str = "Various Artists";
 
@@ -403,10 +406,10 @@ fn put_track(
         "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
              album_artist_name, album_name, album_sort_name, album_musicbrainz_id, compilation, release_types, disc,
              disc_title, number, year, duration_ms, bit_rate_kbps, sample_rate_hz, bit_depth, channels, bpm, comment, isrc,
-             moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics,
-             listed_in)
+             moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics, labels,
+             original_date, release_date, advisory, listed_in)
          VALUES ($1, NULL, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33,
+             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37,
              (SELECT i.library_id FROM item i WHERE i.id = $1 AND i.missing_ms IS NULL AND i.trashed_ms IS NULL))
          ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
              sort_title = excluded.sort_title, sort = excluded.sort, search = excluded.search,
@@ -421,7 +424,8 @@ fn put_track(
              musicbrainz_id = excluded.musicbrainz_id, track_gain_db = excluded.track_gain_db,
              track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
              album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics,
-             listed_in = excluded.listed_in
+             labels = excluded.labels, original_date = excluded.original_date,
+             release_date = excluded.release_date, advisory = excluded.advisory, listed_in = excluded.listed_in
          RETURNING listed_in",
         args![
             item.0,
@@ -456,7 +460,11 @@ fn put_track(
             facts.album_gain_db,
             facts.album_peak,
             facts.has_cover,
-            &facts.lyrics
+            &facts.lyrics,
+            json(&facts.labels),
+            &facts.original_date,
+            &facts.release_date,
+            facts.advisory
         ],
         |row| row.get(0),
     )?;
@@ -464,19 +472,19 @@ fn put_track(
         tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
         tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
     }
-    for (role, credits) in [("artist", artists), ("albumartist", &facts.album_artists), ("composer", &facts.composers)]
-    {
-        for (position, credit) in credits.iter().enumerate() {
-            let artist = match names.artists.get(credit) {
-                Some(artist) => *artist,
-                None => artist(tx, credit)?,
-            };
-            names.artists.insert(credit.clone(), artist);
-            tx.run(
-                "INSERT INTO track_credit (item_id, role, position, artist_id) VALUES ($1, $2, $3, $4)",
-                args![item.0, role, position, artist],
-            )?;
-        }
+    let credits = artists.iter().map(|credit| (Role::Artist, "", credit));
+    let credits = credits.chain(facts.album_artists.iter().map(|credit| (Role::AlbumArtist, "", credit)));
+    let others = facts.contributions.iter().map(|other| (other.role, other.part.as_str(), &other.credit));
+    for (position, (role, part, credit)) in credits.chain(others).enumerate() {
+        let artist = match names.artists.get(credit) {
+            Some(artist) => *artist,
+            None => artist(tx, credit)?,
+        };
+        names.artists.insert(credit.clone(), artist);
+        tx.run(
+            "INSERT INTO track_credit (item_id, role, position, artist_id, part) VALUES ($1, $2, $3, $4, $5)",
+            args![item.0, role.name(), position, artist, part],
+        )?;
     }
     for (position, name) in facts.genres.iter().enumerate() {
         let genre = match names.genres.get(name) {
@@ -490,6 +498,36 @@ fn put_track(
     Ok(())
 }
 
+/// What does not count when artists are ordered, in this installation.
+pub fn articles(tx: &mut Tx) -> Result<Articles> {
+    Ok(settings::get(tx, ARTICLES)?.map_or_else(Articles::default, |words| Articles::of(&words)))
+}
+
+/// Orders all artists anew where other words are ignored than before.
+pub fn set_articles(tx: &mut Tx, articles: &Articles, now_ms: i64) -> Result<()> {
+    if settings::get(tx, ARTICLES)?.as_deref() == Some(articles.words()) {
+        return Ok(());
+    }
+    settings::set(tx, ARTICLES, articles.words())?;
+    let artists = tx.all("SELECT id, name, sort_name FROM artist", args![], |row| {
+        Ok((row.get::<i64>(0)?, row.get::<String>(1)?, row.get::<String>(2)?))
+    })?;
+    for (id, name, sort_name) in artists {
+        let ordered_by = ordered_by(articles, &name, &sort_name);
+        tx.run(
+            "UPDATE artist SET sort = $1, initial = $2 WHERE id = $3",
+            args![sort_key(ordered_by), articles.initial(ordered_by).to_string(), id],
+        )?;
+    }
+    tx.run("UPDATE artist_in SET sort = (SELECT a.sort FROM artist a WHERE a.id = artist_in.artist_id)", args![])?;
+    tx.run("UPDATE library SET changed_ms = $1", args![now_ms])?;
+    Ok(())
+}
+
+fn ordered_by<'a>(articles: &Articles, name: &'a str, sort_name: &'a str) -> &'a str {
+    if sort_name.is_empty() { articles.without(name) } else { sort_name }
+}
+
 /// The artist of that name, made when there is none; learns what the credit knows more.
 fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
     let name_key = name_key(&credit.name);
@@ -497,15 +535,13 @@ fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
         tx.maybe("SELECT id, sort_name, musicbrainz_id FROM artist WHERE name_key = $1", args![&name_key], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let ordered_by = match credit.sort_name.as_str() {
-        "" => without_article(&credit.name),
-        sort_name => sort_name,
-    };
+    let articles = articles(tx)?;
+    let ordered_by = ordered_by(&articles, &credit.name, &credit.sort_name);
     if let Some((id, sort_name, musicbrainz_id)) = found {
         if sort_name.is_empty() && !credit.sort_name.is_empty() {
             tx.run(
                 "UPDATE artist SET sort_name = $1, sort = $2, initial = $3 WHERE id = $4",
-                args![&credit.sort_name, sort_key(ordered_by), initial(ordered_by).to_string(), id],
+                args![&credit.sort_name, sort_key(ordered_by), articles.initial(ordered_by).to_string(), id],
             )?;
             tx.run("UPDATE artist_in SET sort = $1 WHERE artist_id = $2", args![sort_key(ordered_by), id])?;
         }
@@ -523,7 +559,7 @@ fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
             name_key,
             &credit.sort_name,
             sort_key(ordered_by),
-            initial(ordered_by).to_string(),
+            articles.initial(ordered_by).to_string(),
             search_key(&credit.name),
             &credit.musicbrainz_id
         ],
@@ -673,6 +709,10 @@ struct Member {
     disc: i64,
     disc_title: String,
     moods: String,
+    labels: String,
+    original_date: String,
+    release_date: String,
+    advisory: String,
 }
 
 /// Sums up albums whose tracks changed, up to `limit` of them. One whose tracks are all missing stays, with no tracks, for
@@ -699,7 +739,8 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
     let members = tx.all(
         "SELECT t.item_id, i.parent_id, t.album_name, t.album_sort_name, t.album_musicbrainz_id, t.compilation,
                 t.release_types, t.artist_name, t.album_artist_name, t.year, t.duration_ms, t.has_cover, i.added_ms,
-                COALESCE(t.disc, 1), t.disc_title, t.moods
+                COALESCE(t.disc, 1), t.disc_title, t.moods,
+                t.labels, t.original_date, t.release_date, t.advisory
          FROM track t JOIN item i ON i.id = t.item_id
          WHERE t.album_id = $1 AND t.listed_in IS NOT NULL
          ORDER BY COALESCE(t.disc, 0), COALESCE(t.number, 0), t.sort, t.item_id",
@@ -722,6 +763,10 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
                 disc: row.get(13)?,
                 disc_title: row.get(14)?,
                 moods: row.get(15)?,
+                labels: row.get(16)?,
+                original_date: row.get(17)?,
+                release_date: row.get(18)?,
+                advisory: row.get(19)?,
             })
         },
     )?;
@@ -770,15 +815,16 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
         "UPDATE album SET name = $1, sort_name = $2, sort = $3, search = $4, artist_name = $5, artist_sort = $6, year = $7,
                           compilation = $8, release_types = $9, musicbrainz_id = $10, cover_item_id = $11,
                           track_count = $12, duration_ms = $13, added_ms = $14, genres = $15, moods = $16,
-                          disc_titles = $17, stale = 0
-         WHERE id = $18",
+                          disc_titles = $17, labels = $18, original_date = $19, release_date = $20, advisory = $21,
+                          stale = 0
+         WHERE id = $22",
         args![
             &name,
             &first.sort_name,
             sort,
             searched,
             &artist_name,
-            first_credit_sort.unwrap_or_else(|| sort_key(without_article(&artist_name))),
+            first_credit_sort.unwrap_or_else(|| sort_key(&artist_name)),
             members.iter().find_map(|member| member.year),
             is_compilation,
             &first.release_types,
@@ -790,6 +836,10 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
             json(&genres.into_iter().map(|(_, name, _)| name).collect::<Vec<_>>()),
             moods_of(&members)?,
             disc_titles_of(&members),
+            first_said(&members, "[]", |member| &member.labels),
+            first_said(&members, "", |member| &member.original_date),
+            first_said(&members, "", |member| &member.release_date),
+            ["explicit", "clean"].into_iter().find(|one| members.iter().any(|m| m.advisory == *one)).unwrap_or(""),
             album
         ],
     )?;
@@ -973,6 +1023,11 @@ pub(super) fn sum_up(tx: &mut Tx) -> Result<()> {
         while refresh(tx, LibraryKey(library), 1000)? == Left::More {}
     }
     Ok(())
+}
+
+/// What the first track says that says anything.
+fn first_said<'a>(members: &'a [Member], nothing: &'a str, said: impl Fn(&Member) -> &String) -> &'a str {
+    members.iter().map(|member| said(member).as_str()).find(|text| *text != nothing).unwrap_or(nothing)
 }
 
 fn credits(tx: &mut Tx, item: i64, role: &str) -> Result<Vec<i64>> {

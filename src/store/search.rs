@@ -78,15 +78,19 @@ impl Terms {
         Ok(rarest.map(|(_, word)| word))
     }
 
+    fn held_by(&self, args: &mut Vec<Value>, column: &str) -> String {
+        let words = self.0.iter().map(|word| {
+            let holds = bind(args, format!("%{}%", literal(word)));
+            format!(" AND {column} LIKE {holds} ESCAPE '\\'")
+        });
+        words.collect()
+    }
+
     /// Conditions and order of a search in `column`; what begins with the first word comes first.
     fn sql(&self, args: &mut Vec<Value>, column: &str, sort: &str, key: &str) -> (String, String) {
         let Some(first) = self.0.first() else { return (String::new(), key.to_owned()) };
         let begins = bind(args, format!("{}%", literal(first)));
-        let only = self.0.iter().map(|word| {
-            let holds = bind(args, format!("%{}%", literal(word)));
-            format!(" AND {column} LIKE {holds} ESCAPE '\\'")
-        });
-        let only = only.collect();
+        let only = self.held_by(args, column);
         (only, format!("CASE WHEN {column} LIKE {begins} ESCAPE '\\' THEN 0 ELSE 1 END, {sort}, {key}"))
     }
 }
@@ -267,7 +271,7 @@ pub fn tracks_by_field(tx: &mut Tx, scope: &Scope, asked: &Asked, page: Page) ->
     );
     // All fields are in the column; which word stands in which, only the texts themselves tell.
     for terms in [&asked.any, &asked.title, &asked.artist, &asked.album] {
-        sql += &terms.sql(&mut args, "t.search", "t.sort", "t.item_id").0;
+        sql += &terms.held_by(&mut args, "t.search");
     }
     if let Some(after_ms) = asked.added_after_ms {
         sql += &format!(" AND i.added_ms > {}", bind(&mut args, after_ms));

@@ -23,7 +23,7 @@ use crate::share::grant::Scope;
 
 const SLOTS: i64 = 512;
 const SLOT_BYTES: usize = 9 + DIMENSIONS;
-const UNHEARABLE: [i8; DIMENSIONS] = [i8::MIN; DIMENSIONS];
+const UNHEARABLE: Sound = Sound([i8::MIN; DIMENSIONS]);
 /// Rows that are in memory at once: a MiB.
 const BLOCKS_AT_ONCE: i64 = 64;
 
@@ -51,9 +51,7 @@ fn place(item: ItemKey) -> (i64, Range<usize>) {
 }
 
 fn sound(slot: &[u8]) -> Option<Sound> {
-    let bytes: [u8; DIMENSIONS] = slot.get(9..)?.try_into().ok()?;
-    let sound = bytes.map(u8::cast_signed);
-    (slot[0] == VERSION && sound != UNHEARABLE).then_some(Sound(sound))
+    Sound::of_bytes(slot.get(9..)?).filter(|sound| slot[0] == VERSION && *sound != UNHEARABLE)
 }
 
 fn slots(tx: &mut Tx, block: i64) -> Result<Option<Vec<u8>>> {
@@ -97,8 +95,7 @@ pub fn put(tx: &mut Tx, track: Unheard, sound: Option<Sound>) -> Result<()> {
     let (block, place) = place(track.item);
     let mut slots = slots(tx, block)?.unwrap_or_default();
     slots.resize(SLOTS as usize * SLOT_BYTES, 0);
-    let sound = sound.map_or(UNHEARABLE, |sound| sound.0).map(i8::cast_unsigned);
-    slots[place].copy_from_slice(&[&track.stamp()[..], &sound].concat());
+    slots[place].copy_from_slice(&[&track.stamp()[..], &sound.unwrap_or(UNHEARABLE).bytes()].concat());
     tx.run(
         "INSERT INTO sound_block (block, slots) VALUES ($1, $2) ON CONFLICT (block) DO UPDATE SET slots = excluded.slots",
         args![block, slots],

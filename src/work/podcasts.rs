@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify};
 
-use crate::account::User;
+use crate::account::{Role, User};
 use crate::blob::Root;
 use crate::error::{Error, Result};
 use crate::library::podcasts::{Channel, Episode, EpisodeState};
@@ -38,8 +38,6 @@ pub struct Podcasts {
     downloads: Notify,
     /// Held by whoever adds a file, so that the space it takes is counted before the next comes.
     adding: Mutex<()>,
-}
-
 }
 
 /// Follows a feed. It is read behind; what comes of that is the channel's state.

@@ -680,12 +680,17 @@ pub struct SonicMatch {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
+/// Addresses of pictures are whole: apps load them as they stand.
 #[serde(rename_all = "camelCase", rename = "xml:children")]
 pub struct ArtistInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub music_brainz_id: Option<String>,
-    #[serde(flatten)]
-    pub images: ImageUrls,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub small_image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium_image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_image_url: Option<String>,
     pub similar_artist: Vec<Artist>,
 }
 
@@ -694,8 +699,12 @@ pub struct ArtistInfo {
 pub struct ArtistInfo2 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub music_brainz_id: Option<String>,
-    #[serde(flatten)]
-    pub images: ImageUrls,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub small_image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub medium_image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub large_image_url: Option<String>,
     pub similar_artist: Vec<ArtistID3>,
 }
 
@@ -704,14 +713,6 @@ pub struct ArtistInfo2 {
 pub struct AlbumInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub music_brainz_id: Option<String>,
-    #[serde(flatten)]
-    pub images: ImageUrls,
-}
-
-/// Whole addresses, which apps load as they stand.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ImageUrls {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

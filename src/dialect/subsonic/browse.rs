@@ -8,11 +8,10 @@ use super::long::{Frame, Plan, Things};
 use super::{Answer, Asked};
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{Mark, Marked, Track};
-use crate::library::names::{IGNORED_ARTICLES, initial};
 use crate::library::{ArtistKey, Item, ItemKey, Library, Media};
 use crate::share::Shared;
 use crate::share::grant::Scope;
-use crate::store::{Tx, library, marks, music};
+use crate::store::{Tx, library, marks, music, scan};
 
 fn libraries(tx: &mut Tx, scope: &Scope) -> Result<Vec<Library>> {
     Ok(library::reachable(tx, scope.user())?
@@ -36,12 +35,14 @@ pub async fn get_genres(asked: Asked) -> Result<Payload> {
 pub async fn get_artists(asked: Asked) -> Result<Answer> {
     asked
         .at_length(|tx, scope| {
+            let articles = scan::articles(tx)?;
             let mut groups: BTreeMap<String, VecDeque<ArtistKey>> = BTreeMap::new();
             for (initial, artist) in music::leading_artists(tx, scope)? {
                 groups.entry(initial).or_default().push_back(artist);
             }
             let index = groups.into_iter().map(|(initial, artists)| (initial, Things::Artists(artists)));
-            Ok(Plan::of("artists", Frame::Artists { ignored_articles: IGNORED_ARTICLES }).index("artist", index))
+            Ok(Plan::of("artists", Frame::Artists { ignored_articles: articles.words().to_owned() })
+                .index("artist", index))
         })
         .await
 }
@@ -85,18 +86,19 @@ pub async fn get_indexes(asked: Asked) -> Result<Answer> {
     let plan = move |tx: &mut Tx, scope: &Scope| {
         let libraries = libraries(tx, scope)?;
         let last_modified = libraries.iter().map(|library| library.changed_ms).max().unwrap_or(0);
+        let articles = scan::articles(tx)?;
         let mut groups: BTreeMap<char, VecDeque<ItemKey>> = BTreeMap::new();
         let mut loose = Vec::new();
         if known_ms.is_none_or(|known| known < last_modified) {
             for library in libraries {
                 let root = library::root_item(tx, library.key)?;
-                for (folder, initial) in library::folders_in(tx, root.key, initial)? {
+                for (folder, initial) in library::folders_in(tx, root.key, |name| articles.initial(name))? {
                     groups.entry(initial).or_default().push_back(folder);
                 }
                 loose.push((root.id, library::media_in(tx, root.key)?));
             }
         }
-        let frame = Frame::Indexes { ignored_articles: IGNORED_ARTICLES, last_modified };
+        let frame = Frame::Indexes { ignored_articles: articles.words().to_owned(), last_modified };
         let index = groups.into_iter().map(|(initial, folders)| (initial.to_string(), Things::Folders(folders)));
         let plan = Plan::of("indexes", frame).list("shortcut", Vec::new()).index("artist", index);
         let loose = loose.into_iter().map(|(root, keys)| Things::Children(root, keys.into()));

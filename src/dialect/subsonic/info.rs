@@ -32,16 +32,16 @@ struct PicturePass {
     exp: i64,
 }
 
-fn images(asked: &Asked, id: &str, has_cover: bool) -> ImageUrls {
+/// Addresses of a small, a medium and a large one.
+fn images(asked: &Asked, id: &str, has_cover: bool) -> [Option<String>; 3] {
     if !has_cover {
-        return ImageUrls::default();
+        return [const { None }; 3];
     }
     // The same all day, so that it is loaded once.
     let exp = (now_ms() / 1000 / DAY_S + PICTURE_LASTS_DAYS) * DAY_S;
     let (user, epoch) = (asked.user.id.clone(), asked.user.epoch);
     let pass = asked.call.app.keys.jwt(Purpose::Picture, &PicturePass { thing: id.to_owned(), user, epoch, exp });
-    let url = |size_px: u32| Some(format!("{}/rest/picture/{pass}/{size_px}", asked.call.origin.base));
-    ImageUrls { small_image_url: url(100), medium_image_url: url(300), large_image_url: url(1200) }
+    [100, 300, 1200].map(|size_px| Some(format!("{}/rest/picture/{pass}/{size_px}", asked.call.origin.base)))
 }
 
 /// The picture of an artist or an album. Whoever loads it knows no envelope: an error is a status.
@@ -114,8 +114,11 @@ fn filled(text: String) -> Option<String> {
 /// `includeNotPresent` changes nothing: no artist is known here who is not in the library.
 pub async fn get_artist_info(asked: Asked) -> Result<Payload> {
     let (artist, similar) = artist_and_similar(&asked).await?;
+    let [small_image_url, medium_image_url, large_image_url] = images(&asked, &artist.id, artist.has_cover);
     Ok(Payload::ArtistInfo(ArtistInfo {
-        images: images(&asked, &artist.id, artist.has_cover),
+        small_image_url,
+        medium_image_url,
+        large_image_url,
         music_brainz_id: filled(artist.musicbrainz_id),
         similar_artist: similar.iter().map(Artist::of).collect(),
     }))
@@ -123,8 +126,11 @@ pub async fn get_artist_info(asked: Asked) -> Result<Payload> {
 
 pub async fn get_artist_info2(asked: Asked) -> Result<Payload> {
     let (artist, similar) = artist_and_similar(&asked).await?;
+    let [small_image_url, medium_image_url, large_image_url] = images(&asked, &artist.id, artist.has_cover);
     Ok(Payload::ArtistInfo2(ArtistInfo2 {
-        images: images(&asked, &artist.id, artist.has_cover),
+        small_image_url,
+        medium_image_url,
+        large_image_url,
         music_brainz_id: filled(artist.musicbrainz_id),
         similar_artist: similar.iter().map(ArtistID3::of).collect(),
     }))
@@ -147,8 +153,11 @@ pub async fn get_album_info(asked: Asked) -> Result<Payload> {
             music::albums(tx, scope, key.as_slice())?.pop().ok_or(gone)
         })
         .await?;
+    let [small_image_url, medium_image_url, large_image_url] = images(&asked, &album.id, album.has_cover);
     Ok(Payload::AlbumInfo(AlbumInfo {
-        images: images(&asked, &album.id, album.has_cover),
+        small_image_url,
+        medium_image_url,
+        large_image_url,
         music_brainz_id: filled(album.musicbrainz_id),
     }))
 }

@@ -39,11 +39,11 @@ enum Step {
 pub enum Frame {
     Bare {},
     Artists {
-        ignored_articles: &'static str,
+        ignored_articles: String,
     },
     /// `last_modified` in milliseconds since 1970.
     Indexes {
-        ignored_articles: &'static str,
+        ignored_articles: String,
         last_modified: i64,
     },
     Index {

@@ -23,13 +23,27 @@ fn genres(names: &[String]) -> Vec<ItemGenre> {
     names.iter().map(|name| ItemGenre { name: name.clone() }).collect()
 }
 
-fn role_name(role: &Role) -> String {
-    match role {
-        Role::Artist => "artist",
-        Role::AlbumArtist => "albumartist",
-        Role::Composer => "composer",
+/// Of `1999`, `1999-05` or `1999-05-04`, as much as there is.
+fn date_of(text: &str) -> ItemDate {
+    let mut parts = text.split('-').map(|part| part.parse::<u16>().ok());
+    let mut next = || parts.next().flatten();
+    ItemDate {
+        year: next().map(i32::from),
+        month: next().and_then(|month| u8::try_from(month).ok()),
+        day: next().and_then(|day| u8::try_from(day).ok()),
     }
-    .to_owned()
+}
+
+/// All who had a part in it but the artists, who have fields of their own.
+fn contributors(track: &Track) -> Vec<Contributor> {
+    let others = track.credits.iter().filter(|credit| !matches!(credit.role, Role::Artist | Role::AlbumArtist));
+    others
+        .map(|credit| Contributor {
+            role: credit.role.name().to_owned(),
+            sub_role: filled(&credit.part),
+            artist: ArtistRef::of(&credit.artist),
+        })
+        .collect()
 }
 
 impl ArtistRef {
@@ -41,7 +55,7 @@ impl ArtistRef {
 impl Child {
     pub fn of(track: &Track) -> Child {
         let item = &track.item;
-        let composers: Vec<ArtistRef> = track.credited(Role::Composer).map(ArtistRef::of).collect();
+        let composers: Vec<&str> = track.credited(Role::Composer).map(|artist| artist.name.as_str()).collect();
         Child {
             id: item.id.clone(),
             parent: track.folder_id.clone(),
@@ -77,11 +91,8 @@ impl Child {
             display_artist: track.artist_name.clone(),
             album_artists: track.credited(Role::AlbumArtist).map(ArtistRef::of).collect(),
             display_album_artist: track.album_artist_name.clone(),
-            display_composer: composers.iter().map(|artist| artist.name.as_str()).collect::<Vec<_>>().join(", "),
-            contributors: composers
-                .into_iter()
-                .map(|artist| Contributor { role: role_name(&Role::Composer), sub_role: None, artist })
-                .collect(),
+            display_composer: composers.join(", "),
+            contributors: contributors(track),
             moods: track.moods.clone(),
             replay_gain: ReplayGain {
                 track_gain: track.track_gain_db,
@@ -90,6 +101,7 @@ impl Child {
                 album_peak: track.album_peak,
                 ..ReplayGain::default()
             },
+            explicit_status: track.advisory.clone(),
             ..Child::default()
         }
         .marked(&track.mark)
@@ -196,7 +208,7 @@ impl AlbumID3 {
             genre: album.genres.first().cloned(),
             played: album.mark.played_ms.map(Date),
             user_rating: album.mark.rating,
-            record_labels: Vec::new(),
+            record_labels: album.labels.iter().map(|name| RecordLabel { name: name.clone() }).collect(),
             music_brainz_id: album.musicbrainz_id.clone(),
             genres: genres(&album.genres),
             artists: album.artists.iter().map(ArtistRef::of).collect(),
@@ -204,10 +216,13 @@ impl AlbumID3 {
             release_types: album.release_types.clone(),
             moods: album.moods.clone(),
             sort_name: album.sort_name.clone(),
-            original_release_date: ItemDate::default(),
-            release_date: ItemDate { year: album.year, ..ItemDate::default() },
+            original_release_date: date_of(&album.original_date),
+            release_date: match album.release_date.as_str() {
+                "" => ItemDate { year: album.year, ..ItemDate::default() },
+                date => date_of(date),
+            },
             is_compilation: album.is_compilation,
-            explicit_status: String::new(),
+            explicit_status: album.advisory.clone(),
             disc_titles: album
                 .disc_titles
                 .iter()
@@ -227,7 +242,7 @@ impl ArtistID3 {
             starred: artist.mark.starred_ms.map(Date),
             music_brainz_id: artist.musicbrainz_id.clone(),
             sort_name: artist.sort_name.clone(),
-            roles: artist.roles.iter().map(role_name).collect(),
+            roles: artist.roles.iter().map(|role| role.name().to_owned()).collect(),
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn albums(tx: &mut Tx, scope: &Scope, keys: &[AlbumKey]) -> Result<Vec<Album
             &format!(
                 "SELECT a.id, a.public_id, a.name, a.sort_name, a.artist_name, a.year, a.compilation, a.release_types,
                     a.musicbrainz_id, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, a.added_ms, a.track_count,
-                    a.duration_ms, a.genres, a.moods, a.disc_titles
+                    a.duration_ms, a.genres, a.moods, a.disc_titles, a.labels, a.original_date,
+                    a.release_date, a.advisory
                  FROM album a WHERE a.id IN ({ids}) AND +a.library_id IN ({within}) AND {ALBUM_THERE}"
             ),
             &args,
@@ -65,6 +66,10 @@ fn album(row: &Row) -> Result<Album> {
         moods: texts(&row.get::<String>(14)?)?,
         disc_titles: serde_json::from_str(&row.get::<String>(15)?)
             .map_err(|e| Error::internal("the discs in a row of an album", e))?,
+        labels: texts(&row.get::<String>(16)?)?,
+        original_date: row.get(17)?,
+        release_date: row.get(18)?,
+        advisory: row.get(19)?,
         has_cover: row.get(9)?,
         track_count: row.get(11)?,
         duration_ms: row.get::<i64>(12)?.max(0).unsigned_abs(),

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{KEYS_AT_ONCE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, role_of, texts};
+use super::{KEYS_AT_ONCE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{AlbumName, ArtistName, Marked, Page, Track, TrackFilter};
+use crate::library::music::{AlbumName, ArtistName, Credited, Marked, Page, Role, Track, TrackFilter};
 use crate::library::names::search_key;
 use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media};
 use crate::share::grant::Scope;
@@ -18,7 +18,7 @@ pub(super) const TRACK: &str =
     i.added_ms, f.public_id, a.id, a.public_id, a.name, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, t.title,
     t.sort_title, t.artist_name, t.album_artist_name, t.disc, t.number, t.year, t.duration_ms, t.bit_rate_kbps,
     t.sample_rate_hz, t.bit_depth, t.channels, t.bpm, t.comment, t.isrc, t.moods, t.musicbrainz_id, t.track_gain_db,
-    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover";
+    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover, t.advisory";
 
 pub(super) fn track(row: &Row) -> Result<Track> {
     let album = match row.get::<Option<i64>>(11)? {
@@ -68,6 +68,7 @@ pub(super) fn track(row: &Row) -> Result<Track> {
         album_gain_db: row.get(34)?,
         album_peak: row.get(35)?,
         has_cover: row.get(36)?,
+        advisory: row.get(37)?,
         mark: Default::default(),
     })
 }
@@ -103,15 +104,19 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
         args.truncate(only_ids);
         let credits = tx.all(
             &format!(
-                "SELECT c.item_id, c.role, ar.id, ar.public_id, ar.name FROM track_credit c
+                "SELECT c.item_id, c.role, c.part, ar.id, ar.public_id, ar.name FROM track_credit c
                  JOIN artist ar ON ar.id = c.artist_id WHERE c.item_id IN ({ids}) ORDER BY c.item_id, c.role, c.position"
             ),
             &args,
-            |row| Ok((ItemKey(row.get(0)?), role_of(&row.get::<String>(1)?), artist_name(row, 2)?)),
+            |row| {
+                let role = Role::named(&row.get::<String>(1)?);
+                let (part, artist) = (row.get(2)?, artist_name(row, 3)?);
+                Ok((ItemKey(row.get(0)?), role.map(|role| Credited { role, part, artist })))
+            },
         )?;
-        for (key, role, artist) in credits {
-            if let (Some(track), Some(role)) = (found.get_mut(&key), role) {
-                track.credits.push((role, artist));
+        for (key, credited) in credits {
+            if let Some(track) = found.get_mut(&key) {
+                track.credits.extend(credited);
             }
         }
         let genres = tx.all(
