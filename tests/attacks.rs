@@ -76,7 +76,7 @@ both_engines! {
         let server = Server::start(&backend);
         let done = Arc::new(AtomicUsize::new(0));
         let sign_in = |from: [u8; 4], name: String| {
-            let client = reqwest::Client::builder().no_proxy().local_address(IpAddr::from(from)).build().unwrap();
+            let client = crate::server::http().local_address(IpAddr::from(from)).build().unwrap();
             client
                 .post(format!("{}/api/v4/session/token", server.url))
                 .json(&json!({"email": name, "password": PASSWORD}))

@@ -135,12 +135,12 @@ impl Drop for Running {
 }
 
 async fn status(url: &str) -> u16 {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = crate::server::http().build().unwrap();
     client.get(url).send().await.unwrap().status().as_u16()
 }
 
 async fn signs_in(url: &str, password: &str) -> bool {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = crate::server::http().build().unwrap();
     let query = [("u", ADMIN), ("p", password), ("v", "1.16.1"), ("c", "test"), ("f", "json")];
     let answer: Json = client.get(format!("{url}/rest/ping")).query(&query).send().await.unwrap().json().await.unwrap();
     answer["subsonic-response"]["status"] == "ok"
@@ -186,7 +186,7 @@ async fn a_users_defaults_fill_what_a_music_app_leaves_unsaid() {
     home.said(&["user", "defaults", "admin", "--expires", "7d", "--downloads", "3", "--no-downloads"]);
     let (server, url) = Running::serve(&home, &["music"]);
     home.said(&["scan"]);
-    let client = reqwest::Client::new();
+    let client = crate::server::http().build().unwrap();
     let ask = async |call: &str, more: &str| {
         let address = format!("{url}/rest/{call}?u=admin&p={FIRST_PASSWORD}&v=1.16.1&c=test&f=json{more}");
         let text = client.get(address).send().await.unwrap().text().await.unwrap();

@@ -61,7 +61,7 @@ impl House {
     }
 
     fn guest(&self, share: &Share) -> Guest {
-        let client = Client::builder().no_proxy().cookie_store(true).redirect(reqwest::redirect::Policy::none());
+        let client = crate::server::http().cookie_store(true).redirect(reqwest::redirect::Policy::none());
         Guest { client: client.build().unwrap(), base: format!("{}/s/{}", self.server.url, share.id) }
     }
 

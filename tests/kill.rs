@@ -71,7 +71,7 @@ impl<'a> Installation<'a> {
         let said =
             BufReader::new(process.stdout.take().unwrap()).lines().next().expect("one line when it is ready").unwrap();
         let url = said.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-        Running { process, url, client: Client::builder().no_proxy().build().unwrap() }
+        Running { process, url, client: crate::server::http().build().unwrap() }
     }
 
     /// Runs a command, which reaches the server that runs.

@@ -777,7 +777,7 @@ fn take_back(tx: &mut Tx) -> openshelf::error::Result<()> {
         "DROP INDEX mark_plays",
         "DROP INDEX mark_played",
         "ALTER TABLE account DROP COLUMN marks",
-        "DELETE FROM migration WHERE number = 11",
+        "DELETE FROM migration WHERE number = 15",
     ]);
     statements.into_iter().try_for_each(|sql| tx.run(sql, &[]).map(|_| ()))
 }

@@ -355,7 +355,7 @@ both_engines! {
         let installation = Installation::new(&backend);
         let settings = [("OPENSHELF_OUTGOING_NETWORKS", "127.0.0.1/32")];
         let mut running = installation.start_with(&settings);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = crate::server::http().build().unwrap();
         let ask = async |url: &str, call: &str, query: &[(&str, &str)]| {
             let answer = bytes(&client, url, ADMIN, call, &[&[("f", "json")], query].concat()).await;
             answer.json::<Value>().await.unwrap()["subsonic-response"].clone()

@@ -114,7 +114,7 @@ impl Server {
 
     /// Follows no redirect and keeps no cookie, so that a test sees each answer as it is.
     pub fn client(&self) -> reqwest::Client {
-        reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+        http().redirect(reqwest::redirect::Policy::none()).build().unwrap()
     }
 
     /// Runs work on the server's own runtime, from wherever the test is.
@@ -137,4 +137,10 @@ impl Drop for Server {
             }
         }
     }
+}
+
+/// What every client of the tests begins as: reqwest builds none before it is told who encrypts, though nothing here does.
+pub fn http() -> reqwest::ClientBuilder {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
 }

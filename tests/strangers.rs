@@ -373,7 +373,7 @@ impl Guest {
 
     /// The same person at another address of this machine.
     pub fn at(mut self, address: [u8; 4]) -> Guest {
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = crate::server::http().redirect(reqwest::redirect::Policy::none());
         self.client = client.local_address(IpAddr::from(address)).build().unwrap();
         self
     }

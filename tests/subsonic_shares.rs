@@ -7,6 +7,11 @@ use crate::both_engines;
 use crate::server::{ADMIN, PASSWORD};
 use crate::shelf::{Shelf, all, text};
 
+/// What a browser is answered in the end.
+async fn opened(url: &str) -> u16 {
+    crate::server::http().build().unwrap().get(url).send().await.unwrap().status().as_u16()
+}
+
 impl Shelf {
     async fn share(&self, query: &[(&str, &str)]) -> Value {
         self.ok("createShare", query).await["shares"]["share"][0].clone()
@@ -68,9 +73,9 @@ both_engines! {
         let row = id.clone();
         shelf.server.app.db.write(move |tx| tx.run(sql, openshelf::args![row])).await.unwrap();
         assert_eq!(text(&shelf.shared(&id).await["expires"]), "1970-01-01T00:00:00.001Z");
-        assert_eq!(reqwest::get(&url).await.unwrap().status(), 404);
+        assert_eq!(opened(&url).await, 404);
         shelf.ok("updateShare", &[("id", &id), ("expires", "0")]).await;
-        assert_eq!(reqwest::get(&url).await.unwrap().status(), 200, "its owner may prolong it");
+        assert_eq!(opened(&url).await, 200, "its owner may prolong it");
     }
 
     async fn visits_are_those_of_guests_to_the_page_and_no_streams(backend: Backend) {
@@ -79,7 +84,7 @@ both_engines! {
         let share = shelf.share(&[("id", &song)]).await;
         let (id, url) = (text(&share["id"]), text(&share["url"]));
         assert_eq!((&share["visitCount"], &share["lastVisited"]), (&json!(0), &Value::Null));
-        let guest = reqwest::Client::builder().cookie_store(true).build().unwrap();
+        let guest = crate::server::http().cookie_store(true).build().unwrap();
         assert_eq!(guest.get(&url).send().await.unwrap().status(), 200);
         for _ in 0..3 {
             let play = format!("{}/s/{id}/-/play/{song}", shelf.server.url);
@@ -113,7 +118,7 @@ both_engines! {
         assert_eq!(kept, id);
         assert!(id.len() >= 11 && id.bytes().all(|c| c.is_ascii_alphanumeric()), "64 random bits at least: {id}");
         for link in [format!("{}/share/{kept}", shelf.server.url), url] {
-            assert_eq!(reqwest::get(&link).await.unwrap().status(), 200, "{link}");
+            assert_eq!(opened(&link).await, 200, "{link}");
         }
     }
 

@@ -40,7 +40,7 @@ impl House {
         let key = user.key;
         let home = self.server.app.db.read(move |tx| library::home_of(tx, key)).await.unwrap().unwrap().root;
         // A server that refuses a body need not read it to its end, and then ends the connection.
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+        let client = crate::server::http().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
         let client = client.build().unwrap();
         let cookie = sign_in(&self.server.url, &user.name).await;
         Desk { client, url: self.server.url.clone(), cookie, home }
@@ -49,7 +49,7 @@ impl House {
 
 /// The cookie of the pages.
 pub async fn sign_in(url: &str, user: &str) -> String {
-    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client = crate::server::http().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let form = [("user", user), ("password", PASSWORD)];
     let answer = client.post(format!("{url}/app/sign-in")).form(&form).send().await.unwrap();
     let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();

@@ -106,7 +106,6 @@ pub async fn fetch(app: &App, user: &User, episode_id: &str) -> Result<()> {
 /// Deletes an episode's file and stops its download; the episode stays known as deleted.
 pub async fn delete_episode(app: &App, user: &User, episode_id: &str) -> Result<()> {
     user.may(Role::Podcast)?;
-    let library = library(app).await?;
     let id = episode_id.to_owned();
     let leftover = app
         .db
@@ -116,13 +115,13 @@ pub async fn delete_episode(app: &App, user: &User, episode_id: &str) -> Result<
         })
         .await?;
     let path = leftover.folder.zip(leftover.file_name).map(|(folder, file)| vec![folder, file]);
+    let library = library(app).await?;
     remove(app, library, path, leftover.temporary.into_iter().collect()).await
 }
 
 /// Follows a channel no more and deletes what was fetched of it.
 pub async fn unfollow(app: &App, user: &User, channel_id: &str) -> Result<()> {
     user.may(Role::Podcast)?;
-    let library = library(app).await?;
     let id = channel_id.to_owned();
     let (folder, temporaries) = app
         .db
@@ -131,6 +130,7 @@ pub async fn unfollow(app: &App, user: &User, channel_id: &str) -> Result<()> {
             rows::remove_channel(tx, channel.key)
         })
         .await?;
+    let library = library(app).await?;
     remove(app, library, folder.map(|folder| vec![folder]), temporaries).await
 }
 

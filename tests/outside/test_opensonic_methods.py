@@ -65,7 +65,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, music: Music, films: Path) -> Iterator[Server]:
-    options = ("--jukebox", "null", "--allow-private", "127.0.0.0/8")
+    options = ("--jukebox", "null", "--outgoing-networks", "127.0.0.0/8")
     with Server(*music.folders, films, home=tmp_path_factory.mktemp("home"), options=options) as server:
         server.scanned()
         yield server

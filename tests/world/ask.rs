@@ -164,7 +164,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(url: &str) -> Client {
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = crate::server::http().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Client { url: url.to_owned(), client }
     }
 

@@ -11,7 +11,7 @@ use super::envelope::Payload;
 use super::params::Params;
 use super::play::CONTENT_DURATION;
 use crate::account::token::Purpose;
-use crate::error::{Error, Result, Thing};
+use crate::error::{Error, Result};
 use crate::http::{deliver, put_header};
 use crate::library::music::Track;
 use crate::media::ffmpeg;
@@ -36,12 +36,11 @@ struct Decided {
     exp: i64,
 }
 
-/// The id of a song; of podcasts there are none.
+/// Ids say themselves what they name: a song, or an episode that was fetched.
 fn media_id(params: &Params) -> Result<String> {
     let id = params.need("mediaId")?;
     match params.need("mediaType")? {
-        "song" => Ok(id.to_owned()),
-        "podcast" => Err(Error::NotFound(Thing::Track)),
+        "song" | "podcast" => Ok(id.to_owned()),
         _ => Err(Error::invalid("mediaType", "it is song or podcast")),
     }
 }
@@ -55,6 +54,10 @@ pub async fn get_transcode_decision(mut asked: Asked) -> Result<Payload> {
     let body = asked.call.body_bytes(CLIENT_BYTES_MAX).await?;
     let mut client: ClientInfo =
         serde_json::from_slice(&body).map_err(|error| Error::invalid("body", error.to_string()))?;
+    let most = asked.user.kbps_at_most(None).map(|kbps| u64::from(kbps) * 1000);
+    for wish in [&mut client.max_audio_bitrate, &mut client.max_transcoding_audio_bitrate] {
+        *wish = wish.into_iter().chain(most).min();
+    }
     let track = track(&asked, id.clone()).await?;
     if !asked.call.app.renditions.transcodes() {
         client.transcoding_profiles.clear();
@@ -98,7 +101,8 @@ pub async fn get_transcode_stream(mut asked: Asked) -> Result<Response> {
         asked.call.app.keys.claims(Purpose::Transcode, asked.params.need("transcodeParams")?);
     let decided = decided.filter(|decided| decided.item == id && decided.exp * 1000 > now_ms()).ok_or_else(refused)?;
     let codec = Codec::of_format(&decided.codec).ok_or_else(refused)?;
-    let profile = Profile::new(codec, Some(decided.kbps)).limited(decided.limits).ok_or_else(refused)?;
+    let kbps = asked.user.kbps_at_most(Some(decided.kbps));
+    let profile = Profile::new(codec, kbps).limited(decided.limits).ok_or_else(refused)?;
     let start_s = u32::try_from(asked.params.offset("offset")?).unwrap_or(u32::MAX);
     let track = track(&asked, id.clone()).await?;
     let grant = look::own(&asked.call.app, &asked.user, &asked.visitor(), &id, Action::Stream).await?;
