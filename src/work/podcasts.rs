@@ -88,7 +88,6 @@ pub enum Episodes {
 /// Has an episode fetched, behind. One that is here, or on its way, stays as it is.
 pub async fn fetch(app: &App, user: &User, episode_id: &str) -> Result<()> {
     user.may(Role::Podcast)?;
-    library(app).await?;
     let id = episode_id.to_owned();
     app.db
         .write(move |tx| {

@@ -56,7 +56,7 @@ pub async fn get_transcode_decision(mut asked: Asked) -> Result<Payload> {
         serde_json::from_slice(&body).map_err(|error| Error::invalid("body", error.to_string()))?;
     let most = asked.user.kbps_at_most(None).map(|kbps| u64::from(kbps) * 1000);
     for wish in [&mut client.max_audio_bitrate, &mut client.max_transcoding_audio_bitrate] {
-        *wish = wish.into_iter().chain(most).min();
+        *wish = wish.take().into_iter().chain(most).min();
     }
     let track = track(&asked, id.clone()).await?;
     if !asked.call.app.renditions.transcodes() {
