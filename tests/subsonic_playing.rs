@@ -160,7 +160,6 @@ both_engines! {
             (400, &other, "song", params),
             (400, &song, "smell", params),
             (400, &song, "song", ""),
-            (404, &song, "podcast", params),
         ] {
             let answer = app.raw("getTranscodeStream", &[("mediaId", id), ("mediaType", kind), ("transcodeParams", params)]).await;
             assert_eq!((answer.status.as_u16(), answer.body.len()), (status, 0), "{kind} {params}");

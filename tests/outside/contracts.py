@@ -179,7 +179,10 @@ ADDED_ATTRIBUTES = {
         }
     ),
     "child": child,
-    "entry": child,
+    "match": child,
+    "entry": child | {"state", "positionMs", "playbackRate"},
+    # A text in the prose, as all ids are; the XSD has a number.
+    "playQueue": {"current"},
     "artist": {"artistImageUrl", "disambiguation", "musicBrainzId", "sortName"},
     "album": child | {"version", "isCompilation", "userRating"},
     "playlist": {"readonly", "validUntil"},
