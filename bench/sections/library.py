@@ -136,7 +136,7 @@ def measure(effort: Effort) -> Iterable[Table]:
 
 
 def cost_us_per_kib(library: Library, ask: Ask, effort: Effort) -> tuple[float, float]:
-    """Of one answer after the other over one connection: processor time for what is answered, and bytes of an answer."""
+    """Of one answer after the other over one connection: processor time for a KiB, and bytes of an answer."""
     requests = ask(library)
     random.Random(1).shuffle(requests)
     sample = load(library.shelf, requests, seconds=effort.seconds)
@@ -165,9 +165,11 @@ def table(libraries: list[Library], effort: Effort) -> Table:
         rows.append(row)
     head = ["", *(text for library in libraries for text in (f"{library.tracks:,}: µs/KiB", "answer, kB"))]
     head += [f"{library.tracks:,} ÷ {few.tracks:,}" for library in many]
-    peaks = ", ".join(f"{library.shelf.process.peak_bytes() / MB:.0f} MB with {library.tracks:,}" for library in libraries)
+    peaks = ", ".join(
+        f"{library.shelf.process.peak_bytes() / MB:.0f} MB with {library.tracks:,}" for library in libraries
+    )
     notes = [
-        "Processor time of the server for each KiB of its answers, one connection, and what that is to a thousand tracks.",
+        "Processor time of the server for each KiB of its answers, and what that is to a thousand tracks.",
         f"Most resident memory from the start to the end of all this: {peaks}.",
     ]
     return Table("OpenSubsonic by the size of the library", head, rows, notes)

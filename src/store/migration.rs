@@ -16,8 +16,10 @@ struct Migration {
     sqlite: &'static str,
     postgres: &'static str,
     /// What no text can say: it runs after them, in their transaction.
-    fill: Option<fn(&mut Tx) -> Result<(), Error>>,
+    fill: Option<Fill>,
 }
+
+type Fill = fn(&mut Tx) -> Result<(), Error>;
 
 impl Migration {
     const fn of(number: i64, text: &'static str) -> Migration {
