@@ -637,7 +637,8 @@ both_engines! {
         let bob = shelf.app("bob");
         let one = bob.song("One").await;
         let playlist = text(&bob.ok("createPlaylist", &[("name", "mix"), ("songId", &one)]).await["playlist"]["id"]);
-        let calls: [(&str, Role, &[(&str, &str)]); 9] = [
+        type Call<'a> = (&'a str, Role, &'a [(&'a str, &'a str)]);
+        let calls: [Call; 9] = [
             ("stream", Role::Stream, &[("id", &one)]),
             ("download", Role::Download, &[("id", &one)]),
             ("download", Role::Download, &[("id", &playlist)]),
