@@ -98,7 +98,11 @@ async fn give_up(app: &App, episode: EpisodeKey) -> Result<()> {
     let temporary = app.db.write(move |tx| rows::set_download_failed(tx, episode)).await?;
     let Some(temporary) = temporary else { return Ok(()) };
     // What is resumed is gone once it is dropped.
-    on_disk(move || Ok(drop(Root::open(&library.root)?.resume_temporary(&temporary)))).await
+    on_disk(move || {
+        drop(Root::open(&library.root)?.resume_temporary(&temporary));
+        Ok(())
+    })
+    .await
 }
 
 /// What came so far. It stays on the disk for the next try, whatever ends this one.
