@@ -43,13 +43,13 @@ pub struct FeedEpisode {
 
 /// None for what is no feed, and for one that is made to be expensive.
 pub fn read(bytes: &[u8], address: &str) -> Option<Feed> {
-    if !is_tame(bytes) {
-        return None;
-    }
+    let durations = look_through(bytes)?;
     let parser = feed_rs::parser::Builder::new().base_uri(Some(address)).build();
     let feed = parser.parse(bytes).ok()?;
     let title = text(feed.title.as_ref(), LONGEST_TITLE_CHARS);
-    let mut episodes: Vec<FeedEpisode> = feed.entries.iter().filter_map(episode).collect();
+    let known = durations.into_iter().chain(std::iter::repeat(None));
+    let mut episodes: Vec<FeedEpisode> =
+        feed.entries.iter().zip(known).filter_map(|(entry, duration_ms)| episode(entry, duration_ms)).collect();
     episodes.sort_by_key(|episode| std::cmp::Reverse(episode.published_ms));
     episodes.truncate(MOST_EPISODES);
     let image = feed.logo.or(feed.icon).map(|image| image.uri).filter(|uri| uri.len() <= LONGEST_ADDRESS_BYTES);
@@ -61,7 +61,7 @@ pub fn read(bytes: &[u8], address: &str) -> Option<Feed> {
     })
 }
 
-fn episode(entry: &model::Entry) -> Option<FeedEpisode> {
+fn episode(entry: &model::Entry, duration_ms: Option<u64>) -> Option<FeedEpisode> {
     let contents = entry.media.iter().flat_map(|media| &media.content).filter_map(|content| {
         let kind = content.content_type.as_ref().map(ToString::to_string);
         Some((content.url.as_ref()?.to_string(), kind, content.size))
@@ -73,15 +73,11 @@ fn episode(entry: &model::Entry) -> Option<FeedEpisode> {
         let suffix = suffix_of(&url, kind.as_deref()).filter(|_| fits)?;
         Some((url, suffix, size.filter(|size| *size > 0)))
     })?;
-    let media = || entry.media.iter();
-    let duration = media()
-        .filter_map(|media| media.duration)
-        .chain(media().flat_map(|media| &media.content).filter_map(|content| content.duration));
     let title = text(entry.title.as_ref(), LONGEST_TITLE_CHARS);
     let description = [
         text(entry.summary.as_ref(), LONGEST_TEXT_CHARS),
         cleaned(entry.content.as_ref().and_then(|content| content.body.as_deref()).unwrap_or(""), LONGEST_TEXT_CHARS),
-        text(media().find_map(|media| media.description.as_ref()), LONGEST_TEXT_CHARS),
+        text(entry.media.iter().find_map(|media| media.description.as_ref()), LONGEST_TEXT_CHARS),
     ];
     Some(FeedEpisode {
         guid: Some(cleaned(&entry.id, usize::MAX))
@@ -92,15 +88,19 @@ fn episode(entry: &model::Entry) -> Option<FeedEpisode> {
         url,
         suffix,
         size_bytes,
-        duration_ms: duration
-            .map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0))
-            .find(|ms| (1..=LONGEST_MS).contains(ms)),
+        duration_ms,
         published_ms: entry.published.or(entry.updated).map(|at| at.timestamp_millis()),
     })
 }
 
-/// A week.
-const LONGEST_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Seconds, minutes before them and hours before those, as iTunes has it: `3723`, `62:03`, `1:02:03`.
+fn duration_ms(text: &str) -> Option<u64> {
+    const LONGEST_S: u64 = 7 * 24 * 60 * 60;
+    let whole = text.trim().split('.').next().unwrap_or_default();
+    let parts: Vec<u64> = whole.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let total_s = parts.iter().try_fold(0u64, |total, part| total.checked_mul(60)?.checked_add(*part))?;
+    (parts.len() <= 3 && (1..=LONGEST_S).contains(&total_s)).then_some(total_s * 1000)
+}
 
 fn text(text: Option<&model::Text>, most_chars: usize) -> String {
     cleaned(text.map_or("", |text| &text.content), most_chars)
@@ -111,22 +111,22 @@ fn cleaned(text: &str, most_chars: usize) -> String {
     text.trim().chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).take(most_chars).collect()
 }
 
-/// Whether reading it costs no more than its length lets expect. The parser calls itself for each category in a category,
+/// A first look: how long each entry lasts, as the parser loses a duration that stands alone and takes `62:03` for a minute.
+///
+/// None where reading it would cost more than its length lets expect. The parser calls itself for each category in a category,
 /// keeps an address for each level of `xml:base`, compares the attributes of an element with each other, looks through
 /// all namespaces for each name, and takes a kilobyte for an entry of thirteen bytes.
-fn is_tame(bytes: &[u8]) -> bool {
+fn look_through(bytes: &[u8]) -> Option<Vec<Option<u64>>> {
     const MOST_DEPTH: usize = 50;
     const MOST_ELEMENTS: usize = 500_000;
     const MOST_ENTRIES: usize = 20_000;
     const MOST_NAMESPACES: usize = 500;
     const LONGEST_TAG_BYTES: usize = 16 << 10;
-    let Some(first) = bytes.iter().find(|byte| matches!(byte, b'<' | b'{')) else { return false };
     // A feed of JSON is none that podcasts have.
-    if *first == b'{' {
-        return false;
-    }
+    bytes.iter().find(|byte| matches!(byte, b'<' | b'{')).filter(|first| **first == b'<')?;
     let mut reader = Reader::from_reader(DecodingReader::new(bytes.take(LARGEST_BYTES)));
-    let (mut depth, mut elements, mut entries, mut namespaces) = (0usize, 0, 0, 0);
+    let (mut depth, mut elements, mut namespaces) = (0usize, 0, 0);
+    let (mut durations, mut is_duration) = (Vec::new(), false);
     let mut buffer = Vec::new();
     loop {
         buffer.clear();
@@ -138,22 +138,32 @@ fn is_tame(bytes: &[u8]) -> bool {
             Ok(Event::Empty(tag)) => tag,
             Ok(Event::End(_)) => {
                 depth = depth.saturating_sub(1);
+                is_duration = false;
                 continue;
             }
-            Ok(Event::Eof) => return true,
+            Ok(Event::Text(text)) => {
+                if let Some(duration) = durations.last_mut().filter(|_| is_duration) {
+                    *duration = duration_ms(&text);
+                }
+                continue;
+            }
+            Ok(Event::Eof) => return Some(durations),
             Ok(_) => continue,
-            Err(_) => return false,
+            Err(_) => return None,
         };
         elements += 1;
-        entries += usize::from(matches!(tag.local_name().as_ref(), "item" | "entry"));
+        match tag.local_name().as_ref() {
+            "item" | "entry" => durations.push(None),
+            name => is_duration = name == "duration",
+        }
         namespaces += tag.matches("xmlns").count();
         let is_wild = depth > MOST_DEPTH
             || elements > MOST_ELEMENTS
-            || entries > MOST_ENTRIES
+            || durations.len() > MOST_ENTRIES
             || namespaces > MOST_NAMESPACES
             || tag.len() > LONGEST_TAG_BYTES;
         if is_wild {
-            return false;
+            return None;
         }
     }
 }
@@ -196,6 +206,20 @@ mod tests {
         );
         assert_eq!((one.guid.as_str(), one.size_bytes, one.duration_ms), ("1", Some(100), Some(3_723_000)));
         assert_eq!((one.published_ms, one.description.as_str()), (Some(1_736_157_600_000), "First"));
+    }
+
+    #[test]
+    fn durations_come_as_seconds_and_as_clocks() {
+        for (text, seconds) in
+            [("3723", 3723), (" 62:03 ", 3723), ("1:02:03", 3723), ("01:02:03.5", 3723), ("0:59", 59)]
+        {
+            assert_eq!(duration_ms(text), Some(seconds * 1000), "{text}");
+        }
+        for text in
+            ["", "0", "-1", "1:2:3:4", "an hour", "99999999999999999999", "9999999:00:00", "18446744073709551615:00"]
+        {
+            assert_eq!(duration_ms(text), None, "{text}");
+        }
     }
 
     #[test]
