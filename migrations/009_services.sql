@@ -34,6 +34,5 @@ CREATE TABLE note (
     text TEXT NOT NULL,
     url TEXT NOT NULL,                      -- of its page over there
     musicbrainz_id TEXT NOT NULL,
-    similar_names TEXT NOT NULL,            -- JSON list of artists
     fetched_ms BIGINT NOT NULL
 );

@@ -20,8 +20,6 @@ const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// Somebody waits for it.
 const CALL: Limits = Limits { size_bytes: 1 << 20, time: Duration::from_secs(5) };
 const LONGEST_TEXT_CHARS: usize = 20_000;
-const LONGEST_NAME_CHARS: usize = 300;
-const MOST_SIMILAR: usize = 50;
 
 /// Of an artist. None where this is off, nothing is known, or the service does not answer in time.
 pub async fn of_artist(app: &App, artist: &str) -> Option<Notes> {
@@ -81,18 +79,11 @@ fn read(said: &Value) -> Notes {
     };
     // It ends with a link in HTML to its page, which `url` has as well.
     let summary = text(&words["summary"], LONGEST_TEXT_CHARS);
-    let similar = about["similar"]["artist"].as_array().map_or(&[][..], Vec::as_slice);
     let url = text(&about["url"], 1024);
     Notes {
         text: summary.split("<a href").next().unwrap_or_default().trim().to_owned(),
         url: if url.starts_with("https://") { url } else { String::new() },
         musicbrainz_id: text(&about["mbid"], 36),
-        similar: similar
-            .iter()
-            .map(|artist| text(&artist["name"], LONGEST_NAME_CHARS))
-            .filter(|name| !name.is_empty())
-            .take(MOST_SIMILAR)
-            .collect(),
     }
 }
 
@@ -105,12 +96,11 @@ mod tests {
     fn words_about_artists_and_albums_are_read_without_their_markup() {
         let artist = json!({"artist": {
             "name": "Cher", "mbid": "bfcc6d75", "url": "https://www.last.fm/music/Cher",
-            "similar": {"artist": [{"name": "Sonny & Cher"}, {"name": ""}]},
             "bio": {"summary": "Cher sings. <a href=\"https://www.last.fm/music/Cher\">Read more on Last.fm</a>"}
         }});
         let notes = read(&artist);
         assert_eq!((notes.text.as_str(), notes.url.as_str()), ("Cher sings.", "https://www.last.fm/music/Cher"));
-        assert_eq!((notes.similar, notes.musicbrainz_id.as_str()), (vec!["Sonny & Cher".to_owned()], "bfcc6d75"));
+        assert_eq!(notes.musicbrainz_id, "bfcc6d75");
         let album = json!({"album": {"name": "Believe", "url": "javascript:x", "wiki": {"summary": "An album."}}});
         assert_eq!(read(&album), Notes { text: "An album.".to_owned(), ..Notes::default() });
         assert_eq!(read(&json!({"error": 6})), Notes::default());

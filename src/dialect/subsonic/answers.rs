@@ -679,12 +679,16 @@ pub struct SonicMatch {
     pub similarity: f64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 /// Addresses of pictures are whole: apps load them as they stand.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", rename = "xml:children")]
 pub struct ArtistInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub biography: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub music_brainz_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_fm_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -698,7 +702,11 @@ pub struct ArtistInfo {
 #[serde(rename_all = "camelCase", rename = "xml:children")]
 pub struct ArtistInfo2 {
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub biography: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub music_brainz_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_fm_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -712,7 +720,11 @@ pub struct ArtistInfo2 {
 #[serde(rename_all = "camelCase", rename = "xml:children")]
 pub struct AlbumInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub music_brainz_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_fm_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub small_image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,4 @@
-//! What is told of artists and albums: what this server knows itself. Nobody outside is asked; what a provider of texts
-//! tells goes into the answers built here.
+//! What is told of artists and albums: what this server knows itself, and, where the settings turn that on, what Last.fm says.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,7 +16,7 @@ use crate::now_ms;
 use crate::share::Shared;
 use crate::share::grant::{Action, Scope};
 use crate::store::{Tx, accounts, library, music, rights};
-use crate::work::{sharing, similar};
+use crate::work::{notes, sharing, similar};
 
 const DAY_S: i64 = 24 * 60 * 60;
 /// Apps keep what they were told of an artist, and show the picture again without asking for its address.
@@ -115,11 +114,14 @@ fn filled(text: String) -> Option<String> {
 pub async fn get_artist_info(asked: Asked) -> Result<Payload> {
     let (artist, similar) = artist_and_similar(&asked).await?;
     let [small_image_url, medium_image_url, large_image_url] = images(&asked, &artist.id, artist.has_cover);
+    let notes = notes::of_artist(&asked.call.app, &artist.name).await.unwrap_or_default();
     Ok(Payload::ArtistInfo(ArtistInfo {
+        biography: filled(notes.text),
+        last_fm_url: filled(notes.url),
         small_image_url,
         medium_image_url,
         large_image_url,
-        music_brainz_id: filled(artist.musicbrainz_id),
+        music_brainz_id: filled(artist.musicbrainz_id).or_else(|| filled(notes.musicbrainz_id)),
         similar_artist: similar.iter().map(Artist::of).collect(),
     }))
 }
@@ -127,11 +129,14 @@ pub async fn get_artist_info(asked: Asked) -> Result<Payload> {
 pub async fn get_artist_info2(asked: Asked) -> Result<Payload> {
     let (artist, similar) = artist_and_similar(&asked).await?;
     let [small_image_url, medium_image_url, large_image_url] = images(&asked, &artist.id, artist.has_cover);
+    let notes = notes::of_artist(&asked.call.app, &artist.name).await.unwrap_or_default();
     Ok(Payload::ArtistInfo2(ArtistInfo2 {
+        biography: filled(notes.text),
+        last_fm_url: filled(notes.url),
         small_image_url,
         medium_image_url,
         large_image_url,
-        music_brainz_id: filled(artist.musicbrainz_id),
+        music_brainz_id: filled(artist.musicbrainz_id).or_else(|| filled(notes.musicbrainz_id)),
         similar_artist: similar.iter().map(ArtistID3::of).collect(),
     }))
 }
@@ -154,10 +159,13 @@ pub async fn get_album_info(asked: Asked) -> Result<Payload> {
         })
         .await?;
     let [small_image_url, medium_image_url, large_image_url] = images(&asked, &album.id, album.has_cover);
+    let notes = notes::of_album(&asked.call.app, &album.artist_name, &album.name).await.unwrap_or_default();
     Ok(Payload::AlbumInfo(AlbumInfo {
+        notes: filled(notes.text),
+        last_fm_url: filled(notes.url),
         small_image_url,
         medium_image_url,
         large_image_url,
-        music_brainz_id: filled(album.musicbrainz_id),
+        music_brainz_id: filled(album.musicbrainz_id).or_else(|| filled(notes.musicbrainz_id)),
     }))
 }
