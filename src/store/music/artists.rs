@@ -32,6 +32,21 @@ pub fn artists(tx: &mut Tx, scope: &Scope, keys: &[ArtistKey]) -> Result<Vec<Art
         found.extend(rows.into_iter().map(|artist| (artist.key, artist)));
         let within = libraries(&mut args, scope);
         sum_up(tx, &ids, &within, &args, &mut found)?;
+        // Of the roles that are kept as sums many more tracks tell than of the others.
+        let roles = tx.all(
+            &format!(
+                "SELECT DISTINCT c.artist_id, c.role FROM track_credit c JOIN track t ON t.item_id = c.item_id
+                 WHERE c.artist_id IN ({ids}) AND c.role NOT IN ('artist', 'albumartist', 'composer')
+                 AND +t.listed_in IN ({within}) ORDER BY c.artist_id, c.role"
+            ),
+            &args,
+            |row| Ok((ArtistKey(row.get(0)?), Role::named(&row.get::<String>(1)?))),
+        )?;
+        for (key, role) in roles {
+            if let Some(artist) = found.get_mut(&key) {
+                artist.roles.extend(role);
+            }
+        }
         let marked: Vec<_> = part.iter().map(|key| Marked::Artist(*key)).collect();
         for (marked, mark) in marks::of(tx, scope.user(), &marked)? {
             if let Marked::Artist(key) = marked
