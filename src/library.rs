@@ -6,6 +6,7 @@ pub mod music;
 pub mod names;
 pub mod playback;
 pub mod podcasts;
+pub mod role;
 pub mod scan;
 pub mod sound;
 pub mod tags;

@@ -18,6 +18,7 @@ pub mod media {
 pub mod library {
     pub mod lyrics;
     pub mod names;
+    pub mod role;
     pub mod tags;
 }
 
