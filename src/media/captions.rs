@@ -5,6 +5,8 @@ use std::fmt::Write;
 /// Larger files are no captions.
 pub const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const CUES_MAX: usize = 50_000;
+/// So that its hours have no more digits than are read.
+const LONGEST_S: u64 = 99_999 * 3600;
 /// What both forms have; WebVTT shows any other as text, and some players of SubRip as well.
 const TAGS: [&str; 6] = ["<i>", "</i>", "<b>", "</b>", "<u>", "</u>"];
 
@@ -71,8 +73,11 @@ fn cues(text: &str) -> Vec<Cue> {
         let Some((start_ms, end_ms)) = times(line) else { continue };
         let mut said: Vec<String> = Vec::new();
         while let Some(line) = lines.next_if(|line| !line.trim().is_empty()) {
-            let line = if is_vtt { unescaped(&without_tags(line)) } else { without_tags(line) };
-            said.push(line);
+            let line = if is_vtt { plain(&unescaped(&plain(line))) } else { plain(line) };
+            // An empty line would be the end of the cue for whoever reads it.
+            if !line.trim().is_empty() {
+                said.push(line);
+            }
         }
         let text = said.join("\n").trim().to_owned();
         if cues.len() < CUES_MAX && !text.is_empty() {
@@ -102,7 +107,21 @@ fn time_ms(text: &str) -> Option<u64> {
         _ => return None,
     };
     let digits: String = part.chars().chain("000".chars()).take(3).collect();
-    Some(whole_s * 1000 + number(&digits)?)
+    Some(whole_s.min(LONGEST_S) * 1000 + number(&digits)?)
+}
+
+/// What is left once nothing more can be taken for a tag: taking one out may make another of what was around it.
+fn plain(line: &str) -> String {
+    const ROUNDS_MAX: usize = 4;
+    let mut line = line.to_owned();
+    for _ in 0..ROUNDS_MAX {
+        let less = without_tags(&line);
+        if less == line {
+            return line;
+        }
+        line = less;
+    }
+    line.replace(['<', '>', '{', '}'], "")
 }
 
 /// Without tags but those of both forms, and without braces of the kind `{\an8}` that tell a place.
