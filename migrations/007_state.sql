@@ -1,5 +1,5 @@
 -- What an administrator allows a user. Of the roles, account.role says who is an admin; the others are bits here, in the
--- order of `account::Role`. All of them are what everybody had before.
+-- order of `account::Role`. The default is what everybody could do before: nobody had podcasts or the jukebox.
 ALTER TABLE account ADD COLUMN roles BIGINT NOT NULL DEFAULT 3574;
 ALTER TABLE account ADD COLUMN most_kbps BIGINT;    -- of streamed music
 ALTER TABLE account ADD COLUMN folders TEXT;        -- JSON list of the folder libraries they may see; NULL: any
