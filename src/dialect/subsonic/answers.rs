@@ -682,7 +682,7 @@ pub struct SonicMatch {
 /// Addresses of pictures are whole: apps load them as they stand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", rename = "xml:children")]
-pub struct ArtistInfo {
+pub struct ArtistInfo<A> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub biography: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -695,25 +695,7 @@ pub struct ArtistInfo {
     pub medium_image_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub large_image_url: Option<String>,
-    pub similar_artist: Vec<Artist>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", rename = "xml:children")]
-pub struct ArtistInfo2 {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub biography: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub music_brainz_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_fm_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub small_image_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub medium_image_url: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub large_image_url: Option<String>,
-    pub similar_artist: Vec<ArtistID3>,
+    pub similar_artist: Vec<A>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]

@@ -71,8 +71,8 @@ pub enum Payload {
     TopSongs(Songs),
     /// A bare list, like the extensions.
     SonicMatch(Vec<SonicMatch>),
-    ArtistInfo(ArtistInfo),
-    ArtistInfo2(ArtistInfo2),
+    ArtistInfo(ArtistInfo<Artist>),
+    ArtistInfo2(ArtistInfo<ArtistID3>),
     AlbumInfo(AlbumInfo),
     NowPlaying(NowPlaying),
     SearchResult(SearchResult),

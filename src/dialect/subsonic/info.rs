@@ -110,35 +110,29 @@ fn filled(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// `includeNotPresent` changes nothing: no artist is known here who is not in the library.
-pub async fn get_artist_info(asked: Asked) -> Result<Payload> {
+/// Both calls answer the same, with similar artists in the form of theirs. `includeNotPresent` changes nothing: no artist
+/// is known here who is not in the library.
+async fn artist_info<A>(asked: Asked, shown: fn(&domain::Artist) -> A) -> Result<ArtistInfo<A>> {
     let (artist, similar) = artist_and_similar(&asked).await?;
     let [small_image_url, medium_image_url, large_image_url] = images(&asked, &artist.id, artist.has_cover);
     let notes = notes::of_artist(&asked.call.app, &artist.name).await.unwrap_or_default();
-    Ok(Payload::ArtistInfo(ArtistInfo {
+    Ok(ArtistInfo {
         biography: filled(notes.text),
         last_fm_url: filled(notes.url),
         small_image_url,
         medium_image_url,
         large_image_url,
         music_brainz_id: filled(artist.musicbrainz_id).or_else(|| filled(notes.musicbrainz_id)),
-        similar_artist: similar.iter().map(Artist::of).collect(),
-    }))
+        similar_artist: similar.iter().map(shown).collect(),
+    })
+}
+
+pub async fn get_artist_info(asked: Asked) -> Result<Payload> {
+    artist_info(asked, Artist::of).await.map(Payload::ArtistInfo)
 }
 
 pub async fn get_artist_info2(asked: Asked) -> Result<Payload> {
-    let (artist, similar) = artist_and_similar(&asked).await?;
-    let [small_image_url, medium_image_url, large_image_url] = images(&asked, &artist.id, artist.has_cover);
-    let notes = notes::of_artist(&asked.call.app, &artist.name).await.unwrap_or_default();
-    Ok(Payload::ArtistInfo2(ArtistInfo2 {
-        biography: filled(notes.text),
-        last_fm_url: filled(notes.url),
-        small_image_url,
-        medium_image_url,
-        large_image_url,
-        music_brainz_id: filled(artist.musicbrainz_id).or_else(|| filled(notes.musicbrainz_id)),
-        similar_artist: similar.iter().map(ArtistID3::of).collect(),
-    }))
+    artist_info(asked, ArtistID3::of).await.map(Payload::ArtistInfo2)
 }
 
 /// Of an album, or of that of a song or a folder. Both calls answer the same, by the same name.
