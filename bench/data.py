@@ -97,6 +97,20 @@ def collection(name: str, albums: int, tracks: int) -> Path:
     return folder
 
 
+def names(name: str, folders: int, files: int) -> Path:
+    """Folders of folders with empty files in them."""
+    folder = DATA / name
+    done = folder / ".done"
+    if not (done.exists() and done.read_text() == f"{folders} {files}"):
+        for number in range(folders):
+            below = folder / f"Artist {number // 50:04}" / f"Album {number:05}"
+            below.mkdir(parents=True, exist_ok=True)
+            for file in range(files):
+                (below / f"{file:02} A title of {file}.txt").touch()
+        done.write_text(f"{folders} {files}")
+    return folder
+
+
 def template(suffix: str) -> bytes:
     """A track whose names can be written over by others of the same length."""
     path, cover = DATA / f"template.{suffix}", DATA / "cover.jpg"

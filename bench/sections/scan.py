@@ -8,7 +8,7 @@ from pathlib import Path
 import data
 from pairs import Side, paired, ratio
 from places import TARGET
-from processes import LOAD_CORE, SERVER_CORE, pinned, run
+from processes import LOAD_CORE, SERVER_CORE, Failed, pinned, run
 from report import Figure, Table
 from sections import Effort
 from shelf import Shelf
@@ -19,6 +19,7 @@ NEEDS = ("ffmpeg",)
 LOOPS = TARGET / "load" / "release" / "loops"
 ALBUMS = 600
 TRACKS = 10
+FOLDERS = 10_000
 
 FILES_PER_S = Figure("files/s", lambda sample: sample.requests_per_s)
 
@@ -28,8 +29,9 @@ def measure(effort: Effort) -> Iterable[Table]:
     music = data.collection("collection" if albums == ALBUMS else "collection-few", albums, TRACKS)
     data.warm(music)
     for cores in (f"{SERVER_CORE}", f"{SERVER_CORE},{LOAD_CORE}"):
-        yield first(music, cores, effort)
-    yield second(music, effort)
+        yield first(music, albums * TRACKS, cores, effort)
+    folders = FOLDERS // 10 if effort.quick else FOLDERS
+    yield second(data.names("names" if folders == FOLDERS else "names-few", folders, TRACKS), folders * TRACKS, effort)
 
 
 def loop(cores: str, *arguments: str | Path) -> Sample:
@@ -41,7 +43,7 @@ def sample(files: int, took_s: float) -> Sample:
     return Sample(files, 0, took_s, 0.0, 0.0, 0, 0, {})
 
 
-def first(music: Path, cores: str, effort: Effort) -> Table:
+def first(music: Path, tracks: int, cores: str, effort: Effort) -> Table:
     threads = cores.count(",") + 1
 
     def scan() -> Sample:
@@ -50,27 +52,28 @@ def first(music: Path, cores: str, effort: Effort) -> Table:
             shelf.start()
             began = time.monotonic()
             shelf.command("library", "add", music)
-            shelf.command("scan")
             took_s = time.monotonic() - began
-            tracks = shelf.subsonic("getScanStatus")["scanStatus"]["count"]
+            last = shelf.subsonic("search3", query='""', songOffset=tracks - 1, songCount=2)["searchResult3"]["song"]
+            if len(last) != 1:
+                raise Failed(f"the scan did not find {tracks} tracks")
             return sample(tracks, took_s)
 
     sides = [Side("Openshelf", scan), Side("bare loop", lambda: loop(cores, "tags", str(threads), music))]
     return table(f"A first scan, on {threads} of the cores", paired(sides, effort.rounds))
 
 
-def second(music: Path, effort: Effort) -> Table:
+def second(names: Path, files: int, effort: Effort) -> Table:
     with Shelf("scan") as shelf:
-        shelf.start(music)
+        shelf.start(names)
         shelf.command("scan")
 
         def scan() -> Sample:
             began = time.monotonic()
             shelf.command("scan")
             took_s = time.monotonic() - began
-            return sample(shelf.subsonic("getScanStatus")["scanStatus"]["count"], took_s)
+            return sample(files, took_s)
 
-        sides = [Side("Openshelf", scan), Side("bare walk", lambda: loop(f"{SERVER_CORE}", "walk", music))]
+        sides = [Side("Openshelf", scan), Side("bare walk", lambda: loop(f"{SERVER_CORE}", "walk", names))]
         return table("A scan of a tree in which nothing changed", paired(sides, effort.rounds))
 
 

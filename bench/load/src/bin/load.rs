@@ -162,9 +162,9 @@ struct Connection {
     began: Instant,
     sent_bytes: u64,
     head: Vec<u8>,
-    /// Of the answer's body, once its head is read.
+    /// Of the answer's body, as far as it is known.
     body_bytes: u64,
-    left_bytes: Option<u64>,
+    awaited: Awaited,
     closes: bool,
     waits_to_send: bool,
     answers: u64,
@@ -182,7 +182,7 @@ impl Connection {
             sent_bytes: 0,
             head: Vec::with_capacity(HEAD_BYTES),
             body_bytes: 0,
-            left_bytes: None,
+            awaited: Awaited::Head,
             closes: false,
             waits_to_send: false,
             answers: 0,
@@ -220,12 +220,11 @@ impl Connection {
     /// Reads what has come.
     fn receive(&mut self, request: &Request, scratch: &mut [u8]) -> anyhow::Result<Received> {
         loop {
-            let asked = match self.left_bytes {
-                Some(0) => return Ok(Received::Whole),
-                Some(left_bytes) => left_bytes.min(DROP_BYTES as u64) as usize,
-                None => HEAD_BYTES,
+            let (asked, flags) = match &self.awaited {
+                Awaited::Nothing => return Ok(Received::Whole),
+                Awaited::Bytes(left_bytes) => ((*left_bytes).min(DROP_BYTES as u64) as usize, RecvFlags::TRUNC),
+                Awaited::Head | Awaited::Chunks(_) => (HEAD_BYTES, RecvFlags::empty()),
             };
-            let flags = if self.left_bytes.is_some() { RecvFlags::TRUNC } else { RecvFlags::empty() };
             let count = match rustix::net::recv(&self.stream, &mut scratch[..asked], flags) {
                 Ok((_, 0)) if self.head.is_empty() => return Ok(Received::Closed),
                 Ok((_, 0)) => bail!("{}: the answer broke off", request.shown),
@@ -235,15 +234,17 @@ impl Connection {
                 Err(Errno::CONNRESET) if self.head.is_empty() => return Ok(Received::Closed),
                 Err(errno) => return Err(io::Error::from(errno)).context(request.shown.clone()),
             };
-            match &mut self.left_bytes {
-                Some(left_bytes) => *left_bytes -= count as u64,
-                None => {
+            match &mut self.awaited {
+                Awaited::Nothing => {}
+                Awaited::Bytes(left_bytes) => self.awaited = Awaited::bytes(*left_bytes - count as u64),
+                Awaited::Chunks(_) => self.read_chunks(&scratch[..count])?,
+                Awaited::Head => {
                     self.head.extend_from_slice(&scratch[..count]);
                     self.read_head(request)?;
                 }
             }
             // Less than was asked for: the socket is empty, and asking it again would only cost a call.
-            if count < asked && self.left_bytes != Some(0) {
+            if count < asked && !matches!(self.awaited, Awaited::Nothing) {
                 return Ok(Received::Part);
             }
         }
@@ -266,15 +267,22 @@ impl Connection {
             let body = String::from_utf8_lossy(&self.head[end + 4..]);
             bail!("{}: {status}, not {}: {head}\n{body}", request.shown, request.status);
         }
-        let mut length = matches!(status, 204 | 304).then_some(0);
+        let (mut length, mut is_chunked) = (matches!(status, 204 | 304).then_some(0), false);
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             if name.eq_ignore_ascii_case("content-length") && !request.has_no_body {
                 length = value.trim().parse().ok();
             }
+            is_chunked |= name.eq_ignore_ascii_case("transfer-encoding") && value.trim().eq_ignore_ascii_case("chunked");
             self.closes |= name.eq_ignore_ascii_case("connection") && value.trim().eq_ignore_ascii_case("close");
         }
         if request.has_no_body {
             length = Some(0);
+        }
+        if is_chunked && length.is_none() {
+            self.body_bytes = 0;
+            self.awaited = Awaited::Chunks(Chunks::default());
+            let begun = self.head.split_off(end + 4);
+            return self.read_chunks(&begun);
         }
         let length: u64 = length.with_context(|| format!("{}: an answer without a length: {head}", request.shown))?;
         if let Some(wanted) = request.bytes {
@@ -283,8 +291,74 @@ impl Connection {
         let here = (self.head.len() - end - 4) as u64;
         ensure!(here <= length, "{}: more bytes than its length says", request.shown);
         self.body_bytes = length;
-        self.left_bytes = Some(length - here);
+        self.awaited = Awaited::bytes(length - here);
         Ok(())
+    }
+
+    fn read_chunks(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let Awaited::Chunks(chunks) = &mut self.awaited else { return Ok(()) };
+        self.body_bytes += chunks.read(bytes)?;
+        if chunks.is_over {
+            self.awaited = Awaited::Nothing;
+        }
+        Ok(())
+    }
+}
+
+/// What of an answer is still to come.
+enum Awaited {
+    Head,
+    Bytes(u64),
+    Chunks(Chunks),
+    Nothing,
+}
+
+impl Awaited {
+    fn bytes(left_bytes: u64) -> Awaited {
+        if left_bytes == 0 { Awaited::Nothing } else { Awaited::Bytes(left_bytes) }
+    }
+}
+
+/// A body that comes in chunks.
+#[derive(Default)]
+struct Chunks {
+    /// Of the chunk that is being read.
+    left_bytes: u64,
+    line: Vec<u8>,
+    is_last: bool,
+    is_over: bool,
+}
+
+impl Chunks {
+    /// How many of these bytes are the body's.
+    fn read(&mut self, mut bytes: &[u8]) -> anyhow::Result<u64> {
+        let mut body_bytes = 0;
+        while let [first, rest @ ..] = bytes {
+            if self.left_bytes > 0 {
+                let count = self.left_bytes.min(bytes.len() as u64);
+                self.left_bytes -= count;
+                body_bytes += count;
+                bytes = &bytes[count as usize..];
+                continue;
+            }
+            bytes = rest;
+            if *first != b'\n' {
+                self.line.push(*first);
+                continue;
+            }
+            let line = std::mem::take(&mut self.line);
+            // The end of a chunk's bytes is an empty line; so is the end of all, after the chunk of none.
+            match line.trim_ascii() {
+                [] => self.is_over = self.is_last,
+                _ if self.is_last => {}
+                size => {
+                    let size = size.split(|byte| *byte == b';').next().unwrap_or_default();
+                    self.left_bytes = u64::from_str_radix(std::str::from_utf8(size)?.trim(), 16)?;
+                    self.is_last = self.left_bytes == 0;
+                }
+            }
+        }
+        Ok(body_bytes)
     }
 }
 
@@ -365,7 +439,7 @@ impl Run {
         connection.began = Instant::now();
         connection.sent_bytes = 0;
         connection.head.clear();
-        connection.left_bytes = None;
+        connection.awaited = Awaited::Head;
         self.go_on_sending(at)
     }
 

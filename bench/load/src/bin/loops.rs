@@ -48,8 +48,8 @@ fn tags(threads: usize, folder: &Path) -> anyhow::Result<(usize, std::time::Dura
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let tagged = Probe::open(path).and_then(Probe::guess_file_type).map(|probe| probe.read());
-                    read.fetch_add(usize::from(matches!(tagged, Ok(Ok(_)))), Ordering::Relaxed);
+                    let tagged = Probe::open(path).ok().and_then(|probe| probe.guess_file_type().ok()?.read().ok());
+                    read.fetch_add(usize::from(tagged.is_some()), Ordering::Relaxed);
                 }
             });
         }
