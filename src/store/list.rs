@@ -1,6 +1,6 @@
 //! Lists of keys from any offset on, however far.
 //!
-//! A database finds the row at an offset by passing over all before it. So the place of every 256th row of a list is kept
+//! A database finds the row at an offset by passing over all before it. So the place of every 64th row of a list is kept
 //! in memory, as far as somebody asked, and a page is a short walk from there along an index. What is kept holds for one
 //! version of the libraries and marks that it was made from.
 
@@ -18,7 +18,7 @@ use crate::library::music::Page;
 use crate::share::grant::Scope;
 
 /// Rows between two places that are kept.
-const STRIDE: u64 = 256;
+const STRIDE: u64 = 64;
 /// What all kept places weigh at most, roughly.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 const LISTS: usize = 1024;

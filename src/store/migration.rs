@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         fill: Some(super::scan::sum_up),
         ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
     },
+    Migration { sqlite: include_str!("../../migrations/022_clustered.sqlite.sql"), ..Migration::of(22, "") },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, ffi};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement, ToSql, ffi};
 
 use super::{Access, Cell, Next, Row, Source, Value};
 use crate::error::Error;
@@ -33,7 +33,8 @@ impl Session {
         }
         self.script(match access {
             Access::Read => "BEGIN",
-            Access::Write | Access::Migrate => "BEGIN IMMEDIATE",
+            Access::Write | Access::Migrate => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Access::WriteRepeatable => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
         })
     }
 
@@ -61,7 +62,7 @@ impl Session {
     }
 
     pub(super) fn run(&mut self, sql: &str, args: &[Value]) -> Result<u64, Error> {
-        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        let mut statement = self.prepare(sql)?;
         bind(&mut statement, args)?;
         Ok(statement.raw_execute().map_err(error)? as u64)
     }
@@ -72,7 +73,7 @@ impl Session {
         args: &[Value],
         each: &mut dyn FnMut(&Row) -> Result<Next, Error>,
     ) -> Result<(), Error> {
-        let mut statement = self.connection()?.prepare_cached(sql).map_err(error)?;
+        let mut statement = self.prepare(sql)?;
         bind(&mut statement, args)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(error)? {
@@ -81,6 +82,11 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// To SQLite `$2` is a name, which it numbers by first appearance; `?2` is the second argument.
+    fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        self.connection()?.prepare_cached(&sql.replace('$', "?")).map_err(error)
     }
 
     fn connection(&self) -> Result<&Connection, Error> {
@@ -93,7 +99,7 @@ impl Session {
         };
         let flags = match self.access {
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Access::Write | Access::Migrate => {
+            Access::Write | Access::WriteRepeatable | Access::Migrate => {
                 // It holds secrets. SQLite gives its log the same mode.
                 let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
                 made.map_err(|cause| failed(&cause))?;
@@ -108,11 +114,12 @@ impl Session {
         connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
         // Else each new value of an argument that the planner looked at has the statement prepared anew.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|cause| failed(&cause))?;
-        if let Access::Write | Access::Migrate = self.access {
+        if self.access != Access::Read {
             keep_log(&connection).map_err(|cause| failed(&cause))?;
         }
+        // What a statement would have to take back is kept in memory, not in a file that is written for nothing.
         connection
-            .execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
             .map_err(|cause| failed(&cause))?;
         Ok(connection)
     }
@@ -136,14 +143,12 @@ fn keep_log(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-/// To SQLite `$2` is a name, which it numbers by first appearance: so arguments are bound by what their names say.
-fn bind<'a>(statement: &mut Statement<'a>, args: &[Value]) -> Result<(), Error> {
-    for index in 1..=statement.parameter_count() {
-        let named = statement.parameter_name(index).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
-        let arg = named.and_then(|number| args.get(number.checked_sub(1)?));
-        let arg =
-            arg.ok_or_else(|| Error::Internal("database: a statement wants an argument that is not there".into()))?;
-        statement.raw_bind_parameter(index, arg).map_err(error)?;
+fn bind(statement: &mut Statement, args: &[Value]) -> Result<(), Error> {
+    let wanted = args.get(..statement.parameter_count());
+    let wanted =
+        wanted.ok_or_else(|| Error::Internal("database: a statement wants an argument that is not there".into()))?;
+    for (index, arg) in wanted.iter().enumerate() {
+        statement.raw_bind_parameter(index + 1, arg).map_err(error)?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! its name. One mechanism on both engines: what begins with a word lies side by side in the order of bytes.
 
 use super::Tx;
+use super::music::bind;
 use crate::args;
 use crate::error::Result;
 use crate::library::names::beginnings;
@@ -22,11 +23,12 @@ pub(super) fn change(tx: &mut Tx, library: i64, kind: Kind, key: i64, before: &s
             args![library, kind as i64, word.as_bytes(), key],
         )?;
     }
-    for word in after.difference(&before) {
-        tx.run(
-            "INSERT INTO word (library_id, kind, word, object_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            args![library, kind as i64, word.as_bytes(), key],
-        )?;
+    let mut args = args![library, kind as i64, key].to_vec();
+    let new = after.difference(&before).map(|word| format!("($1, $2, {}, $3)", bind(&mut args, word.as_bytes())));
+    let new: Vec<String> = new.collect();
+    if !new.is_empty() {
+        let sql = "INSERT INTO word (library_id, kind, word, object_id) VALUES";
+        tx.run(&format!("{sql} {} ON CONFLICT DO NOTHING", new.join(", ")), &args)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub fn tracks_like(tx: &mut Tx, scope: &Scope, seeds: &[Track], limit: i64) -> R
              UNION ALL
              SELECT c.item_id, 3 AS score FROM track_credit c WHERE c.role = 'artist' AND c.artist_id IN ({artists})
          ) x JOIN track t ON t.item_id = x.item_id JOIN item i ON i.id = x.item_id
-         WHERE i.library_id IN ({within}) AND {THERE} GROUP BY x.item_id, t.year
+         WHERE +i.library_id IN ({within}) AND {THERE} GROUP BY x.item_id, t.year
          ORDER BY SUM(x.score) + CASE WHEN t.year BETWEEN {year} - 5 AND {year} + 5 THEN 1 ELSE 0 END DESC, RANDOM()
          LIMIT {}",
         bind(&mut args, limit)
@@ -57,7 +57,7 @@ pub fn artists_like(tx: &mut Tx, scope: &Scope, artist: ArtistKey, limit: i64) -
          JOIN item i ON i.id = tg.item_id
          WHERE tg.genre_id IN (SELECT og.genre_id FROM track_credit oc JOIN track_genre og ON og.item_id = oc.item_id
                                WHERE oc.artist_id = $1 AND oc.role IN ('artist', 'albumartist'))
-         AND c.artist_id <> $1 AND i.library_id IN ({within}) AND {THERE}
+         AND c.artist_id <> $1 AND +i.library_id IN ({within}) AND {THERE}
          GROUP BY c.artist_id ORDER BY COUNT(*) DESC, c.artist_id LIMIT {}",
         bind(&mut args, limit)
     );
@@ -106,7 +106,7 @@ pub fn liked_tracks(tx: &mut Tx, scope: &Scope, artist: ArtistKey) -> Result<Vec
          FROM track t JOIN item i ON i.id = t.item_id
          WHERE t.item_id IN (SELECT c.item_id FROM track_credit c
                              WHERE c.artist_id = $1 AND c.role IN ('artist', 'albumartist'))
-         AND i.library_id IN ({within}) AND {THERE} ORDER BY COALESCE(t.year, 0) DESC, t.album_id, {TRACK_ORDER}"
+         AND +i.library_id IN ({within}) AND {THERE} ORDER BY COALESCE(t.year, 0) DESC, t.album_id, {TRACK_ORDER}"
     );
     tx.all(&sql, &args, |row| Ok(Liked { item: ItemKey(row.get(0)?), title: row.get(1)?, liking: row.get(2)? }))
 }

@@ -254,13 +254,17 @@ pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i6
                     years += &format!(" AND t.year {compare} {}", bind(&mut args, *year));
                 }
             }
-            let arm = |within: &str| {
-                format!(
-                    "FROM track_genre g CROSS JOIN track t WHERE g.genre_id = $1 AND g.listed_in {within}
-                     AND t.item_id = g.item_id{years}"
-                )
-            };
-            List::by_library(scope, &["g.item_id"], args, arm).found(Found::Often)
+            if years.is_empty() {
+                of_genre(scope, genre)
+            } else {
+                let arm = |within: &str| {
+                    format!(
+                        "FROM track_genre g CROSS JOIN track t WHERE g.genre_id = $1 AND g.listed_in {within}
+                         AND t.item_id = g.item_id{years}"
+                    )
+                };
+                List::by_library(scope, &["g.item_id"], args, arm).found(Found::Often)
+            }
         }
     };
     Ok(list.draw(tx, limit)?.into_iter().map(ItemKey).collect())
@@ -275,10 +279,13 @@ pub(in crate::store) fn all_tracks(scope: &Scope) -> List<'_> {
 /// Keys of a page of a genre's tracks; what lies in one folder comes together.
 pub fn tracks_of_genre(tx: &mut Tx, scope: &Scope, genre: &str, page: Page) -> Result<Vec<ItemKey>> {
     let Some(genre) = genre_key(tx, genre)? else { return Ok(Vec::new()) };
+    Ok(of_genre(scope, genre).keys(tx, page)?.into_iter().map(ItemKey).collect())
+}
+
+fn of_genre(scope: &Scope, genre: i64) -> List<'_> {
     let arm = |within: &str| format!("FROM track_genre g WHERE g.genre_id = $1 AND g.listed_in {within}");
     // A file may name one genre twice.
-    let list = List::by_library(scope, &["g.item_id"], vec![genre.into()], arm).found(Found::Often);
-    Ok(list.keys(tx, page)?.into_iter().map(ItemKey).collect())
+    List::by_library(scope, &["g.item_id"], vec![genre.into()], arm).found(Found::Often)
 }
 
 /// Keys, the latest star first.
