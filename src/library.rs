@@ -1,9 +1,11 @@
 //! Libraries and what is in them: folders, files, tracks, albums, artists, playlists; their ids and names.
 
+pub mod bounded;
 pub mod feed;
 pub mod lyrics;
 pub mod music;
 pub mod names;
+pub mod pictures;
 pub mod playback;
 pub mod podcasts;
 pub mod role;

@@ -196,18 +196,27 @@ impl Db {
         }
     }
 
+    /// `write_blocking` for what its caller would find to do again: it is kept as soon as something else is written, or
+    /// within seconds. Until then a machine that loses its power may undo it, in the order in which it was written.
+    pub fn write_repeatable_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.submit(Access::WriteRepeatable, work)?.blocking_recv().unwrap_or_else(|_| Err(ended()))
+    }
+
     fn submit<T: Send + 'static>(
         &self,
         access: Access,
         work: impl FnOnce(&mut Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, Error>>, Error> {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Unit { work: Some(work), outcome: None, caller });
+        let job = Box::new(Unit { access, work: Some(work), outcome: None, caller });
         let queues = self.inner.queues.read().unwrap_or_else(PoisonError::into_inner);
         let queue = match (queues.as_ref(), access) {
             (None, _) => return Err(Error::Busy),
             (Some(queues), Access::Read) => &queues.reads,
-            (Some(queues), Access::Write | Access::Migrate) => &queues.writes,
+            (Some(queues), Access::Write | Access::WriteRepeatable | Access::Migrate) => &queues.writes,
         };
         match queue.try_send(job) {
             Ok(()) => Ok(answer),
@@ -353,10 +362,12 @@ pub fn in_list(first: usize, count: usize) -> String {
 }
 
 /// What a transaction is for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
     Read,
     Write,
+    /// As `Write`, but its commit does not wait for the disk.
+    WriteRepeatable,
     /// As `Write`, but waits for the other nodes as long as their migration takes.
     Migrate,
 }
@@ -424,18 +435,24 @@ impl Connection {
 
 /// A unit of work whose type its queue need not know.
 trait Job: Send {
+    fn access(&self) -> Access;
     fn run(&mut self, connection: &mut Connection, waypoints: Option<&list::Waypoints>) -> Result<(), Error>;
     fn answer(self: Box<Self>, verdict: Result<(), Error>);
     fn is_awaited(&self) -> bool;
 }
 
 struct Unit<T, F> {
+    access: Access,
     work: Option<F>,
     outcome: Option<T>,
     caller: oneshot::Sender<Result<T, Error>>,
 }
 
 impl<T: Send, F: FnOnce(&mut Tx) -> Result<T, Error> + Send> Job for Unit<T, F> {
+    fn access(&self) -> Access {
+        self.access
+    }
+
     fn run(&mut self, connection: &mut Connection, waypoints: Option<&list::Waypoints>) -> Result<(), Error> {
         let work = self.work.take().ok_or_else(ended)?;
         let mut tx = Tx { connection, failed: None, waypoints };
@@ -492,7 +509,8 @@ fn write_all(mut connection: Connection, queue: Receiver<Box<dyn Job>>) {
 
 /// One transaction for all; `Err` means that nothing of it is kept.
 fn write_batch(connection: &mut Connection, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Result<(), Error>>, Error> {
-    connection.begin(Access::Write)?;
+    let waits_for_disk = jobs.iter().any(|job| job.access() != Access::WriteRepeatable);
+    connection.begin(if waits_for_disk { Access::Write } else { Access::WriteRepeatable })?;
     if let [alone] = jobs {
         alone.run(connection, None)?;
         connection.commit()?;

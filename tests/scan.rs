@@ -1,8 +1,9 @@
 //! Scans of a real folder into rows of both engines.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -15,6 +16,7 @@ use openshelf::library::{Item, ItemKey, Library, LibraryKind, Media};
 use openshelf::store::library::{Access, NewLibrary, Totals};
 use openshelf::store::{Db, Tx, library};
 use openshelf::work::scan::{Ended, Outcome, Scanner, scan, scan_path};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use tempfile::TempDir;
 
 use crate::both_engines;
@@ -53,6 +55,19 @@ impl Shelf {
 
     fn scan(&self) -> Outcome {
         scan(&self.db, self.library.key, |_| ControlFlow::Continue(())).unwrap()
+    }
+
+    /// As a server that is not root: what it may not read, it cannot.
+    fn scan_unprivileged(&self) -> Outcome {
+        thread::scope(|scope| {
+            let scanned = scope.spawn(|| {
+                let mut mine = capabilities(None).unwrap();
+                mine.effective.remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+                set_capabilities(None, mine).unwrap();
+                self.scan()
+            });
+            scanned.join().unwrap()
+        })
     }
 
     fn read<T: Send + 'static>(&self, work: impl FnOnce(&mut Tx) -> Result<T> + Send + 'static) -> T {
@@ -403,6 +418,94 @@ both_engines! {
             assert_eq!(shelf.totals().tracks as usize, Fixture::TRACKS);
             assert_eq!(shelf.item("README.md").id, early);
             assert_eq!(shelf.albums()["First Album"].2, 3);
+            assert_eq!(shelf.scan().changed, 0);
+        });
+    }
+
+    async fn huge_files_that_lie_about_what_is_in_them_hold_no_scan(backend: Backend) {
+        plain(|| {
+            let shelf = Shelf::unscanned(&backend);
+            let flac = [b"fLaC".as_slice(), &[0x04, 0xff, 0xff, 0xff], &[0xff; 64]].concat();
+            let heads: [(&str, &[u8]); 8] = [
+                ("huge.mp3", b"ID3\x04\0\0\x7f\x7f\x7f\x7fTIT2\x7f\x7f\x7f\x7f\0\0\x03"),
+                ("silent.mp3", b""),
+                ("huge.flac", &flac),
+                ("huge.ogg", b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\xff"),
+                ("huge.m4a", b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42isom\0\0\0\x01moov\0\0\0\xe8\xd4\xa5\x10\0"),
+                ("huge.wav", b"RIFF\xff\xff\xff\xffWAVELIST\xf0\xff\xff\xffINFOINAM\xe0\xff\xff\xff"),
+                ("huge.aiff", b"FORM\xff\xff\xff\xffAIFFNAME\xf0\xff\xff\xff"),
+                ("huge.ape", b"MAC \x9c\x0f\0\0"),
+            ];
+            for (name, head) in heads {
+                shelf.fixture.write(name, head);
+                let file = fs::File::options().write(true).open(shelf.path(name)).unwrap();
+                file.set_len(1 << 40).unwrap();
+            }
+            assert_eq!(shelf.scan().ended, Ended::Complete);
+            let (found, albums) = (shelf.totals(), shelf.albums());
+            assert_eq!(found.tracks as usize, Fixture::TRACKS + heads.len());
+            assert_eq!(albums["First Album"].2, 3);
+            assert_eq!(shelf.item("huge.flac").size_bytes, 1 << 40);
+            assert_eq!(shelf.scan().changed, 0);
+        });
+    }
+
+    async fn a_file_that_vanishes_in_the_middle_of_a_scan_takes_nothing_with_it(backend: Backend) {
+        plain(|| {
+            let shelf = Shelf::new(&backend);
+            let known = "Music/The Band/First Album/02 Middle.mp3";
+            let before = shelf.item(known);
+            let bytes = fs::read(shelf.path(known)).unwrap();
+            fs::write(shelf.path(known), &bytes).unwrap();
+            set_modified(&shelf.path(known), 70);
+            shelf.fixture.write("Music/New/01 Fleeting.mp3", &bytes);
+            shelf.fixture.write("Music/New/02 Lasting.mp3", &bytes);
+            // All was seen, and nothing was read yet.
+            let outcome = scan(&shelf.db, shelf.library.key, |progress| {
+                if progress.total > 0 && progress.changed == 0 {
+                    fs::remove_file(shelf.path(known)).unwrap();
+                    fs::remove_file(shelf.path("Music/New/01 Fleeting.mp3")).unwrap();
+                }
+                ControlFlow::Continue(())
+            });
+            assert_eq!(outcome.unwrap().ended, Ended::Complete);
+            assert_eq!(shelf.item(known).revision, before.revision);
+            assert!(shelf.find("Music/New/01 Fleeting.mp3").is_none());
+            shelf.item("Music/New/02 Lasting.mp3");
+            fs::write(shelf.path(known), &bytes).unwrap();
+            shelf.scan();
+            assert_eq!(shelf.item(known).id, before.id);
+            assert_eq!(shelf.albums()["First Album"].2, 4);
+        });
+    }
+
+    async fn what_the_disk_does_not_give_keeps_its_tags_and_is_read_when_it_does(backend: Backend) {
+        plain(|| {
+            let shelf = Shelf::new(&backend);
+            let known = "Music/The Band/First Album/02 Middle.mp3";
+            let (before, bytes) = (shelf.item(known), fs::read(shelf.path(known)).unwrap());
+            set_modified(&shelf.path(known), 80);
+            shelf.fixture.write("Music/New/05 Middle.mp3", &bytes);
+            let (old, new) = (shelf.path(known), shelf.path("Music/New/05 Middle.mp3"));
+            let allow = |mode| [&old, &new].map(|path| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap());
+            allow(0o000);
+            let title = |path: &str| {
+                let key = shelf.item(path).key.0;
+                shelf.read(move |tx| {
+                    tx.one("SELECT title FROM track WHERE item_id = $1", args![key], |row| row.get::<String>(0))
+                })
+            };
+            let outcome = shelf.scan_unprivileged();
+            assert_eq!((outcome.ended, outcome.broken), (Ended::Complete, 2));
+            assert_eq!((title(known).as_str(), title("Music/New/05 Middle.mp3").as_str()), ("Middle", "05 Middle"));
+            assert_eq!(shelf.item(known).revision, before.revision);
+            let revision = shelf.revision();
+            assert_eq!(shelf.scan_unprivileged().changed, 0);
+            assert_eq!(shelf.revision(), revision, "to try again changes nothing");
+            allow(0o644);
+            shelf.scan();
+            assert_eq!((title(known).as_str(), title("Music/New/05 Middle.mp3").as_str()), ("Middle", "Middle"));
+            assert!(shelf.item(known).revision > before.revision);
             assert_eq!(shelf.scan().changed, 0);
         });
     }

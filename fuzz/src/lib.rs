@@ -16,8 +16,10 @@ pub mod media {
 
 #[path = "../../src/library"]
 pub mod library {
+    pub mod bounded;
     pub mod lyrics;
     pub mod names;
+    pub mod pictures;
     pub mod role;
     pub mod tags;
 }

@@ -1,5 +1,7 @@
 //! What an audio file says of itself: its tags and how it sounds, read by lofty, with what lofty gets wrong put right.
 
+use super::bounded::{self, Bounded};
+use super::pictures::{has_picture, picture_type};
 use super::role::Role;
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
@@ -7,7 +9,7 @@ use lofty::id3::v2::{FrameFlags, SyncTextContentType, SynchronizedTextFrame, Tim
 use lofty::picture::{Picture, PictureType};
 use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Comments and lyrics longer than this are cut.
@@ -132,36 +134,39 @@ pub fn facts_of_name(name: &[u8]) -> Facts {
     Facts { title: super::names::shown(stem), ..Facts::default() }
 }
 
-/// Reads an audio file. A broken one gives what its name says, and the reason.
-pub fn read(file: impl Read + Seek, name: &[u8]) -> (Facts, Option<String>) {
-    let mut reader = BufReader::with_capacity(64 * 1024, file);
+/// Why a file says no more than its name does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is not what its name says: to read it again would not help.
+    Broken(String),
+    /// The disk did not give it, or not in time.
+    Unread(String),
+}
+
+/// Reads an audio file. One that cannot be read gives what its name says, and the reason.
+pub fn read(file: impl Read + Seek, name: &[u8]) -> (Facts, Option<Trouble>) {
+    let mut reader = match Bounded::new(file, bounded::OF_A_FILE) {
+        Ok(reader) => reader,
+        Err(cause) => return (facts_of_name(name), Some(Trouble::Unread(cause.to_string()))),
+    };
     // lofty had panics on malformed files before; one file must not end the scan.
-    match catch_unwind(AssertUnwindSafe(|| read_with_lofty(&mut reader, name))) {
-        Ok(Ok(facts)) => (facts, None),
-        Ok(Err(why)) => (facts_of_name(name), Some(why)),
-        Err(_) => (facts_of_name(name), Some("the tag reader gave up".to_owned())),
-    }
+    let why = match catch_unwind(AssertUnwindSafe(|| read_with_lofty(&mut reader, name))) {
+        Ok(Ok(facts)) => return (facts, None),
+        Ok(Err(why)) => why,
+        Err(_) => "the tag reader gave up".to_owned(),
+    };
+    let trouble = reader.failure().map_or(Trouble::Broken(why), Trouble::Unread);
+    (facts_of_name(name), Some(trouble))
 }
 
 /// The picture in an audio file, the front cover before others: its media type and bytes.
 pub fn cover(file: impl Read + Seek, name: &[u8]) -> Option<(String, Vec<u8>)> {
-    let mut reader = BufReader::new(file);
+    let mut reader = Bounded::new(file, bounded::OF_A_FILE).ok()?;
     let tagged = catch_unwind(AssertUnwindSafe(|| probe(&mut reader, name, Pictures::Read))).ok()?.ok()?;
     let pictures = || tagged.tags().iter().flat_map(Tag::pictures).filter(|picture| is_cover(picture));
     let front = pictures().find(|picture| picture.pic_type() == PictureType::CoverFront);
     let picture = front.or_else(|| pictures().next())?;
     Some((picture_type(picture.data())?.to_owned(), picture.data().to_vec()))
-}
-
-/// By its first bytes: what tags say of their pictures is often wrong.
-fn picture_type(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
-        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
 }
 
 fn is_cover(picture: &Picture) -> bool {
@@ -187,8 +192,12 @@ fn probe(reader: &mut (impl Read + Seek), name: &[u8], pictures: Pictures) -> Re
 }
 
 fn read_with_lofty(reader: &mut (impl Read + Seek), name: &[u8]) -> Result<Facts, String> {
-    // A picture larger than lofty's limit must not cost the tags.
-    let tagged = probe(reader, name, Pictures::Read).or_else(|_| probe(reader, name, Pictures::Skip))?;
+    let has_picture = has_picture(reader).ok().flatten();
+    let tagged = match has_picture {
+        Some(_) => probe(reader, name, Pictures::Skip)?,
+        // A picture larger than lofty's limit must not cost the tags.
+        None => probe(reader, name, Pictures::Read).or_else(|_| probe(reader, name, Pictures::Skip))?,
+    };
     let properties = tagged.properties();
     let mut facts = facts_of_name(name);
     facts.duration_ms = i64::try_from(properties.duration().as_millis()).unwrap_or(0);
@@ -211,6 +220,7 @@ fn read_with_lofty(reader: &mut (impl Read + Seek), name: &[u8]) -> Result<Facts
         _ => {}
     }
     fill_from_tags(&mut facts, &tagged);
+    facts.has_cover = has_picture.unwrap_or_else(|| tagged.tags().iter().flat_map(Tag::pictures).any(is_cover));
     if tagged.file_type() == FileType::Mpeg
         && let Ok(Some(timed)) = timed_lyrics(reader)
     {
@@ -296,7 +306,6 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
     facts.album_gain_db = tags.gain_db(ItemKey::ReplayGainAlbumGain, ItemKey::R128AlbumGain);
     facts.track_peak = tags.decimal(ItemKey::ReplayGainTrackPeak);
     facts.album_peak = tags.decimal(ItemKey::ReplayGainAlbumPeak);
-    facts.has_cover = tags.0.iter().any(|tag| tag.pictures().iter().any(is_cover));
 }
 
 /// The tags of one file, the most trusted first.
@@ -705,10 +714,27 @@ fn find_frame(
     end: u64,
     shape: Option<u32>,
 ) -> io::Result<Option<(u64, MpegFrame)>> {
-    if from >= end {
+    // Mostly it is near.
+    for window_bytes in [4 * 1024, 64 * 1024] {
+        let found = find_frame_within(reader, from, end.min(from.saturating_add(window_bytes)), end, shape)?;
+        if found.is_some() || end <= from.saturating_add(window_bytes) {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+fn find_frame_within(
+    reader: &mut (impl Read + Seek),
+    from: u64,
+    to: u64,
+    end: u64,
+    shape: Option<u32>,
+) -> io::Result<Option<(u64, MpegFrame)>> {
+    if from >= to {
         return Ok(None);
     }
-    let mut window = vec![0u8; usize::try_from(end - from).unwrap_or(usize::MAX).min(64 * 1024)];
+    let mut window = vec![0u8; usize::try_from(to - from).unwrap_or(usize::MAX)];
     reader.seek(SeekFrom::Start(from))?;
     reader.read_exact(&mut window)?;
     let header_at = |offset: usize| -> Option<[u8; 4]> { window.get(offset..offset + 4)?.try_into().ok() };
@@ -828,7 +854,7 @@ mod tests {
     fn a_broken_file_is_named_by_its_name() {
         let (facts, warning) = read(Cursor::new(b"not music at all"), b"07 Lost Song.flac");
         assert_eq!(facts.title, "07 Lost Song");
-        assert!(warning.is_some());
+        assert!(matches!(warning, Some(Trouble::Broken(_))));
         assert_eq!(cover(Cursor::new(b"nor a picture"), b"a.mp3"), None);
     }
 

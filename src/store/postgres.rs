@@ -31,6 +31,9 @@ const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// program; the schema tells installations in one database apart.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SELECT pg_advisory_xact_lock(1869639027, hashtext(current_schema()))";
+const BEGIN_WRITE_REPEATABLE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+    SET LOCAL synchronous_commit = off;
+    SELECT pg_advisory_xact_lock(1869639027, hashtext(current_schema()))";
 const BEGIN_MIGRATE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
     SET LOCAL lock_timeout = 0;
     SELECT pg_advisory_xact_lock(1869639027, hashtext(current_schema()))";
@@ -63,6 +66,7 @@ impl Session {
         let sql = match access {
             Access::Read => BEGIN_READ,
             Access::Write => BEGIN_WRITE,
+            Access::WriteRepeatable => BEGIN_WRITE_REPEATABLE,
             Access::Migrate => BEGIN_MIGRATE,
         };
         if let Some(client) = &mut self.client {
@@ -75,7 +79,7 @@ impl Session {
             tracing::warn!(cause = with_source(&cause), "cannot connect to PostgreSQL");
             match access {
                 Access::Migrate => Error::internal("cannot connect to PostgreSQL", with_source(&cause)),
-                Access::Read | Access::Write => Error::Busy,
+                Access::Read | Access::Write | Access::WriteRepeatable => Error::Busy,
             }
         })?;
         client.batch_execute(SESSION).map_err(error)?;

@@ -5,6 +5,7 @@
 //! (`track.unsorted`, `album.stale`), so that a scan that was killed is finished by the next one.
 
 use super::library::{item_kind, kind_number, media_number, new_id};
+use super::music::bind;
 use super::words::{self, Kind};
 use super::{Tx, Value, in_list, settings};
 use crate::account::name_key;
@@ -379,6 +380,24 @@ struct Names {
     genres: HashMap<String, i64>,
 }
 
+/// Of a track that was stored before.
+const AGAIN: &str =
+    "ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
+             sort_title = excluded.sort_title, sort = excluded.sort, search = excluded.search,
+             artist_name = excluded.artist_name, album_artist_name = excluded.album_artist_name,
+             album_name = excluded.album_name, album_sort_name = excluded.album_sort_name,
+             album_musicbrainz_id = excluded.album_musicbrainz_id, compilation = excluded.compilation,
+             release_types = excluded.release_types, disc = excluded.disc, disc_title = excluded.disc_title,
+             number = excluded.number, year = excluded.year, duration_ms = excluded.duration_ms,
+             bit_rate_kbps = excluded.bit_rate_kbps, sample_rate_hz = excluded.sample_rate_hz,
+             bit_depth = excluded.bit_depth, channels = excluded.channels, bpm = excluded.bpm,
+             comment = excluded.comment, isrc = excluded.isrc, moods = excluded.moods,
+             musicbrainz_id = excluded.musicbrainz_id, track_gain_db = excluded.track_gain_db,
+             track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
+             album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics,
+             labels = excluded.labels, original_date = excluded.original_date,
+             release_date = excluded.release_date, advisory = excluded.advisory, listed_in = excluded.listed_in";
+
 fn put_track(
     tx: &mut Tx,
     library: LibraryKey,
@@ -402,31 +421,22 @@ fn put_track(
     let artist_name = if facts.artist_name.is_empty() { UNKNOWN_ARTIST } else { &facts.artist_name };
     let ordered_by = if facts.sort_title.is_empty() { &facts.title } else { &facts.sort_title };
     let searched = [&facts.title, artist_name, &facts.album_artist_name, &facts.album].map(search_key).join(" ");
-    let listed_in: Option<i64> = tx.one(
-        "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
+    // What is stored is there, in this library.
+    let listed_in = library.0;
+    let again = match row {
+        Stored::New(_) => "",
+        Stored::Old(_) => AGAIN,
+    };
+    tx.run(
+        &format!(
+            "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
              album_artist_name, album_name, album_sort_name, album_musicbrainz_id, compilation, release_types, disc,
              disc_title, number, year, duration_ms, bit_rate_kbps, sample_rate_hz, bit_depth, channels, bpm, comment, isrc,
              moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics, labels,
              original_date, release_date, advisory, listed_in)
          VALUES ($1, NULL, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37,
-             (SELECT i.library_id FROM item i WHERE i.id = $1 AND i.missing_ms IS NULL AND i.trashed_ms IS NULL))
-         ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
-             sort_title = excluded.sort_title, sort = excluded.sort, search = excluded.search,
-             artist_name = excluded.artist_name, album_artist_name = excluded.album_artist_name,
-             album_name = excluded.album_name, album_sort_name = excluded.album_sort_name,
-             album_musicbrainz_id = excluded.album_musicbrainz_id, compilation = excluded.compilation,
-             release_types = excluded.release_types, disc = excluded.disc, disc_title = excluded.disc_title,
-             number = excluded.number, year = excluded.year, duration_ms = excluded.duration_ms,
-             bit_rate_kbps = excluded.bit_rate_kbps, sample_rate_hz = excluded.sample_rate_hz,
-             bit_depth = excluded.bit_depth, channels = excluded.channels, bpm = excluded.bpm,
-             comment = excluded.comment, isrc = excluded.isrc, moods = excluded.moods,
-             musicbrainz_id = excluded.musicbrainz_id, track_gain_db = excluded.track_gain_db,
-             track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
-             album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics,
-             labels = excluded.labels, original_date = excluded.original_date,
-             release_date = excluded.release_date, advisory = excluded.advisory, listed_in = excluded.listed_in
-         RETURNING listed_in",
+             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38) {again}"
+        ),
         args![
             item.0,
             identity(facts, folder),
@@ -464,9 +474,9 @@ fn put_track(
             json(&facts.labels),
             &facts.original_date,
             &facts.release_date,
-            facts.advisory
+            facts.advisory,
+            listed_in
         ],
-        |row| row.get(0),
     )?;
     if let Stored::Old(item) = row {
         tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
@@ -475,17 +485,25 @@ fn put_track(
     let credits = artists.iter().map(|credit| (Role::Artist, "", credit));
     let credits = credits.chain(facts.album_artists.iter().map(|credit| (Role::AlbumArtist, "", credit)));
     let others = facts.contributions.iter().map(|other| (other.role, other.part.as_str(), &other.credit));
+    let mut args = args![item.0].to_vec();
+    let mut rows = Vec::new();
     for (position, (role, part, credit)) in credits.chain(others).enumerate() {
         let artist = match names.artists.get(credit) {
             Some(artist) => *artist,
-            None => artist(tx, credit)?,
+            None => {
+                let artist = artist(tx, credit)?;
+                names.artists.insert(credit.clone(), artist);
+                artist
+            }
         };
-        names.artists.insert(credit.clone(), artist);
-        tx.run(
-            "INSERT INTO track_credit (item_id, role, position, artist_id, part) VALUES ($1, $2, $3, $4, $5)",
-            args![item.0, role.name(), position, artist, part],
-        )?;
+        let [role, artist, part] =
+            [role.name().into(), artist.into(), part.into()].map(|value: Value| bind(&mut args, value));
+        rows.push(format!("($1, {role}, {position}, {artist}, {part})"));
     }
+    tx.run(
+        &format!("INSERT INTO track_credit (item_id, role, position, artist_id, part) VALUES {}", rows.join(", ")),
+        &args,
+    )?;
     for (position, name) in facts.genres.iter().enumerate() {
         let genre = match names.genres.get(name) {
             Some(genre) => *genre,
@@ -631,7 +649,7 @@ pub enum Left {
 /// An album that no track named until now takes over the row, and with it the id, of the album from which most tracks
 /// come, provided that most of that album's tracks come: that is what a corrected name looks like.
 pub fn sort(tx: &mut Tx, library: LibraryKey, limit: u64, now_ms: i64) -> Result<Left> {
-    let unsorted = "FROM track t JOIN item i ON i.id = t.item_id WHERE t.unsorted = 1 AND i.library_id = $1";
+    let unsorted = "FROM track t CROSS JOIN item i WHERE t.unsorted = 1 AND i.id = t.item_id AND i.library_id = $1";
     let identities: Vec<String> =
         tx.all(&format!("SELECT DISTINCT t.identity {unsorted} LIMIT $2"), args![library.0, limit], |row| row.get(0))?;
     for identity in &identities {
@@ -1079,8 +1097,8 @@ pub fn is_unfinished(tx: &mut Tx, library: LibraryKey) -> Result<bool> {
     tx.one(
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM album WHERE library_id = $1 AND stale = 1)
                      OR EXISTS (SELECT 1 FROM artist_in WHERE library_id = $1 AND stale = 1)
-                     OR EXISTS (SELECT 1 FROM track t JOIN item i ON i.id = t.item_id
-                                WHERE t.unsorted = 1 AND i.library_id = $1) THEN 1 ELSE 0 END",
+                     OR EXISTS (SELECT 1 FROM track t CROSS JOIN item i
+                                WHERE t.unsorted = 1 AND i.id = t.item_id AND i.library_id = $1) THEN 1 ELSE 0 END",
         args![library.0],
         |row| row.get(0),
     )

@@ -243,8 +243,7 @@ pub async fn scan(
         })
     })
     .await?;
-    // So that it is watched from now on.
-    app.scanner.request(library.key);
+    app.scanner.was_scanned(library.key);
     Ok(outcome)
 }
 

@@ -2,7 +2,6 @@
 //! for all who ask, and kept while there is room.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::num::NonZero;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -327,8 +326,9 @@ impl Renditions {
         let still_px = if size_px == 0 { image::LARGEST_PX } else { size_px };
         let ffmpeg = &self.programs.ffmpeg;
         let picture = match source.item.media {
-            Media::Audio => tags::cover(BufReader::new(&source.file), &source.item.name)
-                .and_then(|(_, bytes)| image::drawn(bytes, size_px)),
+            Media::Audio => {
+                tags::cover(&source.file, &source.item.name).and_then(|(_, bytes)| image::drawn(bytes, size_px))
+            }
             Media::Image => match image::read(&source.file)?.and_then(|bytes| image::drawn(bytes, size_px)) {
                 Some(picture) => Some(picture),
                 None => self.said(ffmpeg, &ffmpeg::still(None, still_px), source, ffmpeg::STILL).await,

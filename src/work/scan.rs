@@ -14,7 +14,7 @@ use crate::blob::{Kind, Root, Stat};
 use crate::error::{Error, Result, Thing};
 use crate::library::names::is_left_out;
 use crate::library::scan::{Change, Comparison, Content, Known, Seen, Stamp, State, compare};
-use crate::library::tags::{self, media_of};
+use crate::library::tags::{self, Trouble, media_of};
 use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media};
 use crate::now_ms;
 use crate::store::scan::{Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
@@ -22,11 +22,11 @@ use crate::store::{Db, library, scan as rows};
 use watch::Watch;
 
 /// Changes whose tags are read ahead of being stored.
-const CHUNK: usize = 200;
+const CHUNK: usize = 1000;
 /// The writer is not held longer than this by one part of a scan.
 const WRITE_TIME: Duration = Duration::from_millis(50);
 /// Albums that one transaction sorts or sums up.
-const ALBUMS: u64 = 20;
+const ALBUMS: u64 = 100;
 /// Entries between two reports while walking.
 const REPORT_EVERY: usize = 1000;
 
@@ -306,7 +306,7 @@ impl Work<'_> {
                 }
             });
             let mut keys = HashMap::new();
-            let mut part = CHUNK / 4;
+            let mut part = CHUNK / 20;
             for chunk in chunks {
                 let mut rest: VecDeque<Entry> = chunk.into();
                 while !rest.is_empty() {
@@ -314,7 +314,7 @@ impl Work<'_> {
                     let count = entries.len();
                     let mut so_far = std::mem::take(&mut keys);
                     let batch = self.batch;
-                    let (took, so_far) = self.db.write_blocking(move |tx| {
+                    let (took, so_far) = self.db.write_repeatable_blocking(move |tx| {
                         let begun = Instant::now();
                         rows::commit(tx, batch, &entries, &mut so_far)?;
                         Ok((begun.elapsed(), so_far))
@@ -337,8 +337,8 @@ impl Work<'_> {
         let unfinished = self.db.read_blocking(move |tx| rows::is_unfinished(tx, library))?;
         if unfinished {
             let now_ms = self.batch.now_ms;
-            while self.db.write_blocking(move |tx| rows::sort(tx, library, ALBUMS, now_ms))? == Left::More {}
-            while self.db.write_blocking(move |tx| rows::refresh(tx, library, ALBUMS))? == Left::More {}
+            while self.db.write_repeatable_blocking(move |tx| rows::sort(tx, library, ALBUMS, now_ms))? == Left::More {}
+            while self.db.write_repeatable_blocking(move |tx| rows::refresh(tx, library, ALBUMS))? == Left::More {}
             self.db.write_blocking(rows::forget_unused_names)?;
         }
         Ok(outcome(Ended::Complete, changed, &broken))
@@ -351,7 +351,7 @@ impl Work<'_> {
             let mut made = Vec::new();
             while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let place = changes.element_offset(change).unwrap_or_default();
-                made.push((place, self.entry(change, broken)));
+                made.extend(self.entry(change, broken).map(|entry| (place, entry)));
             }
             made
         };
@@ -378,9 +378,10 @@ impl Work<'_> {
         needed && entry.stamp.kind == ItemKind::File && media_of(&entry.name) == Media::Audio
     }
 
-    fn entry(&self, change: &Change, broken: &AtomicUsize) -> Entry {
+    /// `None` where nothing can be said now, so that what is known stays.
+    fn entry(&self, change: &Change, broken: &AtomicUsize) -> Option<Entry> {
         let (at, fate, renamed) = match *change {
-            Change::Missing { key } => return Entry::Missing { key },
+            Change::Missing { key } => return Some(Entry::Missing { key }),
             Change::Added { at } => (at, Fate::Added, false),
             Change::Kept { key, at, moved, back, content } if moved || back => {
                 (at, Fate::Placed { key, content }, moved)
@@ -394,28 +395,55 @@ impl Work<'_> {
             (_, Some(key)) => Folder::Known(key),
             (_, None) => Folder::At(entry.parent),
         };
+        let mut stamp = entry.stamp;
         let track = if self.reads_tags(change) {
-            Track::Facts(Box::new(self.facts(at, broken)))
+            match (self.facts(at, broken), fate) {
+                (Read::Facts(facts), _) => Track::Facts(facts),
+                (Read::Gone, _) | (Read::Failed(_), Fate::Stays { .. }) => return None,
+                // A little older than it is, so that the next scan finds it changed and reads it again.
+                (Read::Failed(facts), Fate::Added) => {
+                    stamp.modified_ns -= 1;
+                    Track::Facts(facts)
+                }
+                (Read::Failed(_), Fate::Placed { .. }) => {
+                    stamp.modified_ns -= 1;
+                    Track::Unchanged
+                }
+            }
         } else if renamed && entry.stamp.kind == ItemKind::File {
             Track::None
         } else {
             Track::Unchanged
         };
-        Entry::Put(Box::new(Put { at, folder, name: entry.name.clone(), stamp: entry.stamp, media, fate, track }))
+        Some(Entry::Put(Box::new(Put { at, folder, name: entry.name.clone(), stamp, media, fate, track })))
     }
 
-    fn facts(&self, at: usize, broken: &AtomicUsize) -> tags::Facts {
+    fn facts(&self, at: usize, broken: &AtomicUsize) -> Read {
         let name = &self.seen[at].name;
-        let (facts, warning) = match self.root.open_file(&path_of(self.base, self.seen, at)) {
+        let (facts, trouble) = match self.root.open_file(&path_of(self.base, self.seen, at)) {
             Ok(file) => tags::read(file, name),
-            Err(cause) => (tags::facts_of_name(name), Some(cause.to_string())),
+            Err(Error::NotFound(_)) => return Read::Gone,
+            Err(cause) => (tags::facts_of_name(name), Some(Trouble::Unread(cause.to_string()))),
         };
-        if let Some(warning) = warning {
-            broken.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(file = %String::from_utf8_lossy(name), %warning, "audio file cannot be read");
-        }
-        facts
+        let facts = Box::new(facts);
+        let (why, read) = match trouble {
+            None => return Read::Facts(facts),
+            Some(Trouble::Broken(why)) => (why, Read::Facts(facts)),
+            Some(Trouble::Unread(why)) => (why, Read::Failed(facts)),
+        };
+        broken.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(file = %String::from_utf8_lossy(name), why, "audio file cannot be read");
+        read
     }
+}
+
+/// What came of reading a file's tags.
+enum Read {
+    Facts(Box<tags::Facts>),
+    /// It is not there any more.
+    Gone,
+    /// The disk failed; the facts are those of its name.
+    Failed(Box<tags::Facts>),
 }
 
 // The scanner --------------------------------------------------------------------------------------------------------
@@ -449,6 +477,8 @@ struct Shared {
 enum Order {
     Scan(LibraryKey),
     ScanAll,
+    /// Somebody else scanned the library.
+    Scanned(LibraryKey),
     /// Something happened in the library.
     Heard(LibraryKey),
     Stop,
@@ -476,6 +506,11 @@ impl Scanner {
         lock(&self.shared.status).is_scanning = true;
         // It fails only when the thread has ended, at shutdown.
         let _ = self.orders.send(Order::Scan(library));
+    }
+
+    /// Somebody else scanned this library: it is watched from now on, and scanned again only if it was not until now.
+    pub fn was_scanned(&self, library: LibraryKey) {
+        let _ = self.orders.send(Order::Scanned(library));
     }
 
     pub fn request_all(&self) {
@@ -532,6 +567,7 @@ impl Loop {
                 match taken {
                     Order::Scan(library) => self.wait(library, Duration::ZERO),
                     Order::ScanAll => self.wait_all(),
+                    Order::Scanned(library) => self.watch_scanned(library),
                     Order::Heard(library) => self.wait(library, QUIET),
                     Order::Stop => return,
                 }
@@ -550,6 +586,14 @@ impl Loop {
         let due = self.waiting.entry(library).or_insert(Due { at: now + quiet, since: now });
         let is_asked = quiet.is_zero() || due.at <= due.since;
         due.at = if is_asked { due.since } else { (now + quiet).min(due.since + PATIENCE) };
+    }
+
+    fn watch_scanned(&mut self, key: LibraryKey) {
+        let Ok(library) = self.db.read_blocking(move |tx| library::by_key(tx, key)) else { return };
+        // What changed between that scan and the watch would not be heard of.
+        if self.watch.as_mut().is_some_and(|watch| watch.watch(&library)) {
+            self.wait(key, Duration::ZERO);
+        }
     }
 
     fn wait_all(&mut self) {
@@ -586,7 +630,7 @@ impl Loop {
         }
         // Before the scan, so that nothing is missed between the two.
         match self.db.read_blocking(move |tx| library::by_key(tx, key)) {
-            Ok(library) => self.watch.iter_mut().for_each(|watch| watch.watch(&library)),
+            Ok(library) => _ = self.watch.as_mut().map(|watch| watch.watch(&library)),
             Err(Error::NotFound(_)) => return self.forget(key),
             Err(_) => {}
         }

@@ -74,16 +74,19 @@ impl Watch {
         Ok(Watch { folders, roots: HashMap::new(), end: Some(end), thread: Some(thread) })
     }
 
-    pub(super) fn watch(&mut self, library: &Library) {
+    /// True where changes are heard of from now on that were not before.
+    pub(super) fn watch(&mut self, library: &Library) -> bool {
         // The folder around a single item may be large, and is none of our business.
         if library.kind == LibraryKind::Single || self.roots.get(&library.key) == Some(&library.root) {
-            return;
+            return false;
         }
         self.forget(library.key);
-        match lock(&self.folders).add(&library.root, &[library.key]) {
+        let added = lock(&self.folders).add(&library.root, &[library.key]);
+        match &added {
             Ok(()) => _ = self.roots.insert(library.key, library.root.clone()),
             Err(cause) => tracing::warn!(library.name, %cause, "changes are found by rescans only"),
         }
+        added.is_ok()
     }
 
     pub(super) fn forget(&mut self, library: LibraryKey) {
