@@ -153,7 +153,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_reads_as_the_file_does(moves in proptest::collection::vec((0..3u8, -70_000..70_000i64, 0..40_000usize), 1..40)) {
-            let bytes: Vec<u8> = (0..60_000u32).map(|number| (number * 31 >> 3) as u8).collect();
+            let bytes: Vec<u8> = (0..60_000u32).map(|number| ((number * 31) >> 3) as u8).collect();
             let (mut plain, mut ours) = (Cursor::new(bytes.clone()), bounded(bytes, OF_A_FILE));
             for (kind, by, count) in moves {
                 let to = match kind {
