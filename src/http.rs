@@ -11,6 +11,7 @@ mod receive;
 pub mod send;
 pub mod serve;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use axum::extract::{RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -209,6 +210,7 @@ pub fn faces() -> Vec<&'static Face> {
         &crate::dialect::subsonic::FACE,
         &crate::dialect::cloudreve::FACE,
         &crate::dialect::mycloud::FACE,
+        &crate::dialect::webdav::FACE,
         &crate::web::VISIT,
         &crate::web::DESK,
         &crate::web::ACCOUNT,
@@ -220,15 +222,28 @@ pub fn faces() -> Vec<&'static Face> {
 pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for face in faces() {
+        // WebDAV's methods are none that the router knows: on its paths they are looked up after those that it does.
+        let mut beyond: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
         for route in face.routes {
-            let methods = route
-                .methods
-                .iter()
-                .filter_map(|method| MethodFilter::try_from(method.clone()).ok())
-                .reduce(MethodFilter::or)
-                .expect("every route names a method");
+            let known = route.methods.iter().filter_map(|method| MethodFilter::try_from(method.clone()).ok());
+            let Some(methods) = known.reduce(MethodFilter::or) else {
+                beyond.entry(route.path).or_default().push(route);
+                continue;
+            };
             let run = move |state, params, request| run(face, route, state, params, request);
             router = router.route(route.path, on(methods, run));
+        }
+        for (path, routes) in beyond {
+            let run = move |state, params, request: Request<Body>| {
+                let route = routes.iter().copied().find(|route| route.methods.contains(request.method()));
+                async move {
+                    match route {
+                        Some(route) => run(face, route, state, params, request).await,
+                        None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+                    }
+                }
+            };
+            router = router.route(path, MethodRouter::new().fallback(run));
         }
         if face.cors == Cors::AnyOrigin {
             let mut paths: Vec<_> = face.routes.iter().map(|route| route.path).collect();

@@ -1,6 +1,7 @@
 //! Libraries and what is in them: folders, files, tracks, albums, artists, playlists; their ids and names.
 
 pub mod feed;
+pub mod lock;
 pub mod lyrics;
 pub mod music;
 pub mod names;
@@ -53,6 +54,7 @@ pub enum IdKind {
     Library,
     Link,
     ApiKey,
+    DavAccount,
     Station,
     Channel,
     Episode,
@@ -71,6 +73,7 @@ impl IdKind {
             IdKind::Library => 'b',
             IdKind::Link => 'l',
             IdKind::ApiKey => 'k',
+            IdKind::DavAccount => 'w',
             IdKind::Station => 's',
             IdKind::Channel => 'c',
             IdKind::Episode => 'e',
@@ -84,9 +87,12 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station, Channel, Episode]
-            .into_iter()
-            .find(|k| k.letter() == first)
+        [
+            Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, DavAccount, Station, Channel,
+            Episode,
+        ]
+        .into_iter()
+        .find(|k| k.letter() == first)
     }
 }
 

@@ -110,7 +110,9 @@ fn explain(error: &Error) -> (StatusCode, &'static str, String) {
         }
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Not allowed", error.to_string()),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many tries", error.to_string()),
-        Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "That did not work", error.to_string()),
+        Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => {
+            (StatusCode::CONFLICT, "That did not work", error.to_string())
+        }
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Too large", error.to_string()),
         Error::NoSpace => {
             (StatusCode::INSUFFICIENT_STORAGE, "No space left", String::from("Ask the owner to make room."))
