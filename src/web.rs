@@ -7,6 +7,7 @@
 pub mod account;
 pub mod assets;
 pub mod desk;
+pub mod interface;
 pub mod pages;
 pub mod uploads;
 pub mod visit;
@@ -28,6 +29,7 @@ pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; 
 pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors::SameOrigin };
 pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
 pub static ACCOUNT: Face = Face { name: "desk", routes: account::ROUTES, cors: Cors::SameOrigin };
+pub static INTERFACE: Face = Face { name: "interface", routes: interface::ROUTES, cors: Cors::SameOrigin };
 pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
 pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
 

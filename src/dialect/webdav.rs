@@ -173,8 +173,8 @@ async fn get(call: Call, mount: Mount) -> Outcome {
 
 // Routes --------------------------------------------------------------------------------------------------------------
 
-const OWN_PATHS: [&str; 3] = ["/dav", "/dav/", "/dav/{*path}"];
-const SHARE_PATHS: [&str; 3] = ["/s/{id}/-/dav", "/s/{id}/-/dav/", "/s/{id}/-/dav/{*path}"];
+const OWN_PATHS: [&str; 3] = ["/dav/{*path}", "/dav", "/dav/"];
+const SHARE_PATHS: [&str; 3] = ["/s/{id}/-/dav/{*path}", "/s/{id}/-/dav", "/s/{id}/-/dav/"];
 
 macro_rules! calls {
     ($($name:literal $method:literal $handler:path;)*) => {
@@ -202,18 +202,14 @@ pub static FACE: LazyLock<Face> = LazyLock::new(|| {
         Box::leak(Box::new([method]))
     };
     let mut routes = Vec::new();
-    for (paths, access) in [(OWN_PATHS, Access::User), (SHARE_PATHS, Access::Share)] {
+    for (paths, access, suffix) in [(OWN_PATHS, Access::User, ""), (SHARE_PATHS, Access::Share, "InShare")] {
+        let named = |name: &str| -> &'static str { format!("{name}{suffix}").leak() };
         for path in paths {
             let open: Handler = |call| Box::pin(options(call));
-            routes.push(Route {
-                name: "options",
-                methods: method("OPTIONS"),
-                path,
-                access: Access::Open,
-                handler: open,
-            });
+            let (name, methods) = (named("options"), method("OPTIONS"));
+            routes.push(Route { name, methods, path, access: Access::Open, handler: open });
             for (name, says, handler) in calls {
-                routes.push(Route { name, methods: method(says), path, access, handler });
+                routes.push(Route { name: named(name), methods: method(says), path, access, handler });
             }
         }
     }

@@ -31,6 +31,17 @@ pub struct Wish {
     pub lasts_ms: Option<i64>,
 }
 
+impl Wish {
+    pub fn check(&self) -> Result<()> {
+        match self.owner.len() {
+            length if length > LONGEST_OWNER_BYTES => {
+                Err(Error::invalid("owner", format!("at most {LONGEST_OWNER_BYTES} bytes")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 fn lasting(wish_ms: Option<i64>) -> i64 {
     wish_ms.unwrap_or(LONGEST_MS).clamp(1000, LONGEST_MS)
 }
@@ -89,9 +100,7 @@ fn is_owner(user: &User, grant: &Grant) -> bool {
 
 /// Locks what the user may change. `Locked` where another lock is in the way.
 pub async fn take(app: &App, user: &User, item_id: &str, wish: Wish) -> Result<Lock> {
-    if wish.owner.len() > LONGEST_OWNER_BYTES {
-        return Err(Error::invalid("owner", format!("at most {LONGEST_OWNER_BYTES} bytes")));
-    }
+    wish.check()?;
     let (user, id) = (user.clone(), item_id.to_owned());
     app.db.write(move |tx| take_now(tx, &user, &id, wish)).await
 }

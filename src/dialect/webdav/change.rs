@@ -75,10 +75,11 @@ pub async fn put(mut call: Call, mut mount: Mount) -> Outcome {
     let (is_new, must_match) = (headers.contains_key(header::IF_NONE_MATCH), headers.contains_key(header::IF_MATCH));
     let content = call.take_content(Whole::File)?;
     let item = match &there {
-        Some(item) if must_match => {
-            upload::replace(&call.app, user, &item.id, Some(item.revision), content, modified_ms).await?
+        Some(item) => {
+            let seen = must_match.then_some(item.revision);
+            upload::replace(&call.app, user, &item.id, seen, content, modified_ms).await?
         }
-        _ => {
+        None => {
             let on_conflict = if is_new { OnConflict::Refuse } else { OnConflict::Replace };
             let size_bytes = content.body.size_hint().exact();
             let begin = Begin { size_bytes, modified_ms, ..Begin::stream(into, name, on_conflict) };

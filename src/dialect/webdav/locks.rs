@@ -79,12 +79,12 @@ pub async fn lock(mut call: Call, mut mount: Mount) -> Outcome {
     if body.is_empty() {
         return renew(&call, &mount, lasts_ms).await;
     }
-    let (hold, owner) = asked(&xml::parse(&body)?)?;
+    let wish = Wish { depth, lasts_ms, ..asked(&xml::parse(&body)?)? };
+    wish.check()?;
     conditions::check(&call, &mut mount).await?;
     let (item, status) = lockable(&call, &mount).await?;
     let (user, _) = mount.writer()?;
-    let lock = locks::take(&call.app, user, &item.id, Wish { hold, depth, owner, lasts_ms }).await;
-    let lock = lock.map_err(|error| match error {
+    let lock = locks::take(&call.app, user, &item.id, wish).await.map_err(|error| match error {
         Error::Locked(_) => Failure::Status(StatusCode::LOCKED, Some("no-conflicting-lock")),
         other => other.into(),
     })?;
@@ -129,7 +129,7 @@ async fn renew(call: &Call, mount: &Mount, lasts_ms: Option<i64>) -> Outcome {
     }
 }
 
-fn asked(root: &Element) -> Result<(Hold, String)> {
+fn asked(root: &Element) -> Result<Wish> {
     let wrong = |why: &str| Error::invalid("body", why);
     let scope = root.dav("lockscope").filter(|_| root.name.is_dav("lockinfo"));
     let scope = scope.ok_or_else(|| wrong("it asks for no lock"))?;
@@ -147,7 +147,7 @@ fn asked(root: &Element) -> Result<(Hold, String)> {
     if let Some(element) = root.dav("owner") {
         element.write_inside(&mut owner);
     }
-    Ok((hold, owner))
+    Ok(Wish { hold, owner, depth: Depth::Tree, lasts_ms: None })
 }
 
 /// The first of what a client would be content with: `Second-600, Infinite`.
