@@ -35,9 +35,7 @@ def app_password(server: Server) -> str:
     return made["data"]["password"]
 
 
-def test_litmus_passes_whole(
-    server: Server, app_password: str, program: Callable[[str], str], tmp_path: Path
-) -> None:
+def test_litmus_passes_whole(server: Server, app_password: str, program: Callable[[str], str], tmp_path: Path) -> None:
     run = subprocess.run(
         [program("litmus"), "-k", f"{server.url}/dav/", ADMIN_MAIL, app_password],
         cwd=tmp_path,
@@ -59,7 +57,9 @@ def rclone(
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs rclone with the remote `shelf:`."""
     binary = program("rclone")
-    hidden = subprocess.run([binary, "obscure", app_password], capture_output=True, text=True, check=True).stdout.strip()
+    hidden = subprocess.run(
+        [binary, "obscure", app_password], capture_output=True, text=True, check=True
+    ).stdout.strip()
     configuration = tmp_path / "rclone.conf"
     configuration.write_text(
         f"[shelf]\ntype = webdav\nurl = {server.url}/dav\nvendor = owncloud\nuser = {ADMIN_MAIL}\npass = {hidden}\n"
