@@ -148,6 +148,9 @@ pub struct User {
     /// Raised at a password change; sessions of an older epoch are dead.
     pub epoch: i64,
     pub created_ms: i64,
+    /// Tokens of locks that this request of theirs shows: what those lock is not locked for it. Only WebDAV has a word for
+    /// them; by every other door a user comes without.
+    pub lock_tokens: Vec<String>,
 }
 
 impl User {

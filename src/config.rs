@@ -80,6 +80,9 @@ pub struct Given {
     /// "on" asks Last.fm for words about artists and albums, which takes --lastfm-key [default: off]
     #[arg(long, env = "OPENSHELF_NOTES", value_name = "on|off", global = true)]
     pub notes: Option<Switch>,
+    /// Folder of a build of Cloudreve's web interface, to be served in front of this server's own pages [default: none]
+    #[arg(long, env = "OPENSHELF_CLOUDREVE_UI", value_name = "DIR", global = true)]
+    pub cloudreve_ui: Option<PathBuf>,
     /// This program, for what it does in processes of its own: a server inside of another program says so.
     #[arg(skip)]
     #[serde(skip)]
@@ -139,6 +142,7 @@ pub struct Config {
     pub lastfm_key: Option<LastfmKey>,
     /// Whether others are asked about artists and albums.
     pub notes: Switch,
+    pub cloudreve_ui: Option<PathBuf>,
     pub program: PathBuf,
 }
 
@@ -223,6 +227,7 @@ impl Given {
             lastfm_url: self.lastfm_url.or(from_file.lastfm_url).unwrap_or_else(|| LASTFM_URL.to_owned()),
             lastfm_key,
             notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
+            cloudreve_ui: self.cloudreve_ui.or(from_file.cloudreve_ui),
             program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }

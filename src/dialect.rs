@@ -3,3 +3,4 @@
 pub mod cloudreve;
 pub mod mycloud;
 pub mod subsonic;
+pub mod webdav;

@@ -39,6 +39,9 @@ pub enum Error {
     /// Somebody changed the thing in between.
     #[error("{0} was changed by someone else in the meantime")]
     Conflict(Thing),
+    /// Somebody locked it, or something in it.
+    #[error("Locked by someone; try again later")]
+    Locked(Vec<InTheWay>),
     /// More bytes than the limit in force.
     #[error("Too large: {size_bytes} bytes, the limit is {limit_bytes}")]
     TooLarge { size_bytes: u64, limit_bytes: u64 },
@@ -54,6 +57,18 @@ pub enum Error {
     /// A fault of ours or of the machine: logged once at the face, shown to nobody.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// A lock that stands in the way of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InTheWay {
+    /// Names from the root of the user who wants to write; none where they cannot see it.
+    pub path: Vec<String>,
+    pub is_folder: bool,
+    /// XML in which whoever locked it says who they are.
+    pub owner: String,
+    /// Told to those alone who may break the lock: who made it, and whose file it is.
+    pub token: Option<String>,
 }
 
 /// What an error is about, in the glossary's words.

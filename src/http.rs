@@ -11,6 +11,7 @@ mod receive;
 pub mod send;
 pub mod serve;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -24,7 +25,7 @@ use axum::extract::{RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any, on};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -209,26 +210,51 @@ pub fn faces() -> Vec<&'static Face> {
         &crate::dialect::subsonic::FACE,
         &crate::dialect::cloudreve::FACE,
         &crate::dialect::mycloud::FACE,
+        &crate::dialect::webdav::FACE,
         &crate::web::VISIT,
         &crate::web::DESK,
         &crate::web::ACCOUNT,
         &crate::web::VISIT_UPLOADS,
         &crate::web::DESK_UPLOADS,
+        &crate::web::INTERFACE,
     ]
+}
+
+/// A route's methods as the router knows them.
+fn filter(route: &Route) -> Option<MethodFilter> {
+    let known = route.methods.iter().map(|method| MethodFilter::try_from(method.clone()).ok());
+    known.reduce(|all, one| Some(all?.or(one?))).flatten()
 }
 
 pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
     for face in faces() {
+        // WebDAV's methods are none that the router knows: on paths with such, the table is asked for each.
+        let mut beyond: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
+        for route in face.routes.iter().filter(|route| filter(route).is_none()) {
+            beyond.entry(route.path).or_default();
+        }
         for route in face.routes {
-            let methods = route
-                .methods
-                .iter()
-                .filter_map(|method| MethodFilter::try_from(method.clone()).ok())
-                .reduce(MethodFilter::or)
-                .expect("every route names a method");
-            let run = move |state, params, request| run(face, route, state, params, request);
-            router = router.route(route.path, on(methods, run));
+            match (beyond.get_mut(route.path), filter(route)) {
+                (None, Some(methods)) => {
+                    let run = move |state, params, request| run(face, route, state, params, request);
+                    router = router.route(route.path, on(methods, run));
+                }
+                (Some(routes), _) => routes.push(route),
+                (None, None) => {}
+            }
+        }
+        for (path, routes) in beyond {
+            let run = move |state, params, request: Request<Body>| {
+                let route = routes.iter().copied().find(|route| route.methods.contains(request.method()));
+                async move {
+                    match route {
+                        Some(route) => run(face, route, state, params, request).await,
+                        None => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+                    }
+                }
+            };
+            router = router.route(path, any(run));
         }
         if face.cors == Cors::AnyOrigin {
             let mut paths: Vec<_> = face.routes.iter().map(|route| route.path).collect();
@@ -239,7 +265,23 @@ pub fn router(app: Arc<App>) -> Router {
             }
         }
     }
-    router.fallback(|| async { StatusCode::NOT_FOUND }).with_state(app)
+    router.fallback(otherwise).with_state(app)
+}
+
+/// What an address is that no row of any table has: the interface's, where there is one.
+static OTHERWISE: Route = Route {
+    name: "otherwise",
+    methods: &[],
+    path: "",
+    access: Access::Open,
+    handler: handle!(crate::web::interface::answer),
+};
+
+async fn otherwise(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    match app.interface {
+        Some(_) => answered(&crate::web::INTERFACE, &OTHERWISE, app, Vec::new(), request).await,
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn run(
@@ -249,15 +291,26 @@ async fn run(
     params: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
     request: Request<Body>,
 ) -> Response {
+    let Ok(params) = params else { return StatusCode::BAD_REQUEST.into_response() };
+    let path = params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    answered(face, route, app, path, request).await
+}
+
+async fn answered(
+    face: &'static Face,
+    route: &'static Route,
+    app: Arc<App>,
+    path: Vec<(String, String)>,
+    request: Request<Body>,
+) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
     let method = parts.method.clone();
-    let (Some(connection), Ok(params)) = (parts.extensions.get::<Connection>(), params) else {
+    let Some(connection) = parts.extensions.get::<Connection>() else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let origin = Origin::of(&app.config, *connection, &parts.headers);
     let address = origin.address;
-    let path = params.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let body = Body::new(receive::Received::new(&parts.headers, body, BODY_STALL));
     let call = Call { app, parts, body: Mutex::new(body), path, origin };
     let answer = AssertUnwindSafe(ToTheEnd(Some((route.handler)(call)))).catch_unwind().await;

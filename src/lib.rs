@@ -30,6 +30,7 @@ use config::Config;
 use media::child::Programs;
 use outgoing::Outgoing;
 use store::Db;
+use web::interface::Interface;
 use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::podcasts::Podcasts;
@@ -56,6 +57,8 @@ pub struct App {
     pub outgoing: Outgoing,
     pub podcasts: Podcasts,
     pub scrobbles: Scrobbles,
+    /// A build of Cloudreve's interface, where there is one in front.
+    pub interface: Option<Interface>,
     /// Stands for the password of users that do not exist.
     nobody: String,
 }
@@ -89,11 +92,16 @@ impl App {
         let programs = Programs::find();
         let jukebox = Jukebox::new(config.jukebox.clone(), programs.mpv.clone());
         let renditions = Renditions::new(cache, programs);
+        let interface = config.cloudreve_ui.as_deref().map(|folder| {
+            Interface::open(folder).with_context(|| format!("{} holds no build of the interface", folder.display()))
+        });
+        let interface = interface.transpose()?;
         Ok(Arc::new(App {
             pace: Pace::new(config.max_rate_bytes_s),
             outgoing: Outgoing::new(config.outgoing_networks.clone()),
             podcasts: Podcasts::default(),
             scrobbles: Scrobbles::default(),
+            interface,
             config,
             db,
             keys,

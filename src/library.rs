@@ -2,6 +2,7 @@
 
 pub mod bounded;
 pub mod feed;
+pub mod lock;
 pub mod lyrics;
 pub mod music;
 pub mod names;
@@ -55,6 +56,7 @@ pub enum IdKind {
     Library,
     Link,
     ApiKey,
+    DavAccount,
     Station,
     Channel,
     Episode,
@@ -73,6 +75,7 @@ impl IdKind {
             IdKind::Library => 'b',
             IdKind::Link => 'l',
             IdKind::ApiKey => 'k',
+            IdKind::DavAccount => 'w',
             IdKind::Station => 's',
             IdKind::Channel => 'c',
             IdKind::Episode => 'e',
@@ -86,9 +89,12 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station, Channel, Episode]
-            .into_iter()
-            .find(|k| k.letter() == first)
+        [
+            Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, DavAccount, Station, Channel,
+            Episode,
+        ]
+        .into_iter()
+        .find(|k| k.letter() == first)
     }
 }
 

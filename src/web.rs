@@ -7,6 +7,7 @@
 pub mod account;
 pub mod assets;
 pub mod desk;
+pub mod interface;
 pub mod pages;
 pub mod uploads;
 pub mod visit;
@@ -28,6 +29,7 @@ pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; 
 pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors::SameOrigin };
 pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
 pub static ACCOUNT: Face = Face { name: "desk", routes: account::ROUTES, cors: Cors::SameOrigin };
+pub static INTERFACE: Face = Face { name: "interface", routes: interface::ROUTES, cors: Cors::SameOrigin };
 pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
 pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
 
@@ -110,7 +112,9 @@ fn explain(error: &Error) -> (StatusCode, &'static str, String) {
         }
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Not allowed", error.to_string()),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many tries", error.to_string()),
-        Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "That did not work", error.to_string()),
+        Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => {
+            (StatusCode::CONFLICT, "That did not work", error.to_string())
+        }
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "Too large", error.to_string()),
         Error::NoSpace => {
             (StatusCode::INSUFFICIENT_STORAGE, "No space left", String::from("Ask the owner to make room."))

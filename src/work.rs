@@ -1,15 +1,20 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
 pub mod archives;
+pub mod dav_accounts;
 pub mod drop_box;
 pub mod files;
+pub mod inside;
 pub mod jukebox;
 pub mod libraries;
+pub mod list;
+pub mod locks;
 pub mod look;
 pub mod notes;
 pub mod pace;
 pub mod playback;
 pub mod podcasts;
+pub mod properties;
 pub mod renditions;
 pub mod scan;
 pub mod scrobbles;

@@ -12,10 +12,11 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::server::PASSWORD;
 use crate::world::ask::{Answer, Ask, Body};
 use crate::world::samples::{TELLING, path_of, sample};
 use crate::world::{
-    Canary, OPEN_BYTES, Pass, SINGLE_BYTES, Target, World, an_address, foreign, part, password_of, signed_in,
+    Canary, OPEN_BYTES, Pass, SINGLE_BYTES, Target, World, an_address, basic, foreign, part, password_of, signed_in,
     subsonic_token, unsigned,
 };
 
@@ -38,6 +39,7 @@ enum Put {
     Cookie(&'static str, String),
     Query(&'static str, String),
     SharePassword(String),
+    Basic(String, String),
 }
 
 impl Put {
@@ -52,7 +54,9 @@ impl Put {
                 }
                 _ => ask.q(name, value),
             },
+            Put::SharePassword(word) if face == "webdav" => ask.header("authorization", &basic("guest", word)),
             Put::SharePassword(word) => with_share_password(ask, word),
+            Put::Basic(name, password) => ask.header("authorization", &basic(name, password)),
         }
     }
 }
@@ -148,6 +152,20 @@ fn wrong_credentials(world: &World, face: &Face, target: &Target) -> Vec<Wrong> 
         sign_in("an API key and a name", &[("u", "ann"), ("apiKey", &ann.api_key)]);
         sign_in("another user's key under her name", &[("u", "ann"), ("p", &world.bobs.api_key)]);
     }
+    if face.name == "webdav" {
+        let mut sign_in = |name: &str, login: &str, password: &str| {
+            add(name, vec![Put::Basic(login.to_owned(), password.to_owned())]);
+        };
+        sign_in("a wrong password", "ann", "wrong horse");
+        sign_in("an empty password", "ann", "");
+        sign_in("an unknown user", "nobody", &password_of("ann"));
+        sign_in("nobody's name", "", &password_of("ann"));
+        sign_in("another user's password", "ann", PASSWORD);
+        sign_in("her API key for a password", "ann", &ann.api_key);
+        sign_in("another user's app account", "ann", &world.bobs_app);
+        sign_in("an app account that was removed", "ann", &world.ended_app);
+        sign_in("her app account under another name", "bob", &world.anns_app);
+    }
     // Right ones, of somebody else. Cloudreve's cookies and tokens of a listed share are of this kind as well.
     for (name, pass) in [("another user", &world.bobs), ("the admin", &world.admins)] {
         add(name, of_user(face.name, pass));
@@ -160,6 +178,7 @@ fn of_user(face: &str, pass: &Pass) -> Vec<Put> {
         "subsonic" => vec![Put::Query("u", pass.name.clone()), Put::Query("p", pass.password.clone())],
         "cloudreve" => vec![Put::Bearer(pass.cloudreve.clone())],
         "mycloud" => vec![Put::Bearer(pass.mycloud.clone())],
+        "webdav" => vec![Put::Basic(pass.name.clone(), pass.password.clone())],
         _ => vec![Put::Cookie("openshelf-session", pass.page.clone())],
     }
 }

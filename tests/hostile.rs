@@ -212,6 +212,11 @@ fn outcome(face: &Face, route: &Route, answer: &Answer) -> Result<Outcome, Strin
         "subsonic" => open_subsonic(answer, &text, bytes),
         "cloudreve" => cloudreve(answer, &text, bytes, route),
         "mycloud" => my_cloud_home(answer, &text),
+        "webdav" => match answer.status {
+            200..=399 => Ok(Outcome::Done),
+            401 if answer.header("www-authenticate").is_none() => Err("it does not ask for a sign-in".to_owned()),
+            _ => Ok(Outcome::Refused),
+        },
         _ => match answer.status {
             // Uploads answer scripts.
             200 if text.starts_with('{') => Ok(Outcome::Done),
@@ -404,7 +409,7 @@ fn routes() -> Vec<(&'static Face, &'static Route)> {
     }
     // What takes things away comes last, so that the others have something to be asked about.
     let takes_away = |name: &str| {
-        ["delete", "revoke", "signOut", "putContent", "putFileContent", "post"]
+        ["delete", "move", "revoke", "signOut", "putContent", "putFileContent", "post"]
             .iter()
             .any(|start| name.starts_with(start))
     };
@@ -427,6 +432,8 @@ fn only_reads(face: &Face, route: &Route) -> bool {
         "authorize",
         "stream",
         "download",
+        "propfind",
+        "options",
     ];
     match face.name {
         "page" | "desk" => route.methods[0] == "GET",

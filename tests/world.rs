@@ -12,14 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lofty::tag::ItemKey as TagKey;
 use md5::{Digest, Md5};
 use openshelf::account::token::{Keys, Purpose, random_base62, random_bytes};
-use openshelf::account::{Allowed, Roles, User};
+use openshelf::account::{Allowed, Roles, User, UserKey};
 use openshelf::library::Item;
 use openshelf::share::{Audience, Change, Door, Mode, Share, Shared, Wish};
 use openshelf::store::{Tx, library};
+use openshelf::work::dav_accounts::{self, Terms};
 use openshelf::work::{sharing, signin};
 use openshelf::{args, now_ms};
 use serde_json::{Value, json};
@@ -108,6 +109,10 @@ pub struct World {
     pub admins: Pass,
     /// Sign-ins of Ann's that she ended, and a key that she revoked.
     pub ended: Pass,
+    /// Passwords of app accounts: Ann's and Bob's, and one that Ann removed.
+    pub anns_app: String,
+    pub bobs_app: String,
+    pub ended_app: String,
     pub home: PathBuf,
 }
 
@@ -180,6 +185,9 @@ impl World {
             bobs: Pass::default(),
             admins: Pass::default(),
             ended: Pass::default(),
+            anns_app: String::new(),
+            bobs_app: String::new(),
+            ended_app: String::new(),
         };
         world.find_ids().await;
         world.anns = world.sign_in("ann", &password_of("ann")).await;
@@ -187,6 +195,7 @@ impl World {
         world.admins = world.sign_in(ADMIN, PASSWORD).await;
         world.ended = world.sign_in("ann", &password_of("ann")).await;
         world.end(world.ended.clone()).await;
+        world.make_app_accounts(bob.key).await;
         world.make_shares().await;
         world.make_the_rest().await;
         world.list_secrets();
@@ -268,6 +277,25 @@ impl World {
             mycloud: text(&mycloud["access_token"]),
             mycloud_refresh: text(&mycloud["refresh_token"]),
         }
+    }
+
+    async fn make_app_accounts(&mut self, bob: UserKey) {
+        let terms = Terms {
+            name: self.new_word("name of an app account"),
+            root: Vec::new(),
+            read_only: false,
+            proxy: false,
+            no_system_files: false,
+        };
+        let (app, ann) = (self.server.app.clone(), self.ann.key);
+        let anns = dav_accounts::add(&app, ann, terms.clone()).await.unwrap();
+        let ended = dav_accounts::add(&app, ann, terms.clone()).await.unwrap();
+        dav_accounts::remove(&app, ann, &ended.id).await.unwrap();
+        let name = "an app of Bob's".to_owned();
+        let bobs = dav_accounts::add(&app, bob, Terms { name, ..terms }).await.unwrap();
+        self.plant("id of an app account", &anns.id);
+        self.plant("password of an app account", &anns.password);
+        (self.anns_app, self.bobs_app, self.ended_app) = (anns.password, bobs.password, ended.password);
     }
 
     async fn end(&mut self, pass: Pass) {
@@ -485,6 +513,9 @@ impl World {
             secrets.extend(sign.map(|sign| (sign.to_owned(), "signed address")));
         }
         secrets.insert(OLD_PASSWORD.to_owned(), "password of a share");
+        for password in [&self.anns_app, &self.bobs_app, &self.ended_app] {
+            secrets.insert(password.clone(), "password of an app account");
+        }
         secrets.insert(self.things.share.clone(), "id of a share");
         self.secrets = secrets.into_iter().map(|(word, what)| Canary { what: what.to_owned(), word }).collect();
         let passwords =
@@ -516,8 +547,14 @@ pub fn signed_in(face: &str, ask: Ask, pass: &Pass) -> Ask {
         "subsonic" => ask.q("u", &pass.name).q("p", &pass.password),
         "cloudreve" => ask.header("authorization", &format!("Bearer {}", pass.cloudreve)),
         "mycloud" => ask.header("authorization", &format!("Bearer {}", pass.mycloud)),
+        "webdav" => ask.header("authorization", &basic(&pass.name, &pass.password)),
         _ => ask.header("cookie", &format!("openshelf-session={}", pass.page)),
     }
+}
+
+/// `Authorization` by name and password.
+pub fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
 }
 
 pub fn claims_of(token: &str) -> Value {
@@ -549,7 +586,7 @@ pub fn cookie_of(answer: &Answer, name: &str) -> String {
     value.split(';').next().unwrap().to_owned()
 }
 
-fn at(tx: &mut Tx, owner: openshelf::account::UserKey, path: &[&str]) -> openshelf::error::Result<Item> {
+fn at(tx: &mut Tx, owner: UserKey, path: &[&str]) -> openshelf::error::Result<Item> {
     let home = library::home_of(tx, owner)?.unwrap();
     let mut item = library::root_item(tx, home.key)?;
     for name in path {

@@ -6,14 +6,16 @@
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
 //! is such a user; rights beyond reading, prices and metadata are refused, since nothing would enforce or keep them.
-//! What the protocol has beyond files and shares (tasks, WebDAV accounts, passkeys, administration) answers
+//! What the protocol has beyond files and shares (tasks, passkeys, administration) answers
 //! "not enabled" by name.
 
 pub mod answers;
 mod archive;
 pub mod boolset;
 mod content;
+mod devices;
 mod files;
+mod locks;
 mod session;
 mod shares;
 mod site;
@@ -66,6 +68,7 @@ pub const URL_EXPIRED: Failure = Failure::Code(40005, "The address has expired")
 pub const BAD_SIGNATURE: Failure = Failure::Code(40071, "The address was not made by this server");
 const BATCH_FAILED: u32 = 40081;
 const NOT_ENABLED: u32 = 40019;
+const LOCK_CONFLICT: u32 = 40073;
 
 /// The protocol's code of every error.
 fn code_of(error: &Error) -> u32 {
@@ -101,6 +104,7 @@ fn code_of(error: &Error) -> u32 {
         Error::Throttled { .. } | Error::Forbidden(_) => 403,
         Error::Exists(_) => 40004,
         Error::Conflict(_) => 40076,
+        Error::Locked(_) => LOCK_CONFLICT,
         Error::TooLarge { .. } => 40049,
         Error::NoSpace => 40051,
         Error::Unsupported(_) => NOT_ENABLED,
@@ -121,6 +125,8 @@ impl Failure {
     fn message(&self) -> String {
         match self {
             Failure::Of(Error::Internal(_)) => "Something went wrong on the server".to_owned(),
+            // One client knows it by these very words.
+            Failure::Of(Error::Locked(_)) => "Lock conflict".to_owned(),
             Failure::Of(error) => error.to_string(),
             Failure::Code(_, message) => (*message).to_owned(),
             Failure::Batch(_) => "Some of it failed".to_owned(),
@@ -145,6 +151,7 @@ impl Failure {
         Envelope {
             code: self.code(),
             msg: self.message(),
+            data: locks::in_the_way(self),
             correlation_id: Some(correlation_id.to_owned()),
             aggregated_error: each,
         }
@@ -183,6 +190,8 @@ struct Envelope {
     code: u32,
     msg: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Vec<locks::LockConflict>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     aggregated_error: Option<BTreeMap<String, Envelope>>,
@@ -210,7 +219,7 @@ fn data(data: &impl Serialize) -> Outcome {
 }
 
 fn done() -> Outcome {
-    Ok(json(&Envelope { code: 0, msg: String::new(), correlation_id: None, aggregated_error: None }))
+    Ok(json(&Envelope { code: 0, msg: String::new(), data: None, correlation_id: None, aggregated_error: None }))
 }
 
 /// Done, if nothing failed.
@@ -425,7 +434,7 @@ static ROUTES: &[Route] = routes! {
     "getUserCreditChanges" GET "/api/v4/user/creditChanges" User not_enabled_for_user;
     "getUserPayments" GET "/api/v4/user/payments" User not_enabled_for_user;
     "getGroupList" GET "/api/v4/group/list" User not_enabled_for_user;
-    "deleteFileLock" DELETE "/api/v4/file/lock" User not_enabled_for_user;
+    "deleteFileLock" DELETE "/api/v4/file/lock" User locks::delete_lock;
     "getFileArchive" GET "/api/v4/file/archive" Open not_enabled;
     "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
     "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
@@ -450,10 +459,10 @@ static ROUTES: &[Route] = routes! {
     "postWorkflowImport" POST "/api/v4/workflow/import" User not_enabled_for_user;
     "postWorkflowRelocate" POST "/api/v4/workflow/relocate" User not_enabled_for_user;
     "postWorkflowRebuildFtsIndex" POST "/api/v4/workflow/rebuildFtsIndex" User not_enabled_for_user;
-    "getDevicesDav" GET "/api/v4/devices/dav" User not_enabled_for_user;
-    "putDevicesDav" PUT "/api/v4/devices/dav" User not_enabled_for_user;
-    "patchDevicesDav" PATCH "/api/v4/devices/dav/{id}" User not_enabled_for_user;
-    "deleteDevicesDav" DELETE "/api/v4/devices/dav/{id}" User not_enabled_for_user;
+    "getDevicesDav" GET "/api/v4/devices/dav" User devices::get_dav;
+    "putDevicesDav" PUT "/api/v4/devices/dav" User devices::put_dav;
+    "patchDevicesDav" PATCH "/api/v4/devices/dav/{id}" User devices::patch_dav;
+    "deleteDevicesDav" DELETE "/api/v4/devices/dav/{id}" User devices::delete_dav;
     "putVasPayment" PUT "/api/v4/vas/payment" Open not_enabled;
     "getVasPaymentStatus" GET "/api/v4/vas/payment/status/{id}/{trade}" Open not_enabled;
     "getVasGiftcode" GET "/api/v4/vas/giftcode/{code}" User not_enabled_for_user;

@@ -216,7 +216,7 @@ fn share_error(error: &Error) -> (StatusCode, &'static str, String) {
         }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", said(error)),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN", said(error)),
-        Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT", said(error)),
+        Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => (StatusCode::CONFLICT, "CONFLICT", said(error)),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", said(error)),
         Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "NO_SPACE", said(error)),
         Error::Unsupported(_) => (StatusCode::BAD_REQUEST, "NOT_SUPPORTED", said(error)),
@@ -237,7 +237,7 @@ fn cloud_error(error: &Error) -> (StatusCode, &'static str) {
         }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
-        Error::Exists(_) | Error::Conflict(_) => (StatusCode::CONFLICT, "CONFLICT"),
+        Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => (StatusCode::CONFLICT, "CONFLICT"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
         Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "NO_SPACE"),
         Error::Unsupported(_) => (StatusCode::BAD_REQUEST, "NOT_SUPPORTED"),
@@ -255,7 +255,9 @@ fn auth_error(error: &Error) -> (StatusCode, &'static str) {
         Error::WrongCredentials | Error::ShareLocked | Error::NotFound(_) => (StatusCode::FORBIDDEN, "invalid_grant"),
         Error::SignInNeeded => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
-        Error::Forbidden(_) | Error::Exists(_) | Error::Conflict(_) => (StatusCode::FORBIDDEN, "access_denied"),
+        Error::Forbidden(_) | Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => {
+            (StatusCode::FORBIDDEN, "access_denied")
+        }
         Error::Unsupported(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
         Error::NoSpace | Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
@@ -275,7 +277,7 @@ fn device_error(error: &Error) -> (StatusCode, &'static str) {
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
         Error::Exists(_) => (StatusCode::CONFLICT, "nameConflict"),
         Error::Conflict(Thing::Version) => (StatusCode::PRECONDITION_FAILED, "preconditionFailed"),
-        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
+        Error::Conflict(_) | Error::Locked(_) => (StatusCode::CONFLICT, "conflict"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge"),
         Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "noSpace"),
         // Not a 5xx: clients would try those again and again.

@@ -236,6 +236,7 @@ async fn get_transcode_stream(mut call: Call) -> Response {
         | Error::Invalid { .. }
         | Error::Exists(_)
         | Error::Conflict(_)
+        | Error::Locked(_)
         | Error::TooLarge { .. }
         | Error::Unsupported(_) => StatusCode::BAD_REQUEST,
     };

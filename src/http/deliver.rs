@@ -18,7 +18,7 @@ use crate::App;
 use crate::account::User;
 use crate::blob::disk::{Root, open_at_once};
 use crate::error::{Error, Result, Thing};
-use crate::library::Library;
+use crate::library::{Item, Library};
 use crate::now_ms;
 use crate::share::ShareKey;
 use crate::share::grant::{Action, Grant};
@@ -53,12 +53,18 @@ pub async fn file(call: &Call, grant: Grant, disposition: Disposition) -> Result
         size_bytes,
         modified_ms: Some(modified_ms),
         // A file may have changed since the last scan: what is on disk tells, so that no resume mixes two versions.
-        etag: format!("{}-{modified_ms:x}-{size_bytes:x}", item.etag()),
+        etag: etag_of(&item, modified_ms, size_bytes),
         mime: mime_of(&item.shown).to_owned(),
         name: item.shown,
         disposition,
     };
     Ok(respond(&call.parts.method, &call.parts.headers, content, transfer))
+}
+
+/// The tag of a file's content, without quotes, by what the disk says of it; or by what its row says, which is mostly the
+/// same and then tells so.
+pub fn etag_of(item: &Item, modified_ms: i64, size_bytes: u64) -> String {
+    format!("{}-{modified_ms:x}-{size_bytes:x}", item.etag())
 }
 
 async fn opened(grant: Grant) -> Result<(std::fs::File, u64, i64)> {

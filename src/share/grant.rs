@@ -51,6 +51,11 @@ impl Action {
         }
     }
 
+    /// Whether it changes what is there.
+    pub fn writes(self) -> bool {
+        Bits::WRITE.has(self.needs())
+    }
+
     /// Whether original bytes leave by it.
     pub fn hands_out_originals(self) -> bool {
         matches!(self, Action::Play | Action::Download)
@@ -128,6 +133,11 @@ impl Grant {
 
     pub fn path(&self) -> &[Vec<u8>] {
         &self.placed.path
+    }
+
+    /// The item, its folder, and so on up to the library's root.
+    pub fn chain(&self) -> &[ItemKey] {
+        &self.placed.chain
     }
 
     pub fn action(&self) -> Action {

@@ -27,6 +27,7 @@ fn user(row: &Row) -> Result<User> {
         quota_bytes: row.get::<Option<i64>>(7)?.map(|bytes| bytes.max(0) as u64),
         epoch: row.get(8)?,
         created_ms: row.get(9)?,
+        lock_tokens: Vec::new(),
         allowed: Allowed {
             roles: match row.get::<String>(10)?.as_str() {
                 "admin" => Roles(row.get(11)?).with(Role::Admin),

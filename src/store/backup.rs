@@ -54,6 +54,9 @@ pub const TABLES: &[(&str, &str)] = &[
     ("scrobble_link", "account_id, target"),
     ("scrobble", "id"),
     ("note", "subject"),
+    ("dav_account", "id"),
+    ("dav_property", "item_id, namespace, name"),
+    ("file_lock", "token"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

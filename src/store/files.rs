@@ -108,6 +108,7 @@ fn note_change(tx: &mut Tx, library: LibraryKey, now_ms: i64) -> Result<()> {
 /// Hides an item and all below it. Only the item itself remembers where it lay; it hangs below the library's root from
 /// now on, so that its old folder may go.
 pub fn trash(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
+    super::locks::remove_below(tx, key)?;
     mark_albums(tx, key)?;
     // What had gone missing in it stays that: it is not in the trash.
     let sql = "WITH RECURSIVE below (id) AS (

@@ -249,6 +249,13 @@ pub fn child_shown(tx: &mut Tx, parent: ItemKey, shown: &str) -> Result<Option<I
     tx.maybe(&sql, args![parent.0, shown], item_of)
 }
 
+/// Keys of what lies directly in a folder, in the order of listings.
+pub fn child_keys(tx: &mut Tx, parent: ItemKey) -> Result<Vec<ItemKey>> {
+    let sql = "SELECT id FROM item WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL
+               ORDER BY kind, sort, id";
+    tx.all(sql, args![parent.0], |row| Ok(ItemKey(row.get(0)?)))
+}
+
 /// What lies directly in a folder: folders first, then by name.
 pub fn children(tx: &mut Tx, parent: ItemKey) -> Result<Vec<Item>> {
     children_page(tx, parent, Page { offset: 0, limit: i64::MAX as u64 })

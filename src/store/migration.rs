@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
     },
     Migration { sqlite: include_str!("../../migrations/022_clustered.sqlite.sql"), ..Migration::of(22, "") },
+    Migration::of(19, include_str!("../../migrations/019_dav.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

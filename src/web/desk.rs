@@ -9,7 +9,7 @@ use super::pages::{
     SignInProblem, UploadForm, UploadOf, local_time,
 };
 use super::visit::SESSION_COOKIE;
-use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
+use super::{encoded, error_page, interface, lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::handle;
@@ -101,6 +101,9 @@ const PAGE_SHARES: usize = 100;
 const PAGE_ENTRIES: usize = 500;
 
 async fn home(call: Call) -> Response {
+    if call.app.interface.is_some() && call.parts.uri.path() == "/" {
+        return interface::index(&call).await;
+    }
     lead_to(&format!("{}/app/shares", call.origin.prefix()))
 }
 

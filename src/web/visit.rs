@@ -14,7 +14,7 @@ use super::pages::{
     Album, Crumb, Downloads, DropPage, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Renders, SharePage,
     TrackRow, UploadForm, UploadOf,
 };
-use super::{encoded, error_page, lead_to, page, refuse_foreign_post};
+use super::{encoded, error_page, interface, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
@@ -174,6 +174,9 @@ pub(super) fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor
 // The share's page ----------------------------------------------------------------------------------------------------
 
 async fn share(call: Call) -> Response {
+    if let Some(led) = interface::lead(&call, None).await {
+        return led;
+    }
     match share_page(&call).await {
         Ok(response) => response,
         Err(error) => error_page("share", call.origin.prefix(), &error),
@@ -513,6 +516,9 @@ async fn unlock(mut call: Call) -> Response {
 }
 
 async fn unlock_by_address(call: Call) -> Response {
+    if let Some(led) = interface::lead(&call, Some(call.path("password"))).await {
+        return led;
+    }
     try_password(&call, call.path("password"), None).await
 }
 

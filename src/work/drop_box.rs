@@ -53,7 +53,10 @@ impl Opened {
     /// Leave to send into a folder of the box.
     pub fn grant(&self, tx: &mut Tx, visitor: &Visitor, folder: Item) -> Result<Grant> {
         let placed = library::place(tx, folder, &[])?;
-        authorize(Through::Share(&self.facts), visitor, placed, Action::Create, now_ms())
+        let grant = authorize(Through::Share(&self.facts), visitor, placed, Action::Create, now_ms())?;
+        // By which lock is nothing for a guest.
+        super::locks::obey(tx, &self.facts.owner, &grant).map_err(|_| Error::Locked(Vec::new()))?;
+        Ok(grant)
     }
 
     fn key(&self) -> ShareKey {

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use super::locks;
 use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
 use crate::blob::{Existing, Kind, Root, Stat};
@@ -19,7 +20,7 @@ use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, 
 use crate::share::grant::{Action, Grant, Placed, Through, authorize};
 use crate::share::visit::Visitor;
 use crate::store::scan::{Fate, Folder, Left, Put, Track};
-use crate::store::{Tx, files, library, rights, uploads};
+use crate::store::{self, Tx, files, library, rights, uploads};
 use crate::{App, now_ms};
 
 /// The last moment of the year 9999; later ones have no place in what clients print.
@@ -61,7 +62,23 @@ pub(super) fn by_rights(tx: &mut Tx, user: &User, item: Item, action: Action) ->
     judge(tx, user, placed, action)
 }
 
+/// By rights and by locks.
 fn judge(tx: &mut Tx, user: &User, placed: Placed, action: Action) -> Result<Grant> {
+    let grant = allow(tx, user, placed, action)?;
+    if action.writes() {
+        locks::obey(tx, user, &grant)?;
+    }
+    Ok(grant)
+}
+
+/// What the user may change, whoever has locked it.
+pub(super) fn lockable(tx: &mut Tx, user: &User, id: &str) -> Result<Grant> {
+    let item = library::item_by_id(tx, id)?.ok_or(Error::NotFound(Thing::File))?;
+    let placed = library::place(tx, item, &[])?;
+    allow(tx, user, placed, Action::Update)
+}
+
+fn allow(tx: &mut Tx, user: &User, placed: Placed, action: Action) -> Result<Grant> {
     let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(user.clone());
     let bits = rights::in_library(tx, user, placed.item.library)?;
     authorize(Through::Library(bits), &visitor, placed, action, now_ms())
@@ -92,7 +109,7 @@ pub fn may_create_in(tx: &mut Tx, user: &User, place: &Place) -> bool {
 }
 
 /// The libraries in the user's root, by the names that they have there.
-fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
+pub(super) fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let scope = rights::scope(tx, user)?;
     let mut entries: Vec<Entry> = Vec::new();
     for library in library::reachable(tx, user.key)? {
@@ -146,7 +163,7 @@ pub fn children_of(tx: &mut Tx, user: &User, place: &Place) -> Result<Vec<Entry>
     }
 }
 
-fn is_home_root(grant: &Grant, user: &User) -> bool {
+pub(super) fn is_home_root(grant: &Grant, user: &User) -> bool {
     grant.path().is_empty() && grant.library().kind == LibraryKind::Home && grant.library().owner == Some(user.key)
 }
 
@@ -483,6 +500,7 @@ pub async fn rename(app: &Arc<App>, user: &User, item_id: &str, name: &str) -> R
             .read(move |tx| {
                 let grant = by_id(tx, &user, &id, Action::Update)?;
                 let parent = not_a_root(&grant)?;
+                locks::obey_leaving(tx, &user, &grant)?;
                 refuse_taken(tx, parent, &wanted, Some(grant.item().key))?;
                 Ok((grant, parent))
             })
@@ -510,6 +528,7 @@ async fn relocate(app: &App, grant: &Grant, parent: ItemKey, to: Vec<Vec<u8>>) -
     })
     .await?;
     let item = store_rows(app, library_key, move |tx| {
+        store::locks::remove_below(tx, key)?;
         // A name may make another kind of file of it.
         let fate = Fate::Placed { key, content: Content::Same };
         files::put(tx, library_key, files::change(parent, found.name, found.stamp, fate, found.track), now_ms())
@@ -519,14 +538,24 @@ async fn relocate(app: &App, grant: &Grant, parent: ItemKey, to: Vec<Vec<u8>>) -
     Ok(item)
 }
 
-/// The source and the target of a move or copy, both judged.
-fn from_to(tx: &mut Tx, user: &User, id: &str, into: &Place, how: Transplant) -> Result<(Grant, Grant)> {
+/// The source and the target of a move or copy, both judged. `name` is the new one; without it the old one stays.
+fn from_to(
+    tx: &mut Tx,
+    user: &User,
+    id: &str,
+    into: &Place,
+    name: Option<&str>,
+    how: Transplant,
+) -> Result<(Grant, Grant)> {
     let action = match how {
         Transplant::Copy => Action::Download,
         Transplant::Move => Action::Update,
     };
     let from = by_id(tx, user, id, action)?;
     not_a_root(&from)?;
+    if how == Transplant::Move {
+        locks::obey_leaving(tx, user, &from)?;
+    }
     let to = folder_of(tx, user, into, Action::Create)?;
     let mut above = Some(to.item().clone());
     while let Some(folder) = above {
@@ -536,8 +565,12 @@ fn from_to(tx: &mut Tx, user: &User, id: &str, into: &Place, how: Transplant) ->
         above = folder.parent.map(|parent| library::item(tx, parent)).transpose()?.flatten();
     }
     let stays = how == Transplant::Move && from.item().parent == Some(to.item().key);
-    if !stays {
-        refuse_taken(tx, to.item().key, &from.item().shown, None)?;
+    match name {
+        None if stays => {}
+        name => {
+            let except = stays.then_some(from.item().key);
+            refuse_taken(tx, to.item().key, name.unwrap_or(&from.item().shown), except)?;
+        }
     }
     let leaves = from.library().key != to.library().key;
     if leaves && how == Transplant::Move {
@@ -555,31 +588,57 @@ fn from_to(tx: &mut Tx, user: &User, id: &str, into: &Place, how: Transplant) ->
 /// Into another folder. Within one library the file is renamed; into another it is copied, then removed here. The item stays
 /// the same item, also to those who hold a share of it.
 pub async fn move_into(app: &Arc<App>, user: &User, item_id: &str, into: &Place) -> Result<Item> {
+    move_to(app, user, item_id, into, None).await
+}
+
+/// The same under another name.
+pub async fn move_as(app: &Arc<App>, user: &User, item_id: &str, into: &Place, name: &str) -> Result<Item> {
+    check_name(name)?;
+    move_to(app, user, item_id, into, Some(name.to_owned())).await
+}
+
+async fn move_to(app: &Arc<App>, user: &User, item_id: &str, into: &Place, name: Option<String>) -> Result<Item> {
     let (app, user, id, into) = (app.clone(), user.clone(), item_id.to_owned(), into.clone());
     to_the_end(async move {
-        let (from, to) = app.db.read(move |tx| from_to(tx, &user, &id, &into, Transplant::Move)).await?;
-        if from.item().parent == Some(to.item().key) {
+        let new = name.clone();
+        let (from, to) =
+            app.db.read(move |tx| from_to(tx, &user, &id, &into, new.as_deref(), Transplant::Move)).await?;
+        let name = name.map_or_else(|| from.item().name.clone(), String::into_bytes);
+        if from.item().parent == Some(to.item().key) && from.item().name == name {
             return Ok(from.item().clone());
         }
         if from.library().key == to.library().key {
-            let path = below(&to, &from.item().name);
+            let path = below(&to, &name);
             match relocate(&app, &from, to.item().key, path).await {
                 // Another disk is mounted inside the library.
                 Err(Error::Unsupported(_)) => {}
                 other => return other,
             }
         }
-        transplant(&app, &from, &to, Transplant::Move).await
+        transplant(&app, &from, &to, &name, Transplant::Move).await
     })
     .await
 }
 
 /// A copy in another folder, of all that is served of it.
 pub async fn copy_into(app: &Arc<App>, user: &User, item_id: &str, into: &Place) -> Result<Item> {
+    copy_to(app, user, item_id, into, None).await
+}
+
+/// The same under another name.
+pub async fn copy_as(app: &Arc<App>, user: &User, item_id: &str, into: &Place, name: &str) -> Result<Item> {
+    check_name(name)?;
+    copy_to(app, user, item_id, into, Some(name.to_owned())).await
+}
+
+async fn copy_to(app: &Arc<App>, user: &User, item_id: &str, into: &Place, name: Option<String>) -> Result<Item> {
     let (app, user, id, into) = (app.clone(), user.clone(), item_id.to_owned(), into.clone());
     to_the_end(async move {
-        let (from, to) = app.db.read(move |tx| from_to(tx, &user, &id, &into, Transplant::Copy)).await?;
-        transplant(&app, &from, &to, Transplant::Copy).await
+        let new = name.clone();
+        let (from, to) =
+            app.db.read(move |tx| from_to(tx, &user, &id, &into, new.as_deref(), Transplant::Copy)).await?;
+        let name = name.map_or_else(|| from.item().name.clone(), String::into_bytes);
+        transplant(&app, &from, &to, &name, Transplant::Copy).await
     })
     .await
 }
@@ -599,9 +658,9 @@ struct Copied {
     found: Found,
 }
 
-async fn transplant(app: &App, from: &Grant, to: &Grant, how: Transplant) -> Result<Item> {
+async fn transplant(app: &App, from: &Grant, to: &Grant, name: &[u8], how: Transplant) -> Result<Item> {
     let (source, source_path) = (from.library().clone(), from.path().to_vec());
-    let (target, target_path) = (to.library().clone(), below(to, &from.item().name));
+    let (target, target_path) = (to.library().clone(), below(to, name));
     let (key, folder, library_key, source_key) = (from.item().key, to.item().key, target.key, source.key);
     let remove = (source.clone(), source_path.clone());
     let copied = on_disk(move || {
@@ -613,6 +672,7 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, how: Transplant) -> Res
         let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
         if how == Transplant::Move {
             known = keys_below(tx, key)?;
+            store::locks::remove_below(tx, key)?;
             files::change_library(tx, key, library_key)?;
         }
         let mut puts = Vec::with_capacity(copied.len());

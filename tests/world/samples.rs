@@ -15,6 +15,8 @@ pub fn sample(things: &Things, target: &Target, face: &Face, route: &Route) -> O
         "subsonic" => subsonic(things, route.name).map(|ask| ask.q("v", "1.16.1").q("c", "test").q("f", "json")),
         "cloudreve" => cloudreve(things, target, route),
         "mycloud" => mycloud(things, target, route.name),
+        "webdav" => webdav(things, target, route),
+        "interface" => interface(route.name),
         _ => None,
     }?;
     Some(filled(ask, route))
@@ -88,11 +90,20 @@ pub const TELLING: &[(&str, &str)] = &[
     ("mycloud", "searchParentAndName"),
     ("mycloud", "getContent"),
     ("mycloud", "getFilesZip"),
+    ("webdav", "get"),
+    ("webdav", "propfind"),
 ];
 
 fn server(name: &str) -> Option<Ask> {
     Some(match name {
         "healthz" => Ask::get(""),
+        _ => return None,
+    })
+}
+
+fn interface(name: &str) -> Option<Ask> {
+    Some(match name {
+        "manifest" => Ask::get(""),
         _ => return None,
     })
 }
@@ -338,6 +349,12 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "postShare" => get.part("id", &things.share).json(share),
         "deleteShare" => get.part("id", &things.share),
         "getShareInfo" => get.part("id", &target.share).q("count_views", "true").q("owner_extended", "true"),
+        "getDevicesDav" => get.q("page_size", "50"),
+        "putDevicesDav" | "patchDevicesDav" => get.part("id", "w0000000000000000").json(json!({
+            "uri": folder, "name": "an app", "readonly": true, "proxy": false, "disable_sys_files": true,
+        })),
+        "deleteDevicesDav" => get.part("id", "w0000000000000000"),
+        "deleteFileLock" => get.json(json!({"tokens": ["urn:uuid:00000000-0000-4000-8000-000000000000"]})),
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "getSiteCaptcha"
@@ -369,7 +386,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "getUserCreditChanges"
         | "getUserPayments"
         | "getGroupList"
-        | "deleteFileLock"
         | "getFileArchive"
         | "patchFileMetadata"
         | "patchFileView"
@@ -394,10 +410,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "postWorkflowImport"
         | "postWorkflowRelocate"
         | "postWorkflowRebuildFtsIndex"
-        | "getDevicesDav"
-        | "putDevicesDav"
-        | "patchDevicesDav"
-        | "deleteDevicesDav"
         | "putVasPayment"
         | "getVasPaymentStatus"
         | "getVasGiftcode"
@@ -457,6 +469,41 @@ fn mycloud(things: &Things, target: &Target, name: &str) -> Option<Ask> {
         "patchFile" | "patchFileByPost" => file.json(json!({"name": "renamed.txt", "mTime": "2020-01-02T03:04:05.000Z"})),
         "copyFile" => file.json(json!({"destinationParentID": "root"})),
         "deleteFile" => file,
+        _ => return None,
+    })
+}
+
+const PROPFIND: &str = r#"<propfind xmlns="DAV:"><allprop/><include><quota-used-bytes/></include></propfind>"#;
+const PROPPATCH: &str =
+    r#"<propertyupdate xmlns="DAV:"><set><prop><a xmlns="urn:x">b</a></prop></set></propertyupdate>"#;
+const LOCK: &str = r#"<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>"#;
+
+fn webdav(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
+    const XML: &str = "application/xml";
+    let name = route.name.strip_suffix("InShare").unwrap_or(route.name);
+    let base = match route.access == Access::Share {
+        true => format!("/s/{}/-/dav", part(&target.share)),
+        false => "/dav".to_owned(),
+    };
+    let folder = Ask::get("").part("id", &target.share).part("*path", &things.folder_name);
+    let at = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(|name| part(name)).collect();
+        Ask::get(&format!("{base}/{}", names.join("/")))
+    };
+    let private = at(&[&things.folder_name, &things.file_name]);
+    let file = if route.access == Access::Share { at(&[&things.file_name]) } else { private };
+    Some(match name {
+        "options" => folder,
+        "get" | "head" => file,
+        "propfind" => folder.header("depth", "1").bytes(XML, PROPFIND),
+        "proppatch" => file.bytes(XML, PROPPATCH),
+        "put" => at(&["sent-by-dav.txt"]).bytes("application/octet-stream", "abc"),
+        "mkcol" => at(&["made-by-dav"]),
+        "copy" => file.header("destination", &format!("{base}/copied.txt")),
+        "move" => at(&["copied.txt"]).header("destination", &format!("{base}/moved.txt")),
+        "delete" => file,
+        "lock" => at(&["sent-by-dav.txt"]).header("timeout", "Second-1").bytes(XML, LOCK),
+        "unlock" => file.header("lock-token", "<urn:uuid:00000000-0000-4000-8000-000000000000>"),
         _ => return None,
     })
 }

@@ -33,8 +33,8 @@ pub struct Group {
     pub trash_retention: i64,
 }
 
-/// Bits of a group's permission: make shares, have archives made, open shares, delete without the trash.
-const USER_MAY: u64 = boolset::of(&[2, 4, 7, 12]);
+/// Bits of a group's permission: make shares, WebDAV, have archives made, open shares, delete without the trash.
+const USER_MAY: u64 = boolset::of(&[2, 3, 4, 7, 12]);
 /// Is the group of guests; may have archives made, and open shares.
 const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
 

@@ -7,14 +7,12 @@ use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::library::Item;
-use crate::media::zip::unique_names;
-use crate::share::grant::{Action, ShareFacts};
+use crate::share::grant::Action;
 use crate::share::visit::Visitor;
-use crate::store::{Tx, library};
-use crate::work::files::{self, Entry, Place};
-use crate::work::look;
-use crate::work::sharing::{self, Contents};
-use crate::work::signin;
+use crate::store::Tx;
+use crate::work::files::{self, Place};
+pub use crate::work::inside::{At, InShare};
+use crate::work::{inside, look, sharing, signin};
 
 /// Where a URI leads.
 pub enum Spot {
@@ -22,21 +20,6 @@ pub enum Spot {
     Root,
     Own(Item),
     Shared(Box<InShare>),
-}
-
-pub struct InShare {
-    pub facts: ShareFacts,
-    pub is_owner: bool,
-    pub at: At,
-}
-
-/// Where in a share.
-pub enum At {
-    Item(Item),
-    /// The root of a share of one file: shows that file and nothing beside it.
-    Only(Item),
-    /// The root of a share of several things.
-    Set(Vec<Entry>),
 }
 
 /// The caller as a visitor to what the URI names, with the share's password proven where it has one.
@@ -85,7 +68,7 @@ pub fn own_path<'a>(user: &User, uri: &'a FileUri) -> Result<&'a [String]> {
 /// What lies there, if the visitor may do `action` with it.
 pub fn spot(tx: &mut Tx, uri: &FileUri, visitor: &Visitor, action: Action) -> Result<Spot> {
     if let Some(place) = uri.in_share() {
-        let found = in_share(tx, place.id, place.path, visitor, action)?;
+        let found = inside::by_path(tx, place.id, place.path, visitor, action)?;
         // Only its owner comes to a share beneath their own root.
         return match uri.space == Space::Share || found.is_owner {
             true => Ok(Spot::Shared(Box::new(found))),
@@ -100,44 +83,4 @@ pub fn spot(tx: &mut Tx, uri: &FileUri, visitor: &Visitor, action: Action) -> Re
             Ok(Spot::Own(grant.item().clone()))
         }
     }
-}
-
-fn in_share(tx: &mut Tx, id: &str, path: &[String], visitor: &Visitor, action: Action) -> Result<InShare> {
-    let (facts, admitted) = sharing::open(tx, id, visitor)?;
-    let contents = sharing::contents_for(tx, &facts, visitor)?;
-    let at = match (contents, path) {
-        (Contents::Folder(folder), path) => At::Item(descend(tx, folder, path)?),
-        (Contents::File(file), []) => At::Only(file),
-        (Contents::File(file), [name]) if *name == file.shown => At::Item(file),
-        (Contents::File(_), _) => return Err(Error::NotFound(Thing::File)),
-        (Contents::Set(items), []) => At::Set(named(items)),
-        (Contents::Set(items), [name, rest @ ..]) => {
-            let entry = named(items).into_iter().find(|entry| entry.shown == *name);
-            At::Item(descend(tx, entry.ok_or(Error::NotFound(Thing::File))?.item, rest)?)
-        }
-    };
-    let at = match at {
-        At::Item(item) => At::Item(reach(tx, &facts, visitor, &item, action)?),
-        At::Only(item) => At::Only(reach(tx, &facts, visitor, &item, Action::See)?),
-        At::Set(entries) => At::Set(
-            entries.into_iter().filter(|entry| reach(tx, &facts, visitor, &entry.item, Action::See).is_ok()).collect(),
-        ),
-    };
-    Ok(InShare { facts, is_owner: admitted.is_owner(), at })
-}
-
-fn reach(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, item: &Item, action: Action) -> Result<Item> {
-    Ok(sharing::reach(tx, &facts.share.id, visitor, &item.id, action)?.item().clone())
-}
-
-/// The same names for the same things as in the share's archive.
-fn named(items: Vec<Item>) -> Vec<Entry> {
-    let shown: Vec<&str> = items.iter().map(|item| item.shown.as_str()).collect();
-    let names = unique_names(&shown);
-    items.into_iter().zip(names).map(|(item, shown)| Entry { item, shown }).collect()
-}
-
-fn descend(tx: &mut Tx, from: Item, path: &[String]) -> Result<Item> {
-    path.iter()
-        .try_fold(from, |folder, name| library::child_shown(tx, folder.key, name)?.ok_or(Error::NotFound(Thing::File)))
 }

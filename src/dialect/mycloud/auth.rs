@@ -377,6 +377,7 @@ mod tests {
             groups: Vec::new(),
             quota_bytes: None,
             epoch: 1,
+            lock_tokens: Vec::new(),
             created_ms: 0,
         }
     }

@@ -161,6 +161,7 @@ pub fn error_of(error: &Error) -> (u8, String) {
         | Error::Throttled { .. }
         | Error::Exists(_)
         | Error::Conflict(_)
+        | Error::Locked(_)
         | Error::TooLarge { .. }
         | Error::NoSpace
         | Error::Unsupported(_)

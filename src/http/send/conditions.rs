@@ -194,7 +194,7 @@ impl Wanted {
 }
 
 /// In whole seconds, as HTTP tells it; none where HTTP has no date.
-pub(super) fn modified_time(modified_ms: i64) -> Option<SystemTime> {
+pub fn modified_time(modified_ms: i64) -> Option<SystemTime> {
     let seconds = u64::try_from(modified_ms.div_euclid(1000)).ok()?;
     (seconds <= LAST_DATE_S).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
 }
