@@ -81,6 +81,7 @@ pub enum Thing {
     Bookmark,
     Station,
     Avatar,
+    Task,
 }
 
 impl fmt::Display for Thing {
@@ -108,6 +109,7 @@ impl fmt::Display for Thing {
             Thing::Bookmark => "Bookmark",
             Thing::Station => "Radio station",
             Thing::Avatar => "Avatar",
+            Thing::Task => "Task",
         })
     }
 }

@@ -30,6 +30,7 @@ use config::Config;
 use media::child::Programs;
 use outgoing::Outgoing;
 use store::Db;
+use work::archives::Plans;
 use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::podcasts::Podcasts;
@@ -38,6 +39,7 @@ use work::scan::Scanner;
 use work::scrobbles::Scrobbles;
 use work::signin::HotCredentials;
 use work::tally::Tally;
+use work::tasks::Tasks;
 use work::transfers::Transfers;
 
 /// What every request may use.
@@ -50,12 +52,13 @@ pub struct App {
     pub renditions: Arc<Renditions>,
     pub jukebox: Arc<Jukebox>,
     pub tally: Tally,
-    pub plans: http::deliver::Plans,
+    pub plans: Plans,
     pub pace: Pace,
     pub hot: HotCredentials,
     pub outgoing: Outgoing,
     pub podcasts: Podcasts,
     pub scrobbles: Scrobbles,
+    pub tasks: Tasks,
     /// Stands for the password of users that do not exist.
     nobody: String,
 }
@@ -94,6 +97,7 @@ impl App {
             outgoing: Outgoing::new(config.outgoing_networks.clone()),
             podcasts: Podcasts::default(),
             scrobbles: Scrobbles::default(),
+            tasks: Tasks::default(),
             config,
             db,
             keys,
@@ -102,7 +106,7 @@ impl App {
             renditions,
             jukebox,
             tally: Tally::default(),
-            plans: http::deliver::Plans::default(),
+            plans: Plans::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

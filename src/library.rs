@@ -56,6 +56,7 @@ pub enum IdKind {
     Station,
     Channel,
     Episode,
+    Task,
 }
 
 impl IdKind {
@@ -74,6 +75,7 @@ impl IdKind {
             IdKind::Station => 's',
             IdKind::Channel => 'c',
             IdKind::Episode => 'e',
+            IdKind::Task => 't',
         }
     }
 
@@ -84,7 +86,7 @@ impl IdKind {
             return None;
         }
         let first = id.chars().next()?;
-        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station, Channel, Episode]
+        [Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, Station, Channel, Episode, Task]
             .into_iter()
             .find(|k| k.letter() == first)
     }
