@@ -1,10 +1,11 @@
-//! Reading archives that others made: zip, tar and tar.gz.
+//! Reading archives that others made: zip, 7z, tar and tar.gz.
 //!
 //! Nothing in them is believed: what is held in memory is bounded before it is read, content is held against the size and
 //! the checksum that stand beside it, and a name is only ever the parts of a path. Calls block, and end soon once
 //! [`Source::stop`] is set.
 
 mod crypt;
+mod seven;
 mod tar;
 mod zip;
 
@@ -146,6 +147,7 @@ pub type Opened<'a> = Result<&'a mut dyn Read, Trouble>;
 
 pub enum Archive {
     Zip(zip::Directory, Source),
+    Seven(seven::Directory, Source),
     Tar(Source),
     TarGz(Source),
 }
@@ -158,6 +160,9 @@ impl Archive {
         source.fill(&mut head[..length], 0)?;
         match &head[..length] {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Ok(Archive::Zip(zip::Directory::read(&source, how)?, source)),
+            [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => {
+                Ok(Archive::Seven(seven::Directory::read(&source, how)?, source))
+            }
             [0x1f, 0x8b, ..] => Ok(Archive::TarGz(source)),
             head if tar::is_head(head) => Ok(Archive::Tar(source)),
             // Programs stand in front of some.
@@ -167,9 +172,10 @@ impl Archive {
     }
 
     /// All that is in it, where that can be told without unpacking.
-    pub fn entries(&self) -> Option<impl Iterator<Item = &Entry>> {
+    pub fn entries(&self) -> Option<Box<dyn Iterator<Item = &Entry> + '_>> {
         match self {
-            Archive::Zip(directory, _) => Some(directory.entries()),
+            Archive::Zip(directory, _) => Some(Box::new(directory.entries())),
+            Archive::Seven(directory, _) => Some(Box::new(directory.entries())),
             Archive::Tar(_) | Archive::TarGz(_) => None,
         }
     }
@@ -185,6 +191,7 @@ impl Archive {
                 directory.each(source, how, visit);
                 Ok(())
             }
+            Archive::Seven(_, source) => seven::each(source, how, visit),
             Archive::Tar(source) => tar::each(&mut source.part(0, source.size_bytes), how, visit),
             Archive::TarGz(source) => {
                 let packed = MultiGzDecoder::new(source.part(0, source.size_bytes));

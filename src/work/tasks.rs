@@ -266,19 +266,26 @@ async fn folder(app: &Arc<App>, user: &User, target: &Target) -> Result<Place> {
     files::make_path(app, user, place, &target.below).await
 }
 
-/// What may still come into a folder: as the quota has it, and of the disk all but a tenth of what is free.
-async fn room(app: &App, user: &User, into: &Place) -> Result<u64> {
-    let (user, into) = (user.clone(), into.clone());
+/// What may still come into a folder.
+struct Room {
+    /// Without what an upload of the task itself takes already.
+    quota_bytes: u64,
+    /// All but a tenth of what is free.
+    disk_bytes: u64,
+}
+
+async fn room(app: &App, user: &User, into: &Place, upload_id: &str) -> Result<Room> {
+    let (user, into, except) = (user.clone(), into.clone(), upload_id.to_owned());
     let (library, quota) = app
         .db
         .read(move |tx| {
             let library = folder_of(tx, &user, &into, Action::Create)?.library().clone();
-            let quota = room_bytes(tx, &user, &library, "")?;
+            let quota = room_bytes(tx, &user, &library, &except)?;
             Ok((library, quota))
         })
         .await?;
     let free = on_disk(move || open(&library)?.free_bytes()).await?;
-    Ok(quota.unwrap_or(u64::MAX).min(free - free / 10))
+    Ok(Room { quota_bytes: quota.unwrap_or(u64::MAX), disk_bytes: free - free / 10 })
 }
 
 // Working ------------------------------------------------------------------------------------------------------------
@@ -367,7 +374,7 @@ impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Trouble {
         let text = format!("It cannot be fetched: {failure}");
         match failure {
-            Failure::Status(408 | 416 | 425 | 429 | 500..)
+            Failure::Status(206 | 408 | 416 | 425 | 429 | 500..)
             | Failure::Unreachable
             | Failure::TooSlow
             | Failure::Broken => Trouble::Passing(text),

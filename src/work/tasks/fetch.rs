@@ -38,7 +38,9 @@ pub(super) async fn work(
     }
     let into = folder(app, &user, into).await?;
     let received = here.as_ref().map_or(0, |part| part.received_bytes);
-    let limits = Limits { size_bytes: room(app, &user, &into).await?, time: LONGEST };
+    let room = room(app, &user, &into, task.upload_id.as_deref().unwrap_or_default()).await?;
+    let most_bytes = room.quota_bytes.min(room.disk_bytes.saturating_add(received));
+    let limits = Limits { size_bytes: most_bytes, time: LONGEST };
     let mut headers = HeaderMap::new();
     let validator = task.validator.as_deref().and_then(header_value).filter(|_| received > 0);
     if let Some(validator) = validator {
@@ -50,15 +52,15 @@ pub(super) async fn work(
         StatusCode::OK => 0,
         StatusCode::PARTIAL_CONTENT if answer.goes_on_at(received) => received,
         status => {
-            // What is here is of no use to this server.
-            if let Some(part) = here {
+            // What is here is of no use to its server.
+            if let Some(part) = here.filter(|_| matches!(status, StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT)) {
                 give_up(app, &user, &part.upload_id).await?;
             }
             return Err(Failure::Status(status.as_u16()).into());
         }
     };
     let total = answer.length_bytes().map(|length| start.saturating_add(length));
-    if answer.length_bytes().is_some_and(|length| length > limits.size_bytes) {
+    if total.is_some_and(|total| total > most_bytes) {
         return Err(Error::NoSpace.into());
     }
     counter.change(|progress| (progress.bytes, progress.bytes_total) = (start, total.unwrap_or(0)));

@@ -49,7 +49,8 @@ pub(super) async fn work(
     let grant = app.db.read(move |tx| source(tx, &who, &named)).await?;
     let password = task.secret_sealed.as_deref().map(|sealed| app.keys.open(&sealed_as(&task.id), sealed)).transpose()?;
     let into = folder(app, &user, into).await?;
-    let room_bytes = room(app, &user, &into).await?;
+    let room = room(app, &user, &into, "").await?;
+    let room_bytes = room.quota_bytes.min(room.disk_bytes);
     let file = on_disk(move || Ok(Source::new(open(grant.library())?.open_file(grant.path())?)?)).await?;
     let stop = StopsWhenDropped(file.stop());
     counter.change(|progress| *progress = Progress::default());

@@ -1,0 +1,5 @@
+mod engines;
+mod packed;
+mod server;
+mod stand_in;
+mod tasks;
