@@ -128,7 +128,12 @@ impl House {
         let files = files(&self.home.join(into));
         // What is there is what the rows say.
         for name in files.keys() {
-            assert_eq!(self.get(&format!("/file/info?uri={}", encoded(&my(&format!("from {}/{name}", task_name(&task)))))).await["code"], 0, "{name}");
+            assert_eq!(
+                self.get(&format!("/file/info?uri={}", encoded(&my(&format!("from {}/{name}", task_name(&task))))))
+                    .await["code"],
+                0,
+                "{name}"
+            );
         }
         (task, files)
     }
@@ -145,7 +150,8 @@ impl House {
     async fn is_at_rest(&self) {
         until("nothing is on its way", async || {
             let waiting = files(&self.home.join(".openshelf")).len();
-            let rows = self.server.app.db.read(|tx| tx.one("SELECT COUNT(*) FROM upload", args![], |row| row.get::<i64>(0)));
+            let rows =
+                self.server.app.db.read(|tx| tx.one("SELECT COUNT(*) FROM upload", args![], |row| row.get::<i64>(0)));
             (waiting == 0 && rows.await.unwrap() == 0).then_some(())
         })
         .await;

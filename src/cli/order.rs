@@ -631,7 +631,8 @@ impl UserLine {
 
 async fn set_roles(app: &App, name: String, allow: &[String], deny: &[String]) -> Result<Reply> {
     let named = |names: &[String]| {
-        let role = |name: &String| Role::named(name).ok_or_else(|| Error::invalid("roles", format!("{name:?} is none")));
+        let role =
+            |name: &String| Role::named(name).ok_or_else(|| Error::invalid("roles", format!("{name:?} is none")));
         names.iter().map(role).collect::<Result<Vec<_>>>()
     };
     let (allow, deny) = (named(allow)?, named(deny)?);

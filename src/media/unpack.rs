@@ -159,7 +159,9 @@ impl Archive {
         let length = usize::try_from(source.size_bytes).unwrap_or(usize::MAX).min(head.len());
         source.fill(&mut head[..length], 0)?;
         match &head[..length] {
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Ok(Archive::Zip(zip::Directory::read(&source, how)?, source)),
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => {
+                Ok(Archive::Zip(zip::Directory::read(&source, how)?, source))
+            }
             [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => {
                 Ok(Archive::Seven(seven::Directory::read(&source, how)?, source))
             }
@@ -181,11 +183,7 @@ impl Archive {
     }
 
     /// Hands out one entry after the other until `visit` has enough. What it does not read of one is passed over.
-    pub fn each(
-        &self,
-        how: &How,
-        visit: &mut dyn FnMut(&Entry, Opened) -> ControlFlow<()>,
-    ) -> Result<(), Trouble> {
+    pub fn each(&self, how: &How, visit: &mut dyn FnMut(&Entry, Opened) -> ControlFlow<()>) -> Result<(), Trouble> {
         match self {
             Archive::Zip(directory, source) => {
                 directory.each(source, how, visit);
@@ -209,8 +207,7 @@ pub fn path_of(name: &str) -> Option<Vec<String>> {
     if parts[0].is_empty() || has_drive || parts.contains(&"..") {
         return None;
     }
-    let path: Vec<String> =
-        parts.into_iter().filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
+    let path: Vec<String> = parts.into_iter().filter(|part| !matches!(*part, "" | ".")).map(str::to_owned).collect();
     (1..=DEEPEST).contains(&path.len()).then_some(path)
 }
 
@@ -239,7 +236,9 @@ mod tests {
             assert_eq!(path_of(name).unwrap(), path, "{name}");
         }
         let deep = "a/".repeat(DEEPEST + 1);
-        for name in ["", "/", "./", "/etc/passwd", "..", "../a", "a/../b", r"..\a", r"\a", "C:/a", r"C:\a", "//a/b", &deep] {
+        for name in
+            ["", "/", "./", "/etc/passwd", "..", "../a", "a/../b", r"..\a", r"\a", "C:/a", r"C:\a", "//a/b", &deep]
+        {
             assert_eq!(path_of(name), None, "{name}");
         }
     }

@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::sync::{Notify, mpsc};
 
+pub use self::unpack::encoding_of;
 use super::files::{self, Place, by_path, by_rights, check_name, folder_of, on_disk, open, room_bytes};
 use super::upload;
 use crate::account::{Role, User};
@@ -26,9 +27,8 @@ use crate::error::{Error, Result, Thing};
 use crate::library::Item;
 use crate::outgoing::Failure;
 use crate::share::grant::{Action, Grant};
-pub use self::unpack::encoding_of;
-pub use crate::store::tasks::{Kind, Progress, State, Task, Which, Wish};
 use crate::store::tasks::{self as rows, Named, Target, Wanted};
+pub use crate::store::tasks::{Kind, Progress, State, Task, Which, Wish};
 use crate::store::{Tx, accounts, library};
 use crate::{App, now_ms};
 
@@ -111,13 +111,7 @@ pub struct Unpack {
 }
 
 /// Has an archive unpacked into a folder, which is made where it is not there.
-pub async fn unpack(
-    app: &App,
-    user: &User,
-    source: Vec<String>,
-    folder: Vec<String>,
-    how: Unpack,
-) -> Result<Task> {
+pub async fn unpack(app: &App, user: &User, source: Vec<String>, folder: Vec<String>, how: Unpack) -> Result<Task> {
     let Unpack { encoding, password, only } = how;
     unpack::encoding_of(encoding.as_deref())?;
     ask(app, user, password, move |tx, user| {
@@ -561,7 +555,9 @@ async fn made_before(
             let folder = folder_of(tx, &user, &into, Action::Create)?;
             let there = library::child_shown(tx, folder.item().key, &name)?;
             let is_it = |item: &Item| {
-                !item.is_folder() && item.size_bytes == size_bytes && item.modified_ms.div_euclid(1000) == modified_ms.div_euclid(1000)
+                !item.is_folder()
+                    && item.size_bytes == size_bytes
+                    && item.modified_ms.div_euclid(1000) == modified_ms.div_euclid(1000)
             };
             Ok(there.filter(is_it))
         })

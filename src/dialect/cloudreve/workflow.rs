@@ -257,7 +257,8 @@ pub async fn post_download(mut call: Call, user: User) -> Outcome {
         return Err(GROUP_NOT_ALLOWED);
     }
     let mut asked: Asked = call.json().await?;
-    let is_torrent = |url: &String| url.trim_start().get(..7).is_some_and(|start| start.eq_ignore_ascii_case("magnet:"));
+    let is_torrent =
+        |url: &String| url.trim_start().get(..7).is_some_and(|start| start.eq_ignore_ascii_case("magnet:"));
     let wants_file = asked.src_file.as_ref().is_some_and(|file| !file.is_empty());
     if wants_file || asked.src.iter().flatten().any(is_torrent) {
         return Err(Error::Unsupported("BitTorrent").into());

@@ -24,7 +24,8 @@ pub struct Directory {
 
 impl Directory {
     pub(super) fn read(source: &Source, how: &How) -> Result<Directory, Trouble> {
-        let read = sevenz_rust2::Archive::read_with_memory_limit(&mut Cursor::new(source), &password(how), DIRECTORY_KB);
+        let read =
+            sevenz_rust2::Archive::read_with_memory_limit(&mut Cursor::new(source), &password(how), DIRECTORY_KB);
         let archive = read.map_err(trouble)?;
         match archive.files.len() {
             count if count > MOST_ENTRIES => Err(Trouble::TooMany),

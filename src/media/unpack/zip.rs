@@ -71,11 +71,12 @@ fn find_end(source: &Source) -> Result<End, Trouble> {
     if two(end, 4) != two(end, 6) {
         return Err(Trouble::Unsupported("an archive of several files"));
     }
-    let (mut count, mut length, mut offset) = (u64::from(two(end, 10)), u64::from(four(end, 12)), u64::from(four(end, 16)));
+    let (mut count, mut length, mut offset) =
+        (u64::from(two(end, 10)), u64::from(four(end, 12)), u64::from(four(end, 16)));
     let mut position = from + at as u64;
-    let locator = position.checked_sub(LOCATOR_BYTES).filter(|_| {
-        count == u64::from(u16::MAX) || length == u64::from(u32::MAX) || offset == u64::from(u32::MAX)
-    });
+    let locator = position
+        .checked_sub(LOCATOR_BYTES)
+        .filter(|_| count == u64::from(u16::MAX) || length == u64::from(u32::MAX) || offset == u64::from(u32::MAX));
     if let Some(place) = locator {
         let mut locator = [0; LOCATOR_BYTES as usize];
         source.fill(&mut locator, place)?;
@@ -239,7 +240,9 @@ impl Line {
         let content: Box<dyn Read + 'a> = match self.flags & ENCRYPTED != 0 {
             false => self.unpacked(packed)?,
             true if self.method == 99 => return Err(Trouble::Unsupported("AES encryption of zip archives")),
-            true if self.packed_bytes < crypt::HEADER_BYTES as u64 => return Err(Trouble::Damaged("a file is too short")),
+            true if self.packed_bytes < crypt::HEADER_BYTES as u64 => {
+                return Err(Trouble::Damaged("a file is too short"));
+            }
             true => {
                 let password = how.password.as_deref().ok_or(Trouble::PasswordNeeded)?;
                 let decrypted = Decrypted::new(packed, password, self.password_check)?;

@@ -53,7 +53,9 @@ pub(super) async fn work(
         StatusCode::PARTIAL_CONTENT if answer.goes_on_at(received) => received,
         status => {
             // What is here is of no use to its server.
-            if let Some(part) = here.filter(|_| matches!(status, StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT)) {
+            if let Some(part) =
+                here.filter(|_| matches!(status, StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT))
+            {
                 give_up(app, &user, &part.upload_id).await?;
             }
             return Err(Failure::Status(status.as_u16()).into());
@@ -77,7 +79,9 @@ async fn here(app: &App, user: &User, task: &Task) -> Result<Option<Part>> {
     let Some(upload_id) = task.upload_id.clone() else { return Ok(None) };
     let (user, id) = (user.clone(), upload_id.clone());
     match app.db.read(move |tx| upload::by_id(tx, &user, &id)).await {
-        Ok((_, ranges)) => Ok(Some(Part { upload_id, received_bytes: ranges.gaps(0..u64::MAX).first().map_or(0, |gap| gap.start) })),
+        Ok((_, ranges)) => {
+            Ok(Some(Part { upload_id, received_bytes: ranges.gaps(0..u64::MAX).first().map_or(0, |gap| gap.start) }))
+        }
         Err(Error::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }

@@ -28,9 +28,17 @@ pub fn encoding_of(label: Option<&str>) -> Result<Option<&'static Encoding>> {
 /// What the thread finds.
 enum Found {
     /// What is to come, where that can be told.
-    Total { files: u64, bytes: u64 },
+    Total {
+        files: u64,
+        bytes: u64,
+    },
     Folder(Vec<String>),
-    File { path: Vec<String>, size_bytes: u64, modified_ms: Option<i64>, content: mpsc::Receiver<Piece> },
+    File {
+        path: Vec<String>,
+        size_bytes: u64,
+        modified_ms: Option<i64>,
+        content: mpsc::Receiver<Piece>,
+    },
     /// Neither, or not to be had.
     LeftOut,
 }
@@ -47,7 +55,8 @@ pub(super) async fn work(
     let user = judged(app, task).await?;
     let (who, named) = (user.clone(), named.clone());
     let grant = app.db.read(move |tx| source(tx, &who, &named)).await?;
-    let password = task.secret_sealed.as_deref().map(|sealed| app.keys.open(&sealed_as(&task.id), sealed)).transpose()?;
+    let password =
+        task.secret_sealed.as_deref().map(|sealed| app.keys.open(&sealed_as(&task.id), sealed)).transpose()?;
     let into = folder(app, &user, into).await?;
     let room = room(app, &user, &into, "").await?;
     let room_bytes = room.quota_bytes.min(room.disk_bytes);
@@ -58,7 +67,8 @@ pub(super) async fn work(
     let (found, mut finds) = mpsc::channel(1);
     let only = only.iter().filter_map(|path| path_of(path)).collect();
     let how = How { encoding, password };
-    let reading = Reading { found, only, room_bytes, counter: counter.clone(), stop: stop.0.clone(), unpacked: 0, most: 0 };
+    let reading =
+        Reading { found, only, room_bytes, counter: counter.clone(), stop: stop.0.clone(), unpacked: 0, most: 0 };
     let reading = tokio::task::spawn_blocking(move || reading.all(file, &how));
     let mut landing = Landing { app, task, counter, root: into, last: None };
     while let Some(found) = finds.recv().await {

@@ -1,5 +1,0 @@
-mod engines;
-mod packed;
-mod server;
-mod stand_in;
-mod tasks;
