@@ -492,6 +492,9 @@ both_engines! {
         let (task, found) = house.unpacked("some.zip", archive, json!({"file_mask": ["a", "c.txt"]})).await;
         assert_eq!(task["status"], "completed", "{task}");
         assert_eq!(found.keys().collect::<Vec<_>>(), ["a/x.txt", "c.txt"]);
+        let archive = zip(&[file("a.txt", "1")]);
+        let (task, found) = house.unpacked("none.zip", archive, json!({"file_mask": ["../a.txt"]})).await;
+        assert_eq!((&task["status"], found.len()), (&json!("completed"), 0), "nothing is not everything");
         let listing = [(b'5', "d/", &b""[..]), (b'0', "d/a.txt", b"1"), (b'0', "e/b.txt", b"2")];
         for (name, archive) in [("some.tar", tar(&listing)), ("some.tar.gz", gz(&tar(&listing)))] {
             let (_, found) = house.unpacked(name, archive.clone(), json!({"file_mask": ["d"]})).await;

@@ -9,6 +9,9 @@ use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
 
+/// Of what is to be done, as it is kept.
+const LONGEST_WISH_BYTES: usize = 1 << 20;
+
 /// Key of a task inside this server; never leaves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskKey(pub i64);
@@ -202,6 +205,9 @@ pub fn insert(
 ) -> Result<Task> {
     let id = new_id(IdKind::Task);
     let text = serde_json::to_string(wish).map_err(|cause| Error::internal("tasks: wish", cause))?;
+    if text.len() > LONGEST_WISH_BYTES {
+        return Err(Error::invalid("task", "it names too much"));
+    }
     tx.run(
         "INSERT INTO task (public_id, account_id, kind, wish, secret_sealed, state, is_landing, files, files_total, files_failed,
                            bytes, bytes_total, rate_bytes_s, tries, due_ms, busy_ms, worked_ms, created_ms, updated_ms)

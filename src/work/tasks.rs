@@ -38,6 +38,7 @@ pub const MOST_OPEN: usize = 100;
 pub const TOO_MANY: &str = "too many of your tasks are under way";
 /// Things of one task, and addresses of one call.
 pub const MOST_THINGS: usize = 1000;
+const LONGEST_PASSWORD_BYTES: usize = 1024;
 /// Whoever gave no sign of life for as long is gone.
 const ALIVE_MS: i64 = 10_000;
 const SIGN_EVERY: Duration = Duration::from_secs(2);
@@ -113,6 +114,9 @@ pub struct Unpack {
 /// Has an archive unpacked into a folder, which is made where it is not there.
 pub async fn unpack(app: &App, user: &User, source: Vec<String>, folder: Vec<String>, how: Unpack) -> Result<Task> {
     let Unpack { encoding, password, only } = how;
+    if password.as_ref().is_some_and(|password| password.len() > LONGEST_PASSWORD_BYTES) {
+        return Err(Error::invalid("password", "it is too long"));
+    }
     unpack::encoding_of(encoding.as_deref())?;
     ask(app, user, password, move |tx, user| {
         let source = named(tx, user, source)?;

@@ -1,5 +1,6 @@
-"""The server goes in the middle of each kind of task, and comes back: the task is done, and nothing is there by halves."""
+"""The server goes in the middle of each kind of task and comes back: each is done, and nothing is there by halves."""
 
+import contextlib
 import io
 import os
 import sqlite3
@@ -87,10 +88,8 @@ class House:
         """How many bytes lie where nobody sees them."""
         sizes = 0
         for path in self.own.glob(".openshelf/*"):
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 sizes += path.stat().st_size if path.is_file() else 0
-            except FileNotFoundError:
-                pass
         return sizes
 
     def wait_five_minutes(self) -> None:

@@ -114,8 +114,8 @@ fn status(state: State) -> &'static str {
 fn phase(task: &Task) -> &'static str {
     match (&task.wish, task.state) {
         (Wish::Pack { .. }, State::Queued) => "not_started",
-        (Wish::Pack { .. }, State::Completed) => "complete_upload",
-        (Wish::Pack { .. }, _) => "compress_and_upload",
+        (Wish::Pack { .. }, State::Completed) => "upload_archive",
+        (Wish::Pack { .. }, _) => "compress_files",
         (Wish::Unpack { .. }, _) | (Wish::Fetch { .. }, State::Queued) => "",
         (Wish::Fetch { .. }, State::Completed) => "transfer",
         (Wish::Fetch { .. }, _) => "monitor",

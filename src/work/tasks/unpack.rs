@@ -65,7 +65,9 @@ pub(super) async fn work(
     counter.change(|progress| *progress = Progress::default());
 
     let (found, mut finds) = mpsc::channel(1);
-    let only = only.iter().filter_map(|path| path_of(path)).collect();
+    // A path that leads nowhere names nothing, which is not all.
+    let paths = || only.iter().filter_map(|path| path_of(path.trim_start_matches('/'))).collect();
+    let only = (!only.is_empty()).then(paths);
     let how = How { encoding, password };
     let reading =
         Reading { found, only, room_bytes, counter: counter.clone(), stop: stop.0.clone(), unpacked: 0, most: 0 };
@@ -167,8 +169,8 @@ impl Landing<'_> {
 /// The side that reads, on a thread of its own.
 struct Reading {
     found: mpsc::Sender<Found>,
-    /// Paths; none: everything.
-    only: Vec<Vec<String>>,
+    /// What these paths name; none: everything.
+    only: Option<Vec<Vec<String>>>,
     room_bytes: u64,
     counter: Arc<Counter>,
     stop: Arc<AtomicBool>,
@@ -208,14 +210,14 @@ impl Reading {
     }
 
     fn is_wanted(&self, path: &[String]) -> bool {
-        self.only.is_empty() || self.only.iter().any(|wanted| path.starts_with(wanted))
+        self.only.as_ref().is_none_or(|only| only.iter().any(|wanted| path.starts_with(wanted)))
     }
 
     fn one(&mut self, entry: &Entry, content: Opened) -> Result<ControlFlow<()>, Unreadable> {
         let path = match path_of(&entry.name) {
             Some(path) if self.is_wanted(&path) => path,
             Some(_) => return Ok(ControlFlow::Continue(())),
-            None if self.only.is_empty() => return Ok(self.tell(Found::LeftOut)),
+            None if self.only.is_none() => return Ok(self.tell(Found::LeftOut)),
             None => return Ok(ControlFlow::Continue(())),
         };
         match (entry.kind, content) {
