@@ -14,7 +14,7 @@ pub struct UserKey(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupKey(pub i64);
 
-/// One thing that a user may be allowed. OpenSubsonic has the list; every door obeys it.
+/// One thing that a user may be allowed. OpenSubsonic has the list but for the last; every door obeys it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Manages accounts and libraries; does not read others' homes by that.
@@ -39,10 +39,12 @@ pub enum Role {
     /// Shares with anyone. Without it the shares that are there do not open.
     Share,
     VideoConversion,
+    /// Has the server fetch files from addresses.
+    Fetch,
 }
 
 impl Role {
-    pub const EACH: [Role; 12] = [
+    pub const EACH: [Role; 13] = [
         Role::Admin,
         Role::Settings,
         Role::Stream,
@@ -55,7 +57,31 @@ impl Role {
         Role::Podcast,
         Role::Share,
         Role::VideoConversion,
+        Role::Fetch,
     ];
+
+    /// What the command line calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::Settings => "settings",
+            Role::Stream => "stream",
+            Role::Jukebox => "jukebox",
+            Role::Download => "download",
+            Role::Upload => "upload",
+            Role::Playlist => "playlist",
+            Role::CoverArt => "cover-art",
+            Role::Comment => "comment",
+            Role::Podcast => "podcast",
+            Role::Share => "share",
+            Role::VideoConversion => "video-conversion",
+            Role::Fetch => "fetch",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Role> {
+        Role::EACH.into_iter().find(|role| role.name() == name)
+    }
 
     /// What somebody without it is told.
     fn refusal(self) -> &'static str {
@@ -72,6 +98,7 @@ impl Role {
             Role::Podcast => "you may not manage podcasts",
             Role::Share => "you may not share files",
             Role::VideoConversion => "you may not convert films",
+            Role::Fetch => "you may not have files fetched",
         }
     }
 }
@@ -84,7 +111,8 @@ impl Roles {
     pub const NONE: Roles = Roles(0);
     pub const ALL: Roles = Roles((1 << Role::EACH.len()) - 1);
     /// What a new user may, unless somebody says otherwise: all but what concerns others as well.
-    pub const USER: Roles = Roles::ALL.without(Role::Admin).without(Role::Jukebox).without(Role::Podcast);
+    pub const USER: Roles =
+        Roles::ALL.without(Role::Admin).without(Role::Jukebox).without(Role::Podcast).without(Role::Fetch);
 
     pub const fn has(self, role: Role) -> bool {
         self.0 & (1 << role as i64) != 0
@@ -189,10 +217,10 @@ mod tests {
 
     #[test]
     fn stored_bits_mean_the_roles_that_they_meant_before() {
-        assert_eq!((Roles::ALL.0, Roles::USER.0), (4095, 3574));
+        assert_eq!((Roles::ALL.0, Roles::USER.0), (8191, 3574));
         for (place, role) in Role::EACH.into_iter().enumerate() {
             assert_eq!(Roles::NONE.with(role).0, 1 << place);
-            assert_eq!(Roles::ALL.without(role).0, 4095 - (1 << place));
+            assert_eq!(Roles::ALL.without(role).0, 8191 - (1 << place));
         }
     }
 }

@@ -144,6 +144,19 @@ enum UserCommand {
         #[arg(long)]
         listen_only: bool,
     },
+    /// Give roles, by comma: admin, settings, stream, jukebox, download, upload, playlist, cover-art, comment, podcast,
+    /// share, video-conversion, fetch
+    Allow {
+        name: String,
+        #[arg(required = true, value_delimiter = ',')]
+        roles: Vec<String>,
+    },
+    /// Take roles away, by comma
+    Deny {
+        name: String,
+        #[arg(required = true, value_delimiter = ',')]
+        roles: Vec<String>,
+    },
     /// Their shares end; the files of their home stay on the disk
     Remove {
         name: String,
@@ -315,6 +328,8 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
                 };
                 Order::SetDefaults { name, defaults }
             }
+            UserCommand::Allow { name, roles } => Order::SetRoles { name, allow: roles, deny: Vec::new() },
+            UserCommand::Deny { name, roles } => Order::SetRoles { name, allow: Vec::new(), deny: roles },
             UserCommand::Remove { name } => Order::RemoveUser { name },
         },
         Command::Library { command } => match command {

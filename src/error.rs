@@ -96,6 +96,7 @@ pub enum Thing {
     Bookmark,
     Station,
     Avatar,
+    Task,
 }
 
 impl fmt::Display for Thing {
@@ -123,6 +124,7 @@ impl fmt::Display for Thing {
             Thing::Bookmark => "Bookmark",
             Thing::Station => "Radio station",
             Thing::Avatar => "Avatar",
+            Thing::Task => "Task",
         })
     }
 }

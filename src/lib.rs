@@ -31,6 +31,7 @@ use media::child::Programs;
 use outgoing::Outgoing;
 use store::Db;
 use web::interface::Interface;
+use work::archives::Plans;
 use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::podcasts::Podcasts;
@@ -39,6 +40,7 @@ use work::scan::Scanner;
 use work::scrobbles::Scrobbles;
 use work::signin::HotCredentials;
 use work::tally::Tally;
+use work::tasks::Tasks;
 use work::transfers::Transfers;
 
 /// What every request may use.
@@ -51,7 +53,7 @@ pub struct App {
     pub renditions: Arc<Renditions>,
     pub jukebox: Arc<Jukebox>,
     pub tally: Tally,
-    pub plans: http::deliver::Plans,
+    pub plans: Plans,
     pub pace: Pace,
     pub hot: HotCredentials,
     pub outgoing: Outgoing,
@@ -59,6 +61,7 @@ pub struct App {
     pub scrobbles: Scrobbles,
     /// A build of Cloudreve's interface, where there is one in front.
     pub interface: Option<Interface>,
+    pub tasks: Tasks,
     /// Stands for the password of users that do not exist.
     nobody: String,
 }
@@ -102,6 +105,7 @@ impl App {
             podcasts: Podcasts::default(),
             scrobbles: Scrobbles::default(),
             interface,
+            tasks: Tasks::default(),
             config,
             db,
             keys,
@@ -110,7 +114,7 @@ impl App {
             renditions,
             jukebox,
             tally: Tally::default(),
-            plans: http::deliver::Plans::default(),
+            plans: Plans::default(),
             hot: HotCredentials::default(),
             nobody: random_base62(22),
         }))

@@ -60,6 +60,7 @@ pub enum IdKind {
     Station,
     Channel,
     Episode,
+    Task,
 }
 
 impl IdKind {
@@ -79,6 +80,7 @@ impl IdKind {
             IdKind::Station => 's',
             IdKind::Channel => 'c',
             IdKind::Episode => 'e',
+            IdKind::Task => 't',
         }
     }
 
@@ -91,7 +93,7 @@ impl IdKind {
         let first = id.chars().next()?;
         [
             Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, DavAccount, Station, Channel,
-            Episode,
+            Episode, Task,
         ]
         .into_iter()
         .find(|k| k.letter() == first)

@@ -9,5 +9,6 @@ pub mod mpv;
 pub mod sound;
 pub mod text;
 pub mod transcode;
+pub mod unpack;
 pub mod waveform;
 pub mod zip;

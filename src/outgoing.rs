@@ -14,6 +14,7 @@ use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use bytes::Bytes;
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
@@ -160,6 +161,20 @@ impl Answer {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Whether it is the rest from there on that was asked for, and not another part.
+    pub fn goes_on_at(&self, received_bytes: u64) -> bool {
+        let start = self.header(header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes "));
+        let start = start.and_then(|range| range.split_once('-')).and_then(|(start, _)| start.parse::<u64>().ok());
+        received_bytes > 0 && start == Some(received_bytes)
+    }
+
+    /// What its server calls the content: by a header, else by the last name of the address that it came from. Any text.
+    pub fn file_name(&self) -> Option<String> {
+        let told = self.header(header::CONTENT_DISPOSITION).and_then(named);
+        let path = told.unwrap_or_else(|| decoded(self.response.url().path()));
+        path.rsplit(['/', '\\']).next().filter(|name| !name.is_empty()).map(str::to_owned)
+    }
+
     /// How much is announced to come.
     pub fn length_bytes(&self) -> Option<u64> {
         self.response.content_length()
@@ -184,6 +199,53 @@ impl Answer {
         }
         Ok(whole)
     }
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// The name in a `Content-Disposition`; one that says how it is written goes first. RFC 6266.
+fn named(disposition: &str) -> Option<String> {
+    let (mut plain, mut extended, mut rest) = (None, None, disposition);
+    while let Some((_, parameter)) = rest.split_once(';') {
+        let (key, value) = parameter.split_once('=')?;
+        let (value, after) = match value.trim_start().strip_prefix('"') {
+            Some(quoted) => unquoted(quoted),
+            None => {
+                let end = value.find(';').unwrap_or(value.len());
+                (value[..end].trim().to_owned(), &value[end..])
+            }
+        };
+        rest = after;
+        match key.trim().to_ascii_lowercase().as_str() {
+            "filename" => plain = Some(value),
+            "filename*" => {
+                let mut parts = value.splitn(3, '\'');
+                let is_utf8 = parts.next().is_some_and(|charset| charset.eq_ignore_ascii_case("utf-8"));
+                extended = parts.nth(1).filter(|_| is_utf8).map(decoded);
+            }
+            _ => {}
+        }
+    }
+    extended.or(plain)
+}
+
+/// A quoted text without its quotes, and what follows.
+fn unquoted(quoted: &str) -> (String, &str) {
+    let (mut text, mut is_escaped) = (String::new(), false);
+    for (at, c) in quoted.char_indices() {
+        match c {
+            _ if is_escaped => {
+                text.push(c);
+                is_escaped = false;
+            }
+            '\\' => is_escaped = true,
+            '"' => return (text, &quoted[at + 1..]),
+            _ => text.push(c),
+        }
+    }
+    (text, "")
 }
 
 /// A header's value of text from outside; none where it cannot be one.
@@ -384,6 +446,23 @@ mod tests {
             assert_eq!(outgoing.address(text), Err(Failure::BadAddress), "{text:.40}");
         }
         assert!(outgoing.address("https://a.example/feed?token=x").is_ok());
+    }
+
+    #[test]
+    fn names_of_content_are_read_in_every_form() {
+        for (said, name) in [
+            ("attachment; filename=a.txt", Some("a.txt")),
+            ("attachment; filename=\"a b; c.txt\"; size=3", Some("a b; c.txt")),
+            (r#"attachment; filename="a \"b\" c""#, Some("a \"b\" c")),
+            ("attachment; filename=x; filename*=UTF-8''Gr%C3%B6%C3%9Fe%20b.txt", Some("Größe b.txt")),
+            ("attachment; FileName*=utf-8'en'x.txt ; filename=\"y\"", Some("x.txt")),
+            ("attachment; filename*=ISO-8859-1''%E4; filename=z", Some("z")),
+            ("inline", None),
+            ("attachment; filename", None),
+            ("attachment; filename=\"open", Some("open")),
+        ] {
+            assert_eq!(named(said).as_deref(), name, "{said}");
+        }
     }
 
     #[test]

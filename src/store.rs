@@ -51,6 +51,7 @@ pub mod settings;
 pub mod shares;
 pub mod sounds;
 mod sqlite;
+pub mod tasks;
 pub mod upload_names;
 pub mod uploads;
 mod value;

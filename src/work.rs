@@ -23,6 +23,7 @@ pub mod signin;
 pub mod similar;
 pub mod sounds;
 pub mod tally;
+pub mod tasks;
 pub mod transfers;
 pub mod upload;
 pub mod users;

@@ -271,6 +271,10 @@ fn mistakes_are_told_by_name() {
     assert!(home.failure(&["share", "absent"]).contains("absent"));
     assert!(home.failure(&["scan", "absent"]).contains("not found"));
     assert!(home.failure(&["user", "remove", ADMIN]).contains("last admin"));
+    assert!(home.failure(&["user", "deny", ADMIN, "admin"]).contains("last admin"));
+    assert!(home.said(&["user", "deny", ADMIN, "fetch,podcast"]).trim_end().ends_with("share, video-conversion."));
+    assert!(home.said(&["user", "allow", ADMIN, "fetch"]).trim_end().ends_with("video-conversion, fetch."));
+    assert!(home.failure(&["user", "allow", ADMIN, "everything"]).contains("everything"));
     for wrong in [&["nonsense"][..], &["share"], &["share", "x", "--expires", "7"], &["share", "x", "--downloads", "0"]]
     {
         assert_eq!(home.run(wrong).status.code(), Some(2), "{wrong:?}");

@@ -335,8 +335,12 @@ impl Watch {
         watch
     }
 
-    /// What changed since it was asked last.
+    /// What changed since it was asked last, with all that tasks did of what was asked for.
     fn changed(&mut self) -> Option<String> {
+        const OPEN: &str = "SELECT COUNT(*) FROM task WHERE state IN ('queued', 'working')";
+        while self.rows.query_row(OPEN, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let version = self.rows.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
         let files = files(&self.home);
         if version == self.version && self.seen.ends_with(&files) {

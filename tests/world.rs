@@ -16,7 +16,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lofty::tag::ItemKey as TagKey;
 use md5::{Digest, Md5};
 use openshelf::account::token::{Keys, Purpose, random_base62, random_bytes};
-use openshelf::account::{Allowed, Roles, User, UserKey};
+use openshelf::account::{Allowed, Role, Roles, User, UserKey};
 use openshelf::library::Item;
 use openshelf::share::{Audience, Change, Door, Mode, Share, Shared, Wish};
 use openshelf::store::{Tx, library};
@@ -157,7 +157,7 @@ impl World {
             let app = server.app.clone();
             let mail = mail.clone();
             let ann = tokio::spawn(async move {
-                let allowed = Allowed::of(Roles::USER);
+                let allowed = Allowed::of(Roles::USER.with(Role::Fetch));
                 signin::add_user(&app, "ann", &mail, &password_of("ann"), allowed).await.unwrap()
             });
             (ann.await.unwrap(), tokio::task::block_in_place(|| server.add_user("bob")))

@@ -11,6 +11,7 @@ pub mod http {
 #[path = "../../src/media"]
 pub mod media {
     pub mod captions;
+    pub mod unpack;
     pub mod zip;
 }
 

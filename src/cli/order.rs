@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backup;
 use crate::account::token::random_base62;
-use crate::account::{Allowed, Roles, User, UserState};
+use crate::account::{Allowed, Role, Roles, User, UserState};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
 use crate::share::drop_box::{DropWish, written_bytes};
@@ -17,6 +17,7 @@ use crate::store::library::Access;
 use crate::store::scrobbles::Target;
 use crate::store::{Tx, accounts, library as library_rows, scrobbles as scrobble_rows, shares};
 use crate::work::sharing::DefaultTerms;
+use crate::work::users::UserWish;
 use crate::work::{libraries, scan, scrobbles, sharing, signin, users};
 use crate::{App, now_ms};
 
@@ -54,6 +55,12 @@ pub enum Order {
     SetDefaults {
         name: String,
         defaults: DefaultTerms,
+    },
+    /// By their names.
+    SetRoles {
+        name: String,
+        allow: Vec<String>,
+        deny: Vec<String>,
     },
     RemoveUser {
         name: String,
@@ -346,6 +353,7 @@ pub async fn run(
             sharing::set_default_terms(app, user.key, &defaults).await?;
             Ok(Reply::Done(format!("New shares of {:?} begin with these terms.", user.name)))
         }
+        Order::SetRoles { name, allow, deny } => set_roles(app, name, &allow, &deny).await,
         Order::RemoveUser { name } => remove_user(app, name).await,
         Order::Libraries => Ok(Reply::Libraries(app.db.read(library_lines).await?)),
         Order::AddLibrary { path, name, writable } => {
@@ -619,6 +627,25 @@ impl UserLine {
             active: user.state == UserState::Active,
         }
     }
+}
+
+async fn set_roles(app: &App, name: String, allow: &[String], deny: &[String]) -> Result<Reply> {
+    let named = |names: &[String]| {
+        let role =
+            |name: &String| Role::named(name).ok_or_else(|| Error::invalid("roles", format!("{name:?} is none")));
+        names.iter().map(role).collect::<Result<Vec<_>>>()
+    };
+    let (allow, deny) = (named(allow)?, named(deny)?);
+    let wish = move |_: &mut Tx, user: &User| {
+        let mut allowed = user.allowed.clone();
+        allowed.roles = allow.into_iter().fold(allowed.roles, Roles::with);
+        allowed.roles = deny.into_iter().fold(allowed.roles, Roles::without);
+        Ok(UserWish { allowed: Some(allowed), ..UserWish::default() })
+    };
+    users::edit(app, &name, None, wish).await?;
+    let user = user_named(app, name).await?;
+    let has: Vec<&str> = Role::EACH.into_iter().filter(|role| user.has(*role)).map(Role::name).collect();
+    Ok(Reply::Done(format!("{:?} may: {}.", user.name, has.join(", "))))
 }
 
 async fn user_named(app: &App, name: String) -> Result<User> {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::control::Claim;
 use crate::config::Config;
 use crate::store::library::Access;
-use crate::work::{libraries, podcasts, scrobbles, sounds, tally, transfers, upload};
+use crate::work::{libraries, podcasts, scrobbles, sounds, tally, tasks, transfers, upload};
 use crate::{App, http};
 
 /// What guests send by a share that is revoked ends within five seconds, and leaves nothing.
@@ -43,6 +43,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output 
     behind.spawn(sounds::listen(Arc::clone(&app)));
     behind.spawn(podcasts::tend(Arc::clone(&app)));
     behind.spawn(scrobbles::tend(Arc::clone(&app)));
+    behind.spawn(tasks::tend(Arc::clone(&app)));
     http::serve::serve(http::router(Arc::clone(&app)), &app.config, listener, stop).await;
     if let Err(cause) = tally::settle(&app).await {
         tracing::warn!(%cause, "the last downloads are not counted");

@@ -6,7 +6,7 @@
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
 //! is such a user; rights beyond reading, prices and metadata are refused, since nothing would enforce or keep them.
-//! What the protocol has beyond files and shares (tasks, passkeys, administration) answers
+//! What the protocol has beyond files and shares (passkeys, administration) answers
 //! "not enabled" by name.
 
 pub mod answers;
@@ -22,6 +22,7 @@ mod site;
 mod tree;
 mod upload;
 pub mod uri;
+mod workflow;
 
 use std::collections::BTreeMap;
 
@@ -95,7 +96,8 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Device
             | Thing::Bookmark
             | Thing::Station
-            | Thing::Avatar => 404,
+            | Thing::Avatar
+            | Thing::Task => 404,
         },
         Error::SignInNeeded => SIGN_IN_NEEDED,
         Error::WrongCredentials => 40080,
@@ -387,6 +389,7 @@ static ROUTES: &[Route] = routes! {
     "getFileContent" GET "/api/v4/file/content/{id}/{speed}/{name}" Signed content::get_content;
     "headFileContent" HEAD "/api/v4/file/content/{id}/{speed}/{name}" Signed content::get_content;
     "getFileArchiveZip" GET "/api/v4/file/archive/{session}/archive.zip" Signed archive::get_archive;
+    "getFileArchive" GET "/api/v4/file/archive" Share archive::get_list;
     "putFileSource" PUT "/api/v4/file/source" User content::put_source;
     "deleteFileSource" DELETE "/api/v4/file/source/{id}" User content::delete_source;
     "getDirectLink" GET "/f/{id}/{name}" Signed content::get_direct_link;
@@ -404,6 +407,14 @@ static ROUTES: &[Route] = routes! {
     "deleteShare" DELETE "/api/v4/share/{id}" User shares::delete_share;
     "getShareInfo" GET "/api/v4/share/info/{id}" Share shares::get_info;
     "getShareInfo" GET "/share/info/{id}" Share shares::get_info;
+
+    "getWorkflow" GET "/api/v4/workflow" User workflow::get_workflow;
+    "getWorkflowProgress" GET "/api/v4/workflow/progress/{id}" User workflow::get_progress;
+    "postWorkflowArchive" POST "/api/v4/workflow/archive" User workflow::post_archive;
+    "postWorkflowExtract" POST "/api/v4/workflow/extract" User workflow::post_extract;
+    "postWorkflowDownload" POST "/api/v4/workflow/download" User workflow::post_download;
+    "patchWorkflowDownload" PATCH "/api/v4/workflow/download/{id}" User workflow::patch_download;
+    "deleteWorkflowDownload" DELETE "/api/v4/workflow/download/{id}" User workflow::delete_download;
 
     "getSiteCaptcha" GET "/api/v4/site/captcha" Open not_enabled;
     "postSiteAbuse" POST "/api/v4/site/abuse" Open not_enabled;
@@ -435,7 +446,6 @@ static ROUTES: &[Route] = routes! {
     "getUserPayments" GET "/api/v4/user/payments" User not_enabled_for_user;
     "getGroupList" GET "/api/v4/group/list" User not_enabled_for_user;
     "deleteFileLock" DELETE "/api/v4/file/lock" User locks::delete_lock;
-    "getFileArchive" GET "/api/v4/file/archive" Open not_enabled;
     "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
     "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
     "putFilePin" PUT "/api/v4/file/pin" User not_enabled_for_user;
@@ -449,13 +459,6 @@ static ROUTES: &[Route] = routes! {
     "deleteFilePermission" DELETE "/api/v4/file/permission" User not_enabled_for_user;
     "getFileActivities" GET "/api/v4/file/activities" User not_enabled_for_user;
     "patchFilePolicy" PATCH "/api/v4/file/policy" User not_enabled_for_user;
-    "getWorkflow" GET "/api/v4/workflow" User not_enabled_for_user;
-    "getWorkflowProgress" GET "/api/v4/workflow/progress/{id}" User not_enabled_for_user;
-    "postWorkflowArchive" POST "/api/v4/workflow/archive" User not_enabled_for_user;
-    "postWorkflowExtract" POST "/api/v4/workflow/extract" User not_enabled_for_user;
-    "postWorkflowDownload" POST "/api/v4/workflow/download" User not_enabled_for_user;
-    "patchWorkflowDownload" PATCH "/api/v4/workflow/download/{id}" User not_enabled_for_user;
-    "deleteWorkflowDownload" DELETE "/api/v4/workflow/download/{id}" User not_enabled_for_user;
     "postWorkflowImport" POST "/api/v4/workflow/import" User not_enabled_for_user;
     "postWorkflowRelocate" POST "/api/v4/workflow/relocate" User not_enabled_for_user;
     "postWorkflowRebuildFtsIndex" POST "/api/v4/workflow/rebuildFtsIndex" User not_enabled_for_user;

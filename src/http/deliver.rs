@@ -1,5 +1,6 @@
 //! From a grant to bytes on their way: the only place where an answer opens a file, and it takes a [`Grant`] to do so.
 
+mod archived;
 mod rendition;
 mod zip;
 
@@ -10,8 +11,9 @@ use std::time::Duration;
 use axum::http::Method;
 use axum::response::Response;
 
+pub use self::archived::archived;
 pub use self::rendition::{Hls, cover, hls, mosaic, probe, text, transcode, waveform};
-pub use self::zip::{Plans, zip};
+pub use self::zip::zip;
 use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;

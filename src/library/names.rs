@@ -188,6 +188,29 @@ pub fn is_left_out(name: &[u8]) -> bool {
     name.first() == Some(&b'.') || LEFT_BEHIND.contains(&name)
 }
 
+/// Bytes of a name: what file systems take, less room for a number and an ending.
+const LONGEST_NAME_BYTES: usize = 180;
+
+/// A title as a file's name, on any system that a library may be carried to; `empty` where nothing is left of it.
+pub fn safe_file_name(title: &str, empty: &str) -> String {
+    let clean: String = shown(title.as_bytes())
+        .chars()
+        .map(|c| {
+            if matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | char::REPLACEMENT_CHARACTER) {
+                '_'
+            } else {
+                c
+            }
+        })
+        .collect();
+    let cut = &clean[..clean.floor_char_boundary(LONGEST_NAME_BYTES)];
+    match cut.trim_matches(['.', ' ']) {
+        "" => empty.to_owned(),
+        name if is_left_out(name.as_bytes()) => format!("_{name}"),
+        name => name.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Podcasts: channels that are followed, and their episodes.
 
-use super::names::{is_left_out, shown};
+use super::names::safe_file_name;
 use super::tags::media_of;
 use super::{ChannelKey, EpisodeKey, ItemKey, Media};
 
@@ -88,44 +88,22 @@ pub fn suffix_of(url: &str, content_type: Option<&str>) -> Option<String> {
     })
 }
 
-/// Bytes of a name: what file systems take, less room for a number and an ending.
-const LONGEST_NAME_BYTES: usize = 180;
-
 /// What a channel's folder is called.
 pub fn folder_name(title: &str) -> String {
-    file_text(title, "Podcast")
+    safe_file_name(title, "Podcast")
 }
 
 /// What an episode's file is called, the day first so that files lie in order.
 pub fn file_name(title: &str, published_ms: Option<i64>, suffix: &str) -> String {
     let day = published_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let day = day.map(|at| format!("{} ", at.strftime("%Y-%m-%d"))).unwrap_or_default();
-    format!("{day}{}.{suffix}", file_text(title, "Episode"))
-}
-
-/// A title as a file's name, on any system that a library may be carried to.
-fn file_text(title: &str, empty: &str) -> String {
-    let clean: String = shown(title.as_bytes())
-        .chars()
-        .map(|c| {
-            if matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|' | char::REPLACEMENT_CHARACTER) {
-                '_'
-            } else {
-                c
-            }
-        })
-        .collect();
-    let cut = &clean[..clean.floor_char_boundary(LONGEST_NAME_BYTES)];
-    match cut.trim_matches(['.', ' ']) {
-        "" => empty.to_owned(),
-        name if is_left_out(name.as_bytes()) => format!("_{name}"),
-        name => name.to_owned(),
-    }
+    format!("{day}{}.{suffix}", safe_file_name(title, "Episode"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::names::is_left_out;
 
     #[test]
     fn endings_are_those_of_sound_and_film_alone() {

@@ -57,6 +57,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("dav_account", "id"),
     ("dav_property", "item_id, namespace, name"),
     ("file_lock", "token"),
+    ("task", "id"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

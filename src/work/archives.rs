@@ -1,6 +1,10 @@
 //! What goes into an archive: things of a share or of a user's own, found and paid for first, walked through afterwards.
 //! So the writer is held for the lease alone, however much there is.
 
+mod on_disk;
+
+pub use on_disk::{Archive, Plans};
+
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, LibraryKey};

@@ -355,6 +355,17 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         })),
         "deleteDevicesDav" => get.part("id", "w0000000000000000"),
         "deleteFileLock" => get.json(json!({"tokens": ["urn:uuid:00000000-0000-4000-8000-000000000000"]})),
+        "getFileArchive" => get.q("uri", &file).q("text_encoding", "utf8"),
+        "getWorkflow" => get.q("page_size", "50").q("category", "general").q("next_page_token", ""),
+        "getWorkflowProgress" | "deleteWorkflowDownload" => get.part("id", "tNoSuchTask000000"),
+        "patchWorkflowDownload" => {
+            get.part("id", "tNoSuchTask000000").json(json!({"files": [{"index": 1, "download": true}]}))
+        }
+        "postWorkflowArchive" => get.json(json!({"src": [file], "dst": uri(things, target, &["made.zip"])})),
+        "postWorkflowExtract" => get.json(json!({
+            "src": [file], "dst": folder, "encoding": "utf8", "password": null, "file_mask": ["a"],
+        })),
+        "postWorkflowDownload" => get.json(json!({"src": ["http://127.0.0.1:9/file"], "src_file": "", "dst": folder})),
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "getSiteCaptcha"
@@ -386,7 +397,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "getUserCreditChanges"
         | "getUserPayments"
         | "getGroupList"
-        | "getFileArchive"
         | "patchFileMetadata"
         | "patchFileView"
         | "putFilePin"
@@ -400,13 +410,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "deleteFilePermission"
         | "getFileActivities"
         | "patchFilePolicy"
-        | "getWorkflow"
-        | "getWorkflowProgress"
-        | "postWorkflowArchive"
-        | "postWorkflowExtract"
-        | "postWorkflowDownload"
-        | "patchWorkflowDownload"
-        | "deleteWorkflowDownload"
         | "postWorkflowImport"
         | "postWorkflowRelocate"
         | "postWorkflowRebuildFtsIndex"

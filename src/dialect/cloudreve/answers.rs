@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::boolset;
 use crate::account;
-use crate::account::Profile;
+use crate::account::{Profile, Role};
 use crate::library::Item;
 use crate::share::{Bits, Share as DomainShare, State};
 
@@ -35,6 +35,10 @@ pub struct Group {
 
 /// Bits of a group's permission: make shares, WebDAV, have archives made, open shares, delete without the trash.
 const USER_MAY: u64 = boolset::of(&[2, 3, 4, 7, 12]);
+/// Have archives made and unpacked.
+const UPLOADERS_MAY: u64 = boolset::of(&[5]);
+/// Have files fetched.
+const FETCHERS_MAY: u64 = boolset::of(&[9]);
 /// Is the group of guests; may have archives made, and open shares.
 const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
 
@@ -49,6 +53,13 @@ impl Group {
             direct_link_batch_size: super::content::DIRECT_LINKS_AT_ONCE,
             trash_retention: 0,
         }
+    }
+
+    /// As the user themselves is told: with what they may besides.
+    fn of(user: &account::User) -> Group {
+        let part = |role, may| if user.has(role) { may } else { 0 };
+        let may = USER_MAY | part(Role::Upload, UPLOADERS_MAY) | part(Role::Fetch, FETCHERS_MAY);
+        Group { permission: boolset::write(may), ..Group::users() }
     }
 
     fn guests() -> Group {
@@ -104,6 +115,7 @@ impl User {
             avatar: Some(None),
             preferred_theme: Some(THEME),
             anonymous: Some(false),
+            group: Group::of(user),
             credit: Some(0),
             language: Some("en-US"),
             ..User::redacted(user)

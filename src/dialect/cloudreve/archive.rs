@@ -1,25 +1,30 @@
-//! Several files as one archive: the address that is signed for them, and what it gives.
+//! Archives: several files as one, by an address that is signed for them; and what is in one that lies here.
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::content::{Wanted, visitor_of};
 use super::tree::{self, At, InShare, Spot};
-use super::{BAD_SIGNATURE, Failure, Outcome, TOO_MANY_URIS, URL_EXPIRED, query};
+use super::uri::FileUri;
+use super::{BAD_SIGNATURE, Failure, Outcome, TOO_MANY_URIS, URL_EXPIRED, answers, data, query};
 use crate::account::User;
 use crate::account::token::{Keys, Purpose};
 use crate::error::{Error, Result, Thing};
 use crate::http::{Call, deliver};
 use crate::library::Item;
+use crate::media::unpack::{self, EntryKind};
 use crate::now_ms;
 use crate::share::Shared;
-use crate::share::grant::Action;
+use crate::share::grant::{Action, Grant};
 use crate::share::visit::{self, Visitor};
 use crate::store::{Tx, library, shares};
 use crate::work::archives::{self, Part};
+use crate::work::{sharing, tasks};
 
 /// Things of one archive at most: all of them stand in its address, and proxies take no more than 8 KB of that.
 const MOST_THINGS: usize = 200;
+
+const UNKNOWN_ARCHIVE: Failure = Failure::Code(40056, "This kind of archive cannot be looked into");
 
 /// What this server signs into an archive's address. `session` names the visitor whose downloads were leased when it was
 /// made.
@@ -130,6 +135,63 @@ fn add(all: &mut Vec<OfShare>, found: InShare) {
     match found.at {
         At::Item(item) | At::Only(item) => all[at].items.iter_mut().for_each(|items| items.push(item.id.clone())),
         At::Set(_) => all[at].items = None,
+    }
+}
+
+#[derive(Serialize)]
+struct Archived {
+    files: Vec<ArchivedFile>,
+}
+
+#[derive(Serialize)]
+struct ArchivedFile {
+    name: String,
+    size: u64,
+    updated_at: String,
+    is_directory: bool,
+}
+
+impl ArchivedFile {
+    fn of(entry: unpack::Entry) -> ArchivedFile {
+        ArchivedFile {
+            name: entry.name.trim_end_matches('/').to_owned(),
+            size: entry.size_bytes,
+            updated_at: answers::time(entry.modified_ms.unwrap_or(0)),
+            is_directory: entry.kind == EntryKind::Folder,
+        }
+    }
+}
+
+/// What is in an archive that lies here. As with a thumbnail, nothing of it is downloaded by that.
+pub async fn get_list(call: Call, user: Option<User>) -> Outcome {
+    let query = query(&call)?;
+    let uri = FileUri::parse(query.need("uri")?)?;
+    let encoding = tasks::encoding_of(query.get("text_encoding"))?;
+    let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
+    let grant = call.app.db.read(move |tx| preview(tx, &uri, &visitor)).await?;
+    if query.get("entity").is_some_and(|entity| !entity.is_empty() && entity != grant.item().etag()) {
+        return Err(Error::NotFound(Thing::Version).into());
+    }
+    match deliver::archived(grant, encoding).await {
+        Err(Error::Unsupported(_)) => Err(UNKNOWN_ARCHIVE),
+        listed => data(&Archived { files: listed?.into_iter().map(ArchivedFile::of).collect() }),
+    }
+}
+
+fn preview(tx: &mut Tx, uri: &FileUri, visitor: &Visitor) -> Result<Grant> {
+    let not_a_file = || Error::NotFound(Thing::File);
+    match tree::spot(tx, uri, visitor, Action::See)? {
+        Spot::Root => Err(not_a_file()),
+        Spot::Own(item) => {
+            let user = visitor.user.as_ref().ok_or(Error::SignInNeeded)?;
+            sharing::own_item(tx, user, visitor, item, Action::Preview)
+        }
+        Spot::Shared(found) => match found.at {
+            At::Item(item) | At::Only(item) => {
+                sharing::reach(tx, &found.facts.share.id, visitor, &item.id, Action::Preview)
+            }
+            At::Set(_) => Err(not_a_file()),
+        },
     }
 }
 

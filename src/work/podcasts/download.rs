@@ -155,7 +155,7 @@ async fn fetch(app: &App, download: Download) -> Result<(), Trouble> {
     let answer = app.outgoing.get(&download.url, headers, Limits { size_bytes: room, time: LONGEST }).await?;
     let start = match answer.status {
         StatusCode::OK => 0,
-        StatusCode::PARTIAL_CONTENT if goes_on_at(&answer, received) => received,
+        StatusCode::PARTIAL_CONTENT if answer.goes_on_at(received) => received,
         status => {
             // What is here is of no use to this server.
             here.into_iter().for_each(Part::discard);
@@ -203,13 +203,6 @@ async fn here(library: &Library, path: &[String], temporary: Option<String>) -> 
         }
     })
     .await
-}
-
-/// Whether the rest comes that was asked for, and not another part.
-fn goes_on_at(answer: &Answer, received: u64) -> bool {
-    let start = answer.header(header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes "));
-    let start = start.and_then(|range| range.split_once('-')).and_then(|(start, _)| start.parse::<u64>().ok());
-    received > 0 && start == Some(received)
 }
 
 /// An empty part for what comes from its beginning; none when it is not wanted any more.

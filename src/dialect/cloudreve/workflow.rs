@@ -1,0 +1,307 @@
+//! Tasks that users have the server do behind.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::answers::{self, Pagination};
+use super::uri::FileUri;
+use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, query, tree};
+use crate::account::{Role, User};
+use crate::error::{Error, Thing};
+use crate::http::Call;
+use crate::work::tasks::{self, Progress, State, Task, Unpack, Which, Wish};
+
+const PAGE_LEAST: usize = 10;
+const PAGE_MOST: usize = 100;
+const GROUP_NOT_ALLOWED: Failure = Failure::Code(40007, "You may not have files fetched");
+const TOO_MANY_DOWNLOADS: Failure = Failure::Code(40015, "Too many of your tasks are under way");
+/// Packs, unpacks and fetches.
+const NODE_MAY: u64 = boolset::of(&[1, 2, 3]);
+/// A download has one file, and clients count from one.
+const ONLY_FILE: i64 = 1;
+
+// Answers -------------------------------------------------------------------------------------------------------------
+
+#[derive(Serialize)]
+struct TaskResponse {
+    created_at: String,
+    updated_at: String,
+    id: String,
+    status: &'static str,
+    r#type: &'static str,
+    node: Node,
+    summary: Summary,
+    /// Milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<i64>,
+    /// Unix seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resume_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_count: Option<i64>,
+}
+
+/// All that the protocol can say of where a task runs; there is one place.
+#[derive(Serialize)]
+struct Node {
+    id: &'static str,
+    name: &'static str,
+    r#type: &'static str,
+    capabilities: String,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    phase: &'static str,
+    props: Value,
+}
+
+#[derive(Serialize)]
+struct Tasks {
+    tasks: Vec<TaskResponse>,
+    pagination: Pagination,
+}
+
+#[derive(Serialize)]
+struct Count {
+    total: u64,
+    current: u64,
+    identifier: &'static str,
+}
+
+fn uri(path: &[String]) -> String {
+    FileUri::my(path.to_vec()).to_string()
+}
+
+impl TaskResponse {
+    fn of(task: &Task) -> TaskResponse {
+        TaskResponse {
+            created_at: answers::time(task.created_ms),
+            updated_at: answers::time(task.updated_ms),
+            id: task.id.clone(),
+            status: status(task.state),
+            r#type: match task.wish {
+                Wish::Pack { .. } => "create_archive",
+                Wish::Unpack { .. } => "extract_archive",
+                Wish::Fetch { .. } => "remote_download",
+            },
+            node: Node { id: "main", name: "Main", r#type: "master", capabilities: boolset::write(NODE_MAY) },
+            summary: Summary { phase: phase(task), props: props(task) },
+            duration: (task.worked_ms > 0).then_some(task.worked_ms),
+            resume_time: (task.state == State::Waiting).then_some(task.due_ms / 1000),
+            error: task.error.clone(),
+            retry_count: (task.tries > 0).then_some(task.tries),
+        }
+    }
+}
+
+fn status(state: State) -> &'static str {
+    match state {
+        State::Queued => "queued",
+        State::Working => "processing",
+        State::Waiting => "suspending",
+        State::Failed => "error",
+        State::Canceled => "canceled",
+        State::Completed => "completed",
+    }
+}
+
+/// By the names that clients have words for.
+fn phase(task: &Task) -> &'static str {
+    match (&task.wish, task.state) {
+        (Wish::Pack { .. }, State::Queued) => "not_started",
+        (Wish::Pack { .. }, State::Completed) => "upload_archive",
+        (Wish::Pack { .. }, _) => "compress_files",
+        (Wish::Unpack { .. }, _) | (Wish::Fetch { .. }, State::Queued) => "",
+        (Wish::Fetch { .. }, State::Completed) => "transfer",
+        (Wish::Fetch { .. }, _) => "monitor",
+    }
+}
+
+fn props(task: &Task) -> Value {
+    let dst = uri(&task.wish.target().path);
+    let failed = task.progress.files_failed;
+    match &task.wish {
+        Wish::Pack { sources, into, name } => {
+            let sources: Vec<String> = sources.iter().map(|named| uri(&named.path)).collect();
+            let dst = FileUri::my(into.path.clone()).child(name).to_string();
+            json!({ "src_multiple": sources, "dst": dst, "failed": failed })
+        }
+        Wish::Unpack { source, .. } => json!({ "src": uri(&source.path), "dst": dst, "failed": failed }),
+        Wish::Fetch { url, .. } => {
+            json!({ "src": "", "src_str": url, "dst": dst, "failed": failed, "download": download(task) })
+        }
+    }
+}
+
+/// `null` as long as nothing is known of what comes.
+fn download(task: &Task) -> Value {
+    let Some(name) = &task.file_name else { return Value::Null };
+    let Progress { bytes, bytes_total, rate_bytes_s, .. } = task.progress;
+    let part = if bytes_total > 0 { bytes as f64 / bytes_total as f64 } else { 0.0 };
+    let state = match task.state {
+        State::Completed => "completed",
+        State::Failed | State::Canceled => "error",
+        State::Queued | State::Working | State::Waiting => "downloading",
+    };
+    json!({
+        "name": name, "state": state, "total": bytes_total, "downloaded": bytes, "download_speed": rate_bytes_s,
+        "uploaded": 0, "upload_speed": 0, "hash": "", "pieces": "", "num_pieces": 0,
+        "files": [{ "index": ONLY_FILE, "name": name, "size": bytes_total, "progress": part, "selected": true }],
+    })
+}
+
+// Lists ---------------------------------------------------------------------------------------------------------------
+
+pub async fn get_workflow(call: Call, user: User) -> Outcome {
+    let query = query(&call)?;
+    let which = match query.get("category") {
+        None | Some("" | "general") => Which::General,
+        Some("downloading") => Which::Fetching,
+        Some("downloaded") => Which::Fetched,
+        Some(_) => return Err(Error::invalid("category", "it is general, downloading or downloaded").into()),
+    };
+    let size = query.number::<usize>("page_size")?.unwrap_or(PAGE_LEAST).clamp(PAGE_LEAST, PAGE_MOST);
+    let after = query.get("next_page_token").filter(|token| !token.is_empty()).map(str::to_owned);
+    let mut found = tasks::list(&call.app, &user, which, after, size + 1).await?;
+    let has_more = found.len() > size;
+    found.truncate(size);
+    let next_token = found.last().filter(|_| has_more).map(|task| task.id.clone());
+    data(&Tasks {
+        tasks: found.iter().map(TaskResponse::of).collect(),
+        pagination: Pagination { page: 0, page_size: size, next_token, is_cursor: true },
+    })
+}
+
+pub async fn get_progress(call: Call, user: User) -> Outcome {
+    let task = tasks::by_id(&call.app, &user, call.path("id")).await?;
+    let Progress { files, files_total, bytes, bytes_total, .. } = task.progress;
+    let (of_files, of_bytes) = match task.wish {
+        _ if task.state != State::Working => return done(),
+        Wish::Pack { .. } => ("archive_count", "archive_size"),
+        Wish::Unpack { .. } => ("extract_count", "extract_size"),
+        Wish::Fetch { .. } => ("download_count", "download"),
+    };
+    let count = |total, current| Count { total, current, identifier: "" };
+    data(&BTreeMap::from([(of_files, count(files_total, files)), (of_bytes, count(bytes_total, bytes))]))
+}
+
+// Asking --------------------------------------------------------------------------------------------------------------
+
+#[derive(Deserialize)]
+struct Asked {
+    src: Option<Vec<String>>,
+    dst: Option<String>,
+    src_file: Option<String>,
+    encoding: Option<String>,
+    password: Option<String>,
+    file_mask: Option<Vec<String>>,
+}
+
+impl Asked {
+    fn sources(&mut self) -> Result<Vec<String>, Failure> {
+        let sources = self.src.take().filter(|src| !src.is_empty()).ok_or(Error::Missing("src"))?;
+        if sources.len() > tasks::MOST_THINGS { Err(TOO_MANY_URIS) } else { Ok(sources) }
+    }
+
+    fn target(&self, user: &User) -> Result<Vec<String>, Failure> {
+        own(user, self.dst.as_deref().ok_or(Error::Missing("dst"))?)
+    }
+}
+
+/// A path in the user's own files.
+fn own(user: &User, uri: &str) -> Result<Vec<String>, Failure> {
+    Ok(tree::own_path(user, &FileUri::parse(uri)?)?.to_vec())
+}
+
+/// Something there; the root of all is too much.
+fn own_thing(user: &User, uri: &str) -> Result<Vec<String>, Failure> {
+    let path = own(user, uri)?;
+    if path.is_empty() { Err(ROOT_PROTECTED) } else { Ok(path) }
+}
+
+pub async fn post_archive(mut call: Call, user: User) -> Outcome {
+    let mut asked: Asked = call.json().await?;
+    if asked.password.as_ref().is_some_and(|password| !password.is_empty()) {
+        return Err(Error::Unsupported("An archive with a password").into());
+    }
+    let sources = asked.sources()?.iter().map(|uri| own_thing(&user, uri)).collect::<Result<Vec<_>, Failure>>()?;
+    let mut folder = asked.target(&user)?;
+    let name = folder.pop().ok_or(ROOT_PROTECTED)?;
+    data(&TaskResponse::of(&tasks::pack(&call.app, &user, sources, folder, name).await?))
+}
+
+pub async fn post_extract(mut call: Call, user: User) -> Outcome {
+    let mut asked: Asked = call.json().await?;
+    let sources = asked.sources()?;
+    let [source] = sources.as_slice() else {
+        return Err(Error::invalid("src", "one archive is unpacked at a time").into());
+    };
+    let source = own_thing(&user, source)?;
+    let folder = asked.target(&user)?;
+    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let only = asked.file_mask.unwrap_or_default();
+    if only.len() > tasks::MOST_THINGS {
+        return Err(TOO_MANY_URIS);
+    }
+    let how = Unpack { encoding: filled(asked.encoding), password: filled(asked.password), only };
+    data(&TaskResponse::of(&tasks::unpack(&call.app, &user, source, folder, how).await?))
+}
+
+pub async fn post_download(mut call: Call, user: User) -> Outcome {
+    if !user.has(Role::Fetch) {
+        return Err(GROUP_NOT_ALLOWED);
+    }
+    let mut asked: Asked = call.json().await?;
+    let is_torrent =
+        |url: &String| url.trim_start().get(..7).is_some_and(|start| start.eq_ignore_ascii_case("magnet:"));
+    let wants_file = asked.src_file.as_ref().is_some_and(|file| !file.is_empty());
+    if wants_file || asked.src.iter().flatten().any(is_torrent) {
+        return Err(Error::Unsupported("BitTorrent").into());
+    }
+    let (urls, folder) = (asked.sources()?, asked.target(&user)?);
+    match tasks::fetch(&call.app, &user, urls, folder).await {
+        Err(Error::Forbidden(tasks::TOO_MANY)) => Err(TOO_MANY_DOWNLOADS),
+        made => data(&made?.iter().map(TaskResponse::of).collect::<Vec<_>>()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    files: Option<Vec<Chosen>>,
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    index: i64,
+    download: Option<bool>,
+}
+
+/// What is at an address is one file: there is nothing to leave out of it.
+pub async fn patch_download(mut call: Call, user: User) -> Outcome {
+    let asked: Choice = call.json().await?;
+    let task = tasks::by_id(&call.app, &user, call.path("id")).await?;
+    if !matches!(task.wish, Wish::Fetch { .. }) || !task.state.is_open() {
+        return Err(Error::NotFound(Thing::Task).into());
+    }
+    match asked.files.ok_or(Error::Missing("files"))?.as_slice() {
+        [] => Err(Error::Missing("files").into()),
+        files if files.iter().any(|file| file.index != ONLY_FILE) => {
+            Err(Error::invalid("files", "it has one file, of index 1").into())
+        }
+        files if files.iter().any(|file| file.download == Some(false)) => {
+            Err(Error::invalid("files", "it has no other file; cancel the download instead").into())
+        }
+        _ => done(),
+    }
+}
+
+/// Ends tasks of the other kinds as well, which no other call does.
+pub async fn delete_download(call: Call, user: User) -> Outcome {
+    tasks::cancel(&call.app, &user, call.path("id")).await?;
+    done()
+}

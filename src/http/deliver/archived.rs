@@ -1,0 +1,36 @@
+//! What is in an archive, told without unpacking it.
+
+use encoding_rs::Encoding;
+use tokio::sync::Semaphore;
+
+use super::{on_disk, root};
+use crate::error::{Error, Result, Thing};
+use crate::media::unpack::{Archive, Entry, How, Source, Trouble};
+use crate::share::grant::Grant;
+
+/// Tables of contents that are read at a time: each may take some dozens of MB.
+static READING: Semaphore = Semaphore::const_new(2);
+
+/// Its table of contents; `Unsupported` for what has none, or is no archive that can be read here. Names that do not say what
+/// they are written in are taken to be in `encoding`.
+pub async fn archived(grant: Grant, encoding: Option<&'static Encoding>) -> Result<Vec<Entry>> {
+    if grant.item().is_folder() {
+        return Err(Error::NotFound(Thing::File));
+    }
+    let _turn = READING.acquire().await.map_err(|cause| Error::internal("archives", cause))?;
+    on_disk(move || {
+        let file = root(grant.library())?.open_file(grant.path())?;
+        let archive = Archive::open(Source::new(file)?, &How { encoding, password: None }).map_err(unreadable)?;
+        let entries = archive.entries().ok_or(Error::Unsupported("This kind of archive"))?;
+        Ok(entries.cloned().collect())
+    })
+    .await
+}
+
+fn unreadable(trouble: Trouble) -> Error {
+    match trouble {
+        Trouble::NotOne | Trouble::Unsupported(_) => Error::Unsupported("This kind of archive"),
+        Trouble::Io(cause) => cause.into(),
+        trouble => Error::invalid("archive", trouble.to_string()),
+    }
+}

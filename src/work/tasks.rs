@@ -1,0 +1,569 @@
+//! Tasks: what users have the server do behind, such as packing, unpacking and fetching files.
+//!
+//! A task is a row before anything is done; those who work behind take rows up, so a crash costs nothing but time. Whoever
+//! works on one gives signs of life, and with each it is judged again whether its owner may have it done. What comes
+//! of a task lands by the engine of uploads: its names, quotas and rows are those of any other file, and until its last
+//! byte nobody sees it.
+
+mod fetch;
+mod pack;
+mod unpack;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::stream;
+use tokio::sync::{Notify, mpsc};
+
+pub use self::unpack::encoding_of;
+use super::files::{self, Place, by_path, by_rights, check_name, folder_of, on_disk, open, room_bytes};
+use super::upload;
+use crate::account::{Role, User};
+use crate::error::{Error, Result, Thing};
+use crate::library::Item;
+use crate::outgoing::Failure;
+use crate::share::grant::{Action, Grant};
+use crate::store::tasks::{self as rows, Named, Target, Wanted};
+pub use crate::store::tasks::{Kind, Progress, State, Task, Which, Wish};
+use crate::store::{Tx, accounts, library};
+use crate::{App, now_ms};
+
+/// Tasks of one user that wait or are worked on.
+pub const MOST_OPEN: usize = 100;
+/// Why another one is refused.
+pub const TOO_MANY: &str = "too many of your tasks are under way";
+/// Things of one task, and addresses of one call.
+pub const MOST_THINGS: usize = 1000;
+const LONGEST_PASSWORD_BYTES: usize = 1024;
+/// Whoever gave no sign of life for as long is gone.
+const ALIVE_MS: i64 = 10_000;
+const SIGN_EVERY: Duration = Duration::from_secs(2);
+/// How often those who work behind look for themselves: for what another node was asked, and for what is due by time.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// In a row, without that anything came. They last longer than what a kill left behind counts in quotas.
+const MOST_TRIES: i64 = 9;
+const FIRST_PAUSE_MS: i64 = 2_000;
+const LONGEST_PAUSE_MS: i64 = 10 * 60 * 1000;
+
+/// What is worked on side by side.
+struct Lane {
+    kinds: &'static [Kind],
+    at_once: usize,
+    /// So that nobody waits for one user's alone.
+    most_of_user: usize,
+}
+
+static LANES: [Lane; 2] = [
+    Lane { kinds: &[Kind::Fetch], at_once: 3, most_of_user: 2 },
+    Lane { kinds: &[Kind::Pack, Kind::Unpack], at_once: 2, most_of_user: 1 },
+];
+
+/// Wakes those who work behind, by lane.
+#[derive(Default)]
+pub struct Tasks {
+    lanes: [Notify; 2],
+}
+
+impl Tasks {
+    fn wake(&self) {
+        self.lanes.iter().for_each(Notify::notify_one);
+    }
+}
+
+// Asking -------------------------------------------------------------------------------------------------------------
+
+/// Has these things, by their names from the user's root, packed into an archive of that name in a folder.
+pub async fn pack(
+    app: &App,
+    user: &User,
+    sources: Vec<Vec<String>>,
+    folder: Vec<String>,
+    name: String,
+) -> Result<Task> {
+    check_name(&name)?;
+    ask(app, user, None, move |tx, user| {
+        let sources = sources.into_iter().map(|path| named(tx, user, path)).collect::<Result<Vec<_>>>()?;
+        let into = target(tx, user, folder)?;
+        if into.below.is_empty() {
+            let folder = place(tx, user, &into)?.1;
+            files::refuse_taken(tx, folder.item().key, &name, None)?;
+        }
+        Ok(vec![Wish::Pack { sources, into, name }])
+    })
+    .await?
+    .pop()
+    .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
+/// What of an archive is to be unpacked, and how.
+#[derive(Debug, Default)]
+pub struct Unpack {
+    /// What names are written in that do not say so themselves.
+    pub encoding: Option<String>,
+    pub password: Option<String>,
+    /// Only what these paths name; none: all.
+    pub only: Vec<String>,
+}
+
+/// Has an archive unpacked into a folder, which is made where it is not there.
+pub async fn unpack(app: &App, user: &User, source: Vec<String>, folder: Vec<String>, how: Unpack) -> Result<Task> {
+    let Unpack { encoding, password, only } = how;
+    if password.as_ref().is_some_and(|password| password.len() > LONGEST_PASSWORD_BYTES) {
+        return Err(Error::invalid("password", "it is too long"));
+    }
+    unpack::encoding_of(encoding.as_deref())?;
+    ask(app, user, password, move |tx, user| {
+        let source = named(tx, user, source)?;
+        if self::source(tx, user, &source)?.item().is_folder() {
+            return Err(Error::NotFound(Thing::File));
+        }
+        let into = target(tx, user, folder)?;
+        Ok(vec![Wish::Unpack { source, into, encoding, only }])
+    })
+    .await?
+    .pop()
+    .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
+/// Has what is at each of these addresses fetched into a folder.
+pub async fn fetch(app: &App, user: &User, urls: Vec<String>, folder: Vec<String>) -> Result<Vec<Task>> {
+    user.may(Role::Fetch)?;
+    let address = |url: String| {
+        let checked = app.outgoing.address(&url).map_err(|failure| Error::invalid("src", failure.to_string()))?;
+        Ok(String::from(checked))
+    };
+    let urls = urls.into_iter().map(address).collect::<Result<Vec<_>>>()?;
+    ask(app, user, None, move |tx, user| {
+        let into = target(tx, user, folder)?;
+        Ok(urls.into_iter().map(|url| Wish::Fetch { url, into: into.clone() }).collect())
+    })
+    .await
+}
+
+async fn ask(
+    app: &App,
+    user: &User,
+    secret: Option<String>,
+    wishes: impl FnOnce(&mut Tx, &User) -> Result<Vec<Wish>> + Send + 'static,
+) -> Result<Vec<Task>> {
+    let (user, keys) = (user.clone(), app.keys.clone());
+    let made = app.db.write(move |tx| {
+        let wishes = wishes(tx, &user)?;
+        if rows::count_open(tx, user.key)? + wishes.len() > MOST_OPEN {
+            return Err(Error::Forbidden(TOO_MANY));
+        }
+        let seal = |id: &str| secret.as_ref().map(|secret| keys.seal(&sealed_as(id), secret));
+        wishes.iter().map(|wish| rows::insert(tx, user.key, wish, seal, now_ms())).collect()
+    });
+    let made = made.await?;
+    app.tasks.wake();
+    Ok(made)
+}
+
+fn sealed_as(task_id: &str) -> String {
+    format!("task {task_id}")
+}
+
+fn named(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Named> {
+    match by_path(tx, user, &path)? {
+        Place::Root => Err(Error::Forbidden("all that you have is too much")),
+        Place::Item(item) => Ok(Named { id: by_rights(tx, user, item, Action::Download)?.item().id.clone(), path }),
+    }
+}
+
+/// The folder at a path, as far as it is there.
+fn target(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Target> {
+    path.iter().try_for_each(|name| check_name(name))?;
+    let mut there = path.len();
+    let folder = loop {
+        match by_path(tx, user, &path[..there]) {
+            Ok(place) => break place,
+            Err(Error::NotFound(_)) if there > 0 => there -= 1,
+            Err(error) => return Err(error),
+        }
+    };
+    folder_of(tx, user, &folder, Action::Create)?;
+    let folder = if let Place::Item(item) = folder { Some(item.id) } else { None };
+    Ok(Target { folder, below: path[there..].to_vec(), path })
+}
+
+/// One of the user's own.
+pub async fn by_id(app: &App, user: &User, id: &str) -> Result<Task> {
+    let (owner, id) = (user.key, id.to_owned());
+    app.db.read(move |tx| rows::by_id(tx, owner, &id)).await
+}
+
+/// The user's own, the newest first.
+pub async fn list(app: &App, user: &User, which: Which, after: Option<String>, count: usize) -> Result<Vec<Task>> {
+    let owner = user.key;
+    app.db.read(move |tx| rows::page(tx, owner, which, after.as_deref(), count)).await
+}
+
+/// Ends a task that waits or is worked on. What it made whole stays, what is under way goes.
+pub async fn cancel(app: &Arc<App>, user: &User, id: &str) -> Result<()> {
+    let task = by_id(app, user, id).await?;
+    match close(app, &task, State::Canceled, None).await? {
+        Wanted::Yes => Ok(()),
+        Wanted::No => Err(Error::NotFound(Thing::Task)),
+    }
+}
+
+// Judging ------------------------------------------------------------------------------------------------------------
+
+/// Whether a user may have this done, as things are now.
+fn judge(tx: &mut Tx, user: &User, wish: &Wish) -> Result<()> {
+    match wish {
+        Wish::Pack { sources, .. } => sources.iter().try_for_each(|named| source(tx, user, named).map(drop))?,
+        Wish::Unpack { source: named, .. } => drop(source(tx, user, named)?),
+        Wish::Fetch { .. } => user.may(Role::Fetch)?,
+    }
+    place(tx, user, wish.target()).map(drop)
+}
+
+fn source(tx: &mut Tx, user: &User, named: &Named) -> Result<Grant> {
+    let item = library::item_by_id(tx, &named.id)?.ok_or(Error::NotFound(Thing::File))?;
+    by_rights(tx, user, item, Action::Download)
+}
+
+fn place(tx: &mut Tx, user: &User, target: &Target) -> Result<(Place, Grant)> {
+    let place = match &target.folder {
+        None => Place::Root,
+        Some(id) => Place::Item(library::item_by_id(tx, id)?.ok_or(Error::NotFound(Thing::Folder))?),
+    };
+    let folder = folder_of(tx, user, &place, Action::Create)?;
+    Ok((place, folder))
+}
+
+fn owner(tx: &mut Tx, task: &Task) -> Result<User> {
+    let user = accounts::by_key(tx, task.owner)?.filter(User::is_active);
+    user.ok_or(Error::Forbidden("this account is closed"))
+}
+
+/// The task's owner as they are now, if they may have it done.
+async fn judged(app: &App, task: &Task) -> Result<User> {
+    let task = task.clone();
+    app.db
+        .read(move |tx| {
+            let user = owner(tx, &task)?;
+            judge(tx, &user, &task.wish)?;
+            Ok(user)
+        })
+        .await
+}
+
+/// The folder that a task's files go to, made where it is not there.
+async fn folder(app: &Arc<App>, user: &User, target: &Target) -> Result<Place> {
+    let (who, wanted) = (user.clone(), target.clone());
+    let (place, _) = app.db.read(move |tx| place(tx, &who, &wanted)).await?;
+    files::make_path(app, user, place, &target.below).await
+}
+
+/// What may still come into a folder.
+struct Room {
+    /// Without what an upload of the task itself takes already.
+    quota_bytes: u64,
+    /// All but a tenth of what is free.
+    disk_bytes: u64,
+}
+
+async fn room(app: &App, user: &User, into: &Place, upload_id: &str) -> Result<Room> {
+    let (user, into, except) = (user.clone(), into.clone(), upload_id.to_owned());
+    let (library, quota) = app
+        .db
+        .read(move |tx| {
+            let library = folder_of(tx, &user, &into, Action::Create)?.library().clone();
+            let quota = room_bytes(tx, &user, &library, &except)?;
+            Ok((library, quota))
+        })
+        .await?;
+    let free = on_disk(move || open(&library)?.free_bytes()).await?;
+    Ok(Room { quota_bytes: quota.unwrap_or(u64::MAX), disk_bytes: free - free / 10 })
+}
+
+// Working ------------------------------------------------------------------------------------------------------------
+
+/// Works on what is asked for, for as long as the server runs.
+pub async fn tend(app: Arc<App>) {
+    if let Err(cause) = app.db.write(rows::take_over).await {
+        tracing::warn!(%cause, "tasks that were worked on wait for their turn");
+    }
+    let workers = LANES.iter().enumerate().flat_map(|(at, lane)| (0..lane.at_once).map(move |_| (at, lane)));
+    let workers = workers.map(|(at, lane)| work_in(&app, lane, &app.tasks.lanes[at]));
+    tokio::join!(join_all(workers), sweep(&app));
+}
+
+async fn sweep(app: &App) {
+    loop {
+        if let Err(cause) = app.db.write(|tx| rows::sweep(tx, now_ms() - KEPT_MS)).await {
+            tracing::warn!(%cause, "old tasks stay for the next sweep");
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+async fn work_in(app: &Arc<App>, lane: &'static Lane, wake: &Notify) {
+    loop {
+        let pause = match take_next(app, lane).await {
+            Ok(Next::Work(task)) => {
+                // There may be more, for another one.
+                wake.notify_one();
+                attempt(app, *task).await;
+                continue;
+            }
+            Ok(Next::Wait(pause)) => pause,
+            Err(cause) => {
+                tracing::warn!(%cause, "tasks are not worked on");
+                LOOK_EVERY
+            }
+        };
+        let _ = tokio::time::timeout(pause, wake.notified()).await;
+    }
+}
+
+enum Next {
+    Work(Box<Task>),
+    Wait(Duration),
+}
+
+async fn take_next(app: &App, lane: &'static Lane) -> Result<Next> {
+    let now = now_ms();
+    let due_ms = app.db.read(move |tx| rows::next_due_ms(tx, lane.kinds, now - ALIVE_MS)).await?;
+    match due_ms.map(|due_ms| due_ms - now) {
+        Some(wait_ms) if wait_ms > 0 => Ok(Next::Wait(LOOK_EVERY.min(Duration::from_millis(wait_ms.unsigned_abs())))),
+        Some(_) => {
+            let take = move |tx: &mut Tx| rows::take(tx, lane.kinds, lane.most_of_user, now, now - ALIVE_MS);
+            let taken = app.db.write(take).await?;
+            Ok(taken.map_or(Next::Wait(LOOK_EVERY), |task| Next::Work(Box::new(task))))
+        }
+        None => Ok(Next::Wait(LOOK_EVERY)),
+    }
+}
+
+/// Why a task is not done.
+#[derive(Debug)]
+enum Trouble {
+    /// It may pass.
+    Passing(String),
+    Final(String),
+    /// It was canceled, or is gone with its owner.
+    NotWanted,
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        match error {
+            Error::Internal(_) => {
+                tracing::warn!(cause = %error, "a task failed");
+                Trouble::Passing("Something went wrong on the server".to_owned())
+            }
+            Error::Busy => Trouble::Passing(error.to_string()),
+            error => Trouble::Final(error.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        let text = format!("It cannot be fetched: {failure}");
+        match failure {
+            Failure::Status(206 | 408 | 416 | 425 | 429 | 500..)
+            | Failure::Unreachable
+            | Failure::TooSlow
+            | Failure::Broken => Trouble::Passing(text),
+            Failure::BadAddress
+            | Failure::Refused
+            | Failure::TooLarge { .. }
+            | Failure::TooManyRedirects
+            | Failure::Status(_) => Trouble::Final(text),
+        }
+    }
+}
+
+/// How far a task is, told by whoever works on it. One lock, held for no time.
+struct Counter {
+    progress: Mutex<Progress>,
+    /// Of bytes, at the last sign of life.
+    last: AtomicU64,
+}
+
+impl Counter {
+    fn of(progress: Progress) -> Counter {
+        Counter { progress: Mutex::new(progress), last: AtomicU64::new(progress.bytes) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn now(&self) -> Progress {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As it is now, with the speed since the last sign of life.
+    fn sign(&self, since: Duration) -> Progress {
+        let now = self.now();
+        let last = self.last.swap(now.bytes, Ordering::Relaxed);
+        let rate_bytes_s = (now.bytes.saturating_sub(last) as f64 / since.as_secs_f64().max(0.001)) as u64;
+        Progress { rate_bytes_s, ..now }
+    }
+}
+
+async fn attempt(app: &Arc<App>, task: Task) {
+    let (counter, began) = (Arc::new(Counter::of(task.progress)), Instant::now());
+    let worked_ms = || task.worked_ms.saturating_add(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX));
+    let outcome = tokio::select! {
+        outcome = work(app, &task, &counter) => outcome,
+        trouble = watch(app, &task, &counter, &worked_ms) => Err(trouble),
+    };
+    let (key, came) = (task.key, counter.now());
+    let (progress, worked_ms) = (Progress { rate_bytes_s: 0, ..came }, worked_ms());
+    let told = app.db.write(move |tx| rows::sign_of_life(tx, key, progress, worked_ms, now_ms())).await;
+    // Whoever got on does not run out of tries.
+    let tries = if came.bytes > task.progress.bytes { 1 } else { task.tries + 1 };
+    let kept = match (outcome, told) {
+        (_, Err(cause)) => Err(cause),
+        (Ok(()), _) => close(app, &task, State::Completed, None).await.map(drop),
+        (Err(Trouble::Passing(why)), _) if tries < MOST_TRIES => {
+            let due_ms = now_ms() + (FIRST_PAUSE_MS << (tries - 1)).min(LONGEST_PAUSE_MS);
+            app.db.write(move |tx| rows::set_waiting(tx, key, &why, tries, due_ms, now_ms())).await
+        }
+        (Err(Trouble::Passing(why) | Trouble::Final(why)), _) => {
+            close(app, &task, State::Failed, Some(why)).await.map(drop)
+        }
+        (Err(Trouble::NotWanted), _) => Ok(()),
+    };
+    if let Err(cause) = kept {
+        tracing::warn!(task = key.0, %cause, "what became of a task is not kept");
+    }
+}
+
+async fn work(app: &Arc<App>, task: &Task, counter: &Arc<Counter>) -> Result<(), Trouble> {
+    judged(app, task).await?;
+    match &task.wish {
+        Wish::Pack { sources, into, name } => pack::work(app, task, sources, into, name, counter).await,
+        Wish::Unpack { source, into, encoding, only } => {
+            let encoding = unpack::encoding_of(encoding.as_deref())?;
+            unpack::work(app, task, source, into, encoding, only, counter).await
+        }
+        Wish::Fetch { url, into } => fetch::work(app, task, url, into, counter).await,
+    }
+}
+
+/// Gives signs of life until the task may not go on, and tells why.
+async fn watch(app: &App, task: &Task, counter: &Counter, worked_ms: &impl Fn() -> i64) -> Trouble {
+    loop {
+        let since = Instant::now();
+        tokio::time::sleep(SIGN_EVERY).await;
+        let (task, progress, worked_ms) = (task.clone(), counter.sign(since.elapsed()), worked_ms());
+        let signed = app.db.write(move |tx| match rows::sign_of_life(tx, task.key, progress, worked_ms, now_ms())? {
+            Wanted::No => Ok(Some(Trouble::NotWanted)),
+            Wanted::Yes => {
+                let judged = owner(tx, &task).and_then(|user| judge(tx, &user, &task.wish));
+                Ok(judged.err().map(Trouble::from))
+            }
+        });
+        match signed.await {
+            Ok(Some(trouble @ (Trouble::NotWanted | Trouble::Final(_)))) => return trouble,
+            Ok(Some(Trouble::Passing(_)) | None) => {}
+            Err(cause) => tracing::warn!(%cause, "a task could not be looked after; it will be tried again"),
+        }
+    }
+}
+
+/// Ends a task, and what of a file is under way for it.
+async fn close(app: &Arc<App>, task: &Task, state: State, error: Option<String>) -> Result<Wanted> {
+    let (key, owner, id) = (task.key, task.owner, task.id.clone());
+    let (wanted, user, upload_id) = app
+        .db
+        .write(move |tx| {
+            let Some(user) = accounts::by_key(tx, owner)? else { return Ok((Wanted::No, None, None)) };
+            let upload_id = rows::by_id(tx, owner, &id)?.upload_id;
+            Ok((rows::end(tx, key, state, error.as_deref(), now_ms())?, Some(user), upload_id))
+        })
+        .await?;
+    if let (Some(user), Some(upload_id)) = (user, upload_id) {
+        give_up(app, &user, &upload_id).await?;
+    }
+    Ok(wanted)
+}
+
+/// What came of a file goes; it may have gone before.
+async fn give_up(app: &Arc<App>, user: &User, upload_id: &str) -> Result<()> {
+    match upload::cancel(app, user, upload_id).await {
+        Ok(()) | Err(Error::NotFound(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A task that was taken up again may find that what a kill left behind still counts in a quota, for five minutes.
+fn interrupted(task: &Task, error: Error) -> Trouble {
+    match error {
+        Error::NoSpace if task.worked_ms > 0 => Trouble::Passing(error.to_string()),
+        error => error.into(),
+    }
+}
+
+// Content ------------------------------------------------------------------------------------------------------------
+
+/// Pieces of a file that are on their way from the thread that makes them.
+const PIECES: usize = 4;
+const PIECE_BYTES: usize = 256 << 10;
+
+enum Piece {
+    Bytes(Bytes),
+    /// All of it came.
+    End,
+}
+
+/// A body that ends where its maker says so; one whose maker goes away breaks off.
+fn body_of(pieces: mpsc::Receiver<Piece>) -> Body {
+    Body::from_stream(stream::unfold(Some(pieces), async |pieces| {
+        let mut pieces = pieces?;
+        match pieces.recv().await {
+            Some(Piece::Bytes(bytes)) => Some((Ok(bytes), Some(pieces))),
+            Some(Piece::End) => None,
+            None => Some((Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe)), None)),
+        }
+    }))
+}
+
+/// Tells the thread that works for a task that nobody waits for it any more.
+#[derive(Default)]
+struct StopsWhenDropped(Arc<AtomicBool>);
+
+impl Drop for StopsWhenDropped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The file that is there under a name, if it is the one that a task made before it was interrupted: of its size and its
+/// time, which whoever makes it sets.
+async fn made_before(
+    app: &App,
+    user: &User,
+    into: &Place,
+    name: &str,
+    size_bytes: u64,
+    modified_ms: i64,
+) -> Result<Option<Item>> {
+    let (user, into, name) = (user.clone(), into.clone(), name.to_owned());
+    app.db
+        .read(move |tx| {
+            let folder = folder_of(tx, &user, &into, Action::Create)?;
+            let there = library::child_shown(tx, folder.item().key, &name)?;
+            let is_it = |item: &Item| {
+                !item.is_folder()
+                    && item.size_bytes == size_bytes
+                    && item.modified_ms.div_euclid(1000) == modified_ms.div_euclid(1000)
+            };
+            Ok(there.filter(is_it))
+        })
+        .await
+}
