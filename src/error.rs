@@ -36,6 +36,11 @@ pub enum Error {
     /// Something of that name is there already.
     #[error("There is already something called {0:?}")]
     Exists(String),
+    /// The share has a price that this visitor did not pay.
+    #[error("This share costs {points} points")]
+    PurchaseNeeded { points: i64 },
+    #[error("Not enough points")]
+    NotEnoughPoints,
     /// Somebody changed the thing in between.
     #[error("{0} was changed by someone else in the meantime")]
     Conflict(Thing),
@@ -81,6 +86,9 @@ pub enum Thing {
     Bookmark,
     Station,
     Avatar,
+    GiftCode,
+    Payment,
+    Report,
 }
 
 impl fmt::Display for Thing {
@@ -108,6 +116,9 @@ impl fmt::Display for Thing {
             Thing::Bookmark => "Bookmark",
             Thing::Station => "Radio station",
             Thing::Avatar => "Avatar",
+            Thing::GiftCode => "Gift code",
+            Thing::Payment => "Payment",
+            Thing::Report => "Report",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
 pub mod archives;
+pub mod by_share;
 pub mod drop_box;
 pub mod files;
 pub mod jukebox;
@@ -10,6 +11,7 @@ pub mod notes;
 pub mod pace;
 pub mod playback;
 pub mod podcasts;
+pub mod purchases;
 pub mod renditions;
 pub mod scan;
 pub mod scrobbles;

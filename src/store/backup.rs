@@ -54,6 +54,13 @@ pub const TABLES: &[(&str, &str)] = &[
     ("scrobble_link", "account_id, target"),
     ("scrobble", "id"),
     ("note", "subject"),
+    ("purse", "id"),
+    ("point_transfer", "id"),
+    ("point_entry", "id"),
+    ("payment", "id"),
+    ("purchase", "id"),
+    ("gift_code", "id"),
+    ("abuse_report", "id"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

@@ -481,7 +481,7 @@ pub async fn rename(app: &Arc<App>, user: &User, item_id: &str, name: &str) -> R
         let (grant, parent) = app
             .db
             .read(move |tx| {
-                let grant = by_id(tx, &user, &id, Action::Update)?;
+                let grant = by_id(tx, &user, &id, Action::Relocate)?;
                 let parent = not_a_root(&grant)?;
                 refuse_taken(tx, parent, &wanted, Some(grant.item().key))?;
                 Ok((grant, parent))
@@ -523,7 +523,7 @@ async fn relocate(app: &App, grant: &Grant, parent: ItemKey, to: Vec<Vec<u8>>) -
 fn from_to(tx: &mut Tx, user: &User, id: &str, into: &Place, how: Transplant) -> Result<(Grant, Grant)> {
     let action = match how {
         Transplant::Copy => Action::Download,
-        Transplant::Move => Action::Update,
+        Transplant::Move => Action::Relocate,
     };
     let from = by_id(tx, user, id, action)?;
     not_a_root(&from)?;

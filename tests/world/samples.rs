@@ -123,6 +123,8 @@ fn page(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             ask.part("upload", &things.upload).part("offset", "0").bytes("application/octet-stream", "0123456789")
         }
         "receipt" => ask,
+        "buy" => ask.form(&[("price", "5")]),
+        "useTicket" => ask.form(&[("ticket", "d6695b49-1eca-4975-813f-0dafd90c1705")]),
         _ => return None,
     })
 }
@@ -338,10 +340,21 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "postShare" => get.part("id", &things.share).json(share),
         "deleteShare" => get.part("id", &things.share),
         "getShareInfo" => get.part("id", &target.share).q("count_views", "true").q("owner_extended", "true"),
+        "postSiteAbuse" => {
+            get.json(json!({"category": 1, "share_id": things.share, "file_uri": folder, "description": "spam"}))
+        }
+        "getUserCreditChanges" | "getUserPayments" => get.q("page_size", "10"),
+        "getGroupList" => get,
+        "postFilePermission" => get.json(json!({"uris": [file], "setting": {"everyone": "AQ=="}})),
+        "deleteFilePermission" => get.json(json!({"uris": [file]})),
+        "putVasPayment" => {
+            get.json(json!({"product": {"type": 1, "share_link_id": things.share}, "quantity": 1, "provider_id": ""}))
+        }
+        "getVasPaymentStatus" => get.part("id", "noSuchPayment").part("trade", "20260101000000"),
+        "getVasGiftcode" | "postVasGiftcodeRedeem" => get.part("code", "d6695b49-1eca-4975-813f-0dafd90c1705"),
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "getSiteCaptcha"
-        | "postSiteAbuse"
         | "postSessionToken2fa"
         | "putSessionAuthn"
         | "postSessionAuthn"
@@ -366,9 +379,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "postUserAuthn"
         | "deleteUserAuthn"
         | "getUserSessionCopy"
-        | "getUserCreditChanges"
-        | "getUserPayments"
-        | "getGroupList"
         | "deleteFileLock"
         | "getFileArchive"
         | "patchFileMetadata"
@@ -380,8 +390,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "putFileViewerSession"
         | "getFileEvents"
         | "getFileSearch"
-        | "postFilePermission"
-        | "deleteFilePermission"
         | "getFileActivities"
         | "patchFilePolicy"
         | "getWorkflow"
@@ -397,11 +405,7 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "getDevicesDav"
         | "putDevicesDav"
         | "patchDevicesDav"
-        | "deleteDevicesDav"
-        | "putVasPayment"
-        | "getVasPaymentStatus"
-        | "getVasGiftcode"
-        | "postVasGiftcodeRedeem" => ["id", "session", "trade", "code"]
+        | "deleteDevicesDav" => ["id", "session", "trade", "code"]
             .into_iter()
             .fold(get, |ask, name| ask.part(name, &things.file))
             .q("uri", &file)

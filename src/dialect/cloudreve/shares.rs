@@ -44,7 +44,7 @@ struct ShareWish {
 }
 
 #[derive(Deserialize)]
-struct WishedPermissions {
+pub struct WishedPermissions {
     user_explicit: Option<BTreeMap<String, Option<String>>>,
     group_explicit: Option<BTreeMap<String, Option<String>>>,
     same_group: Option<String>,
@@ -65,9 +65,6 @@ impl ShareWish {
     /// protocol says how many are left, the share how many there are in all. What could have been said and was not is
     /// no limit.
     fn terms(&self, tx: &mut Tx, spent: i64) -> Result<Wish> {
-        if self.price.is_some_and(|price| price > 0) {
-            return Err(Error::invalid("price", "this server sells nothing"));
-        }
         let seconds = self.expire.filter(|seconds| *seconds > 0);
         if seconds.is_some_and(|seconds| seconds > LONGEST_S) {
             return Err(Error::invalid("expire", "it is too far off"));
@@ -79,6 +76,8 @@ impl ShareWish {
             share_view: Some(self.share_view.unwrap_or(false)),
             show_readme: Some(self.show_readme.unwrap_or(false)),
             permissions: self.permissions.as_ref().map(|wished| wished.rows(tx)).transpose()?,
+            // A client that knows of no prices takes none away.
+            price: self.price,
             ..Wish::default()
         })
     }
@@ -108,7 +107,7 @@ fn random_letters() -> String {
 
 impl WishedPermissions {
     /// Rows of rights. An empty text says nothing: one client sends it for every entry.
-    fn rows(&self, tx: &mut Tx) -> Result<Vec<(Subject, Bits)>> {
+    pub fn rows(&self, tx: &mut Tx) -> Result<Vec<(Subject, Bits)>> {
         let mut rows = Vec::new();
         let fixed = [
             (Subject::SameGroup, &self.same_group),
@@ -270,7 +269,7 @@ fn source_uri(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
     Ok(uri.owned_by(&owner.id).to_string())
 }
 
-fn permissions(tx: &mut Tx, share: &Share) -> Result<PermissionSetting> {
+pub fn permissions(tx: &mut Tx, share: &Share) -> Result<PermissionSetting> {
     let mut setting = PermissionSetting::default();
     for (subject, bits) in &share.terms.permissions {
         let text = rights_text(*bits);
@@ -301,6 +300,7 @@ fn facts_of_owner(tx: &mut Tx, owner: &User, all: Vec<Share>) -> Result<Vec<Shar
         granted: Vec::new(),
         lease: None,
         admitted: false,
+        bought: false,
     };
     Ok(all.into_iter().map(facts).collect())
 }
@@ -419,6 +419,7 @@ impl ListWish {
             Some("downloads") => Order::Downloads,
             Some("remain_downloads") => Order::DownloadsLeft,
             Some("expires") => Order::Expires,
+            Some("price") => Order::Price,
             _ => Order::Created,
         };
         let direction = match query.get("order_direction").or(query.get("order")) {
