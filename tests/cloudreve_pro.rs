@@ -7,14 +7,16 @@ use openshelf::account::{User, UserKey};
 use openshelf::args;
 use openshelf::cli::order::{self, Order, Reply, Secret};
 use openshelf::cli::points::{GoodFor, PointsOrder};
+use openshelf::dialect::cloudreve::boolset;
 use openshelf::store::{accounts, points};
 use openshelf::work::purchases;
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::server::{ADMIN, PASSWORD, Server};
+use crate::strangers::mycloud_content;
 
 /// A server whose admin, Ada, has a home with the folder `goods`, and three who buy there.
 pub struct Market {
@@ -53,11 +55,15 @@ impl Market {
         &self.users[name]
     }
 
-    async fn send(&self, who: &str, method: Method, path: &str, body: Option<Value>, ticket: Option<&str>) -> Response {
-        let mut request = self.client.request(method, format!("{}/api/v4{path}", self.server.url));
-        if let Some(token) = self.tokens.get(who) {
-            request = request.bearer_auth(token);
+    pub fn signed(&self, who: &str, request: RequestBuilder) -> RequestBuilder {
+        match self.tokens.get(who) {
+            Some(token) => request.bearer_auth(token),
+            None => request,
         }
+    }
+
+    async fn send(&self, who: &str, method: Method, path: &str, body: Option<Value>, ticket: Option<&str>) -> Response {
+        let mut request = self.signed(who, self.client.request(method, format!("{}/api/v4{path}", self.server.url)));
         if let Some(ticket) = ticket {
             request = request.header("x-cr-purchase-ticket", ticket);
         }
@@ -78,11 +84,8 @@ impl Market {
 
     /// Writes a file whole.
     pub async fn put(&self, who: &str, uri: &str, bytes: &str) -> Value {
-        let mut request = self.client.put(format!("{}/api/v4/file/content?uri={}", self.server.url, encoded(uri)));
-        if let Some(token) = self.tokens.get(who) {
-            request = request.bearer_auth(token);
-        }
-        envelope(request.body(bytes.to_owned()).send().await.unwrap()).await
+        let request = self.client.put(format!("{}/api/v4/file/content?uri={}", self.server.url, encoded(uri)));
+        envelope(self.signed(who, request).body(bytes.to_owned()).send().await.unwrap()).await
     }
 
     /// A share of Ada's; its id.
@@ -103,6 +106,13 @@ impl Market {
             Some(url) => (0, self.client.get(url).send().await.unwrap().text().await.unwrap()),
             None => (code(&asked), String::new()),
         }
+    }
+
+    /// What clients may offer this visitor to do with a file, and what the share gives them.
+    pub async fn capability(&self, who: &str, uri: &str) -> (u64, String) {
+        let info = data(self.get(who, &format!("/file/info?uri={}", encoded(uri))).await);
+        let permission = info["permission"].as_str().unwrap_or("all").to_owned();
+        (boolset::read("capability", &text(&info["capability"])).unwrap(), permission)
     }
 
     async fn archive(&self, who: &str, uri: &str, ticket: Option<&str>) -> (u64, u16) {
@@ -153,7 +163,8 @@ impl Market {
         self.server.app.db.read(move |tx| tx.one(&sql, args![], |row| row.get(0))).await.unwrap()
     }
 
-    async fn run(&self, sql: &'static str, key: i64) {
+    /// Brings a row to where time or another would have brought it.
+    pub async fn set(&self, sql: &'static str, key: i64) {
         let changed = self.server.app.db.write(move |tx| tx.run(sql, args![key])).await.unwrap();
         assert!(changed > 0, "{sql}");
     }
@@ -176,7 +187,7 @@ impl Market {
     }
 
     /// Puts these into one group.
-    async fn group(&self, id: &'static str, who: &[&str]) {
+    pub async fn group(&self, id: &'static str, who: &[&str]) {
         let keys: Vec<UserKey> = who.iter().map(|name| self.user(name).key).collect();
         let make = move |tx: &mut openshelf::store::Tx| {
             let sql = "INSERT INTO user_group (public_id, name, name_key) VALUES ($1, $1, $1) RETURNING id";
@@ -187,13 +198,6 @@ impl Market {
             Ok(())
         };
         self.server.app.db.write(make).await.unwrap();
-    }
-
-    /// A file's address in a call, without asking for its bytes.
-    async fn capability(&self, who: &str, uri: &str) -> (u64, String) {
-        let info = data(self.get(who, &format!("/file/info?uri={}", encoded(uri))).await);
-        let permission = info["permission"].as_str().unwrap_or("all").to_owned();
-        (openshelf::dialect::cloudreve::boolset::read("capability", &text(&info["capability"])).unwrap(), permission)
     }
 }
 
@@ -280,11 +284,14 @@ both_engines! {
             format!("/s/{id}/-/stream/{item}"), format!("/action/share/{id}?download=1")] {
             assert_eq!(market.client.get(format!("{url}{path}")).send().await.unwrap().status(), 402, "{path}");
         }
-        // My Cloud Home gives a share's holder a token; with it no more opens than without.
-        let opened = market.client.get(format!("{url}/v1/shares/{id}")).send().await.unwrap();
-        let token = opened.json::<Value>().await.ok().and_then(|share| share["data"]["accessToken"].as_str().map(str::to_owned));
-        let asked = market.client.get(format!("{url}/sdk/v2/files/{item}/content")).bearer_auth(token.unwrap_or_default());
-        assert!([401, 402, 404].contains(&asked.send().await.unwrap().status().as_u16()));
+        let opened: Value = market.client.get(format!("{url}/shares/v1/shares/{id}")).send().await.unwrap().json().await.unwrap();
+        let content = mycloud_content(&text(&opened["data"]["shareToken"]), &item);
+        let refused = market.client.get(format!("{url}{content}")).send().await.unwrap();
+        assert_eq!((refused.status().as_u16(), &refused.json::<Value>().await.unwrap()["key"]), (402, &json!("paymentRequired")));
+        // Whatever the door, a ticket is shown in the same header.
+        let ticket = market.codes(PointsOrder::MakeTicket { share: id.clone(), expires_s: None }).await.remove(0);
+        let opened = market.client.get(format!("{url}{content}")).header("x-cr-purchase-ticket", &ticket).send().await.unwrap();
+        assert_eq!(opened.text().await.unwrap(), "la la la");
     }
 
     async fn the_page_sells_to_who_is_signed_in_at_the_price_it_showed(backend: Backend) {
@@ -356,7 +363,7 @@ both_engines! {
         market.give("cy", 20).await;
         // The seller's purse is full: the buyer's is written by then.
         market.give(ADA, 1).await;
-        market.run("UPDATE purse SET balance = 9007199254740991 WHERE account_id = $1", market.user(ADA).key.0).await;
+        market.set("UPDATE purse SET balance = 9007199254740991 WHERE account_id = $1", market.user(ADA).key.0).await;
         assert_eq!(code(&market.buy("cy", &id).await), 40001);
         for who in ["bob", "cy"] {
             assert_eq!(market.changes(who).await.len(), 1);
@@ -453,7 +460,7 @@ both_engines! {
         market.balances().await;
 
         let codes = market.codes(PointsOrder::MakeCodes { good_for: GoodFor::Points(1), count: 2, expires_s: Some(60) }).await;
-        market.run("UPDATE gift_code SET expires_ms = $1 WHERE redeemed_ms IS NULL", 1).await;
+        market.set("UPDATE gift_code SET expires_ms = $1 WHERE redeemed_ms IS NULL", 1).await;
         let late = market.ask("dan", Method::POST, &format!("/vas/giftcode/{}/redeem", codes[0]), json!({})).await;
         assert!([40065, 403].contains(&code(&late)), "{late}");
         let still_good = market.code_of_points(5).await;
@@ -495,7 +502,7 @@ both_engines! {
         let url = text(&data(envelope(asked).await)["urls"][0]["url"]);
         assert!(!url.contains(&ticket), "an address shows no ticket");
         assert_eq!(market.client.get(&url).send().await.unwrap().text().await.unwrap(), "la la la");
-        market.run("UPDATE purchase SET expires_ms = $1 WHERE expires_ms IS NOT NULL", 1).await;
+        market.set("UPDATE purchase SET expires_ms = $1 WHERE expires_ms IS NOT NULL", 1).await;
         assert_eq!(market.client.get(&url).send().await.unwrap().status(), 402);
         assert_eq!(market.fetch(NOBODY, &song, Some(&ticket)).await.0, 40083);
         let stored = market.server.app.db.read(|tx| {

@@ -62,6 +62,8 @@ pub const SIGN_IN_NEEDED: u32 = 401;
 pub const WRONG_CREDENTIAL: Failure = Failure::Code(40020, "The credential is not valid");
 pub const TOO_MANY_URIS: Failure = Failure::Code(40074, "Too many at once");
 pub const ROOT_PROTECTED: Failure = Failure::Code(40053, "The root cannot be changed or shared");
+/// Groups are where the protocol keeps what a user is allowed.
+pub const GROUP_DENIED: Failure = Failure::Code(40007, "Your group may not do this");
 pub const OWNER_ONLY: Failure = Failure::Code(40082, "Only the owner may do this");
 /// Shows a guest of a share that only listed users may open the way to sign in, which 401 would not: clients take that
 /// one for the end of a session.

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::answers::{ForOwner, Pagination, PermissionSetting, Share as Answer, Shares, Source, rights_text};
 use super::site::MOST_URIS;
 use super::tree::{self, Spot};
-use super::uri::{FileUri, Space, encode};
-use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query};
+use super::uri::{FileUri, Space, encode, is_id};
+use super::{Failure, GROUP_DENIED, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query};
 use crate::account::token::random_bytes;
-use crate::account::{Profile, User};
+use crate::account::{Profile, Role, User};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
@@ -160,6 +160,9 @@ async fn link_of(app: &App, share: &Share, base: &str) -> Result<String> {
 }
 
 pub async fn put_share(mut call: Call, user: User) -> Outcome {
+    if !user.has(Role::Share) {
+        return Err(GROUP_DENIED);
+    }
     let asked: ShareWish = call.json().await?;
     let shared = shared_at(&call, &user, &asked.uri()?).await?;
     let password = asked.password();
@@ -330,6 +333,9 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
     let counts = is_set(&query, "count_views")?;
     let detail = if is_set(&query, "owner_extended")? { Detail::Extended } else { Detail::Plain };
     let (id, base) = (call.path("id"), &call.origin.base);
+    if !is_id(id) {
+        return Err(Error::invalid("id", "it is none").into());
+    }
     let mut guest = call.guest();
     guest.user = user;
     let visitor = match tree::unlocked(&call.app, guest, id, query.get("password")).await {
