@@ -23,8 +23,8 @@ use crate::media::sound;
 use crate::share::drop_box::{bytes_in, types_in};
 use crate::work::sharing::DefaultTerms;
 use control::Server;
-use points::{GoodFor, PointsOrder};
 use order::{Clear, DiskPath, Drop, DropTerms, Order, Password, Progress, Reply, Secret, Service, Terms};
+use points::{GoodFor, PointsOrder};
 use share::Form;
 
 /// Shares your folders, files and music by link, and answers in the APIs your apps already speak.
@@ -49,7 +49,7 @@ enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         #[command(flatten)]
-        terms: GivenTerms,
+        terms: Box<GivenTerms>,
         /// Print one JSON object and nothing else
         #[arg(long)]
         json: bool,
@@ -162,7 +162,9 @@ enum PointsCommand {
 enum ReportsCommand {
     List,
     /// By the number that the list shows
-    Remove { number: i64 },
+    Remove {
+        number: i64,
+    },
 }
 
 #[derive(Debug, Subcommand)]

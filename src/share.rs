@@ -157,6 +157,14 @@ impl Default for Terms {
     }
 }
 
+impl Terms {
+    /// Whether its permissions let guests read.
+    fn opens_to_guests(&self) -> bool {
+        let row = |subject: Subject| self.permissions.iter().find(|(of, _)| *of == subject).map(|(_, bits)| *bits);
+        row(Subject::Anonymous).or_else(|| row(Subject::Everyone)).is_none_or(|bits| bits.has(Bits::READ))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Share {
     pub key: ShareKey,
@@ -237,7 +245,7 @@ impl Share {
     /// Whether others see it in the list of its owner's shares: the profile says whether there is a list at all, and
     /// whether shares with a password are in it.
     pub fn is_listed_for_others(&self, profile: Profile, now_ms: i64) -> bool {
-        let is_for_anyone = self.terms.audience == Audience::Anyone && self.terms.permissions.is_empty();
+        let is_for_anyone = self.terms.audience == Audience::Anyone && self.terms.opens_to_guests();
         let is_in_profile = match profile {
             Profile::Hidden => false,
             Profile::Public => !self.terms.has_password,

@@ -256,6 +256,17 @@ both_engines! {
         assert_ne!(market.chunk("bob", &others, "1234").await, 0);
         assert_eq!(names(&data(market.list(ADA, GOODS).await)), ["deep", "guest.txt", "song.txt"]);
 
+        // A drop box counts its files as they are sent: nothing comes in beside that.
+        let id = market.share(json!({"uri": GOODS, "permissions": {"everyone": ALL}})).await;
+        market.set("UPDATE share SET mode = 'read-drop' WHERE CAST($1 AS BIGINT) = 0 AND id = (SELECT MAX(id) FROM share)", 0).await;
+        for (uri, kind) in [("x", "folder"), ("x.exe", "file"), ("x/y", "folder")] {
+            assert_eq!(market.create(NOBODY, &format!("cloudreve://{id}@share/{uri}"), kind).await, 403, "{uri}");
+        }
+        assert_eq!(market.rename("bob", &format!("cloudreve://{id}@share/song.txt"), "x.txt").await, 403);
+        assert_eq!(market.delete("bob", &format!("cloudreve://{id}@share/song.txt")).await, 403);
+        assert_eq!(market.upload(NOBODY, &format!("cloudreve://{id}@share/song.txt"), "another").await, 0);
+        assert_eq!(names(&data(market.list(ADA, GOODS).await)), ["deep", "guest.txt", "song (2).txt", "song.txt"]);
+
         // A library that is read only, which everybody may read and share.
         let folder = tempfile::TempDir::new().unwrap();
         std::fs::write(folder.path().join("a.txt"), "a").unwrap();
@@ -298,6 +309,11 @@ both_engines! {
         let sent = market.client.put(format!("{address}/-/uploads?name=page.txt")).header("cookie", &cookie).body("by page");
         assert_eq!(sent.send().await.unwrap().status(), 200);
         assert_eq!(market.content("cloudreve://my/goods/page.txt").await, "by page");
+        let wish = json!({"uri": "cloudreve://my/goods/song.txt", "permissions": {"everyone": ALL}});
+        let single = format!("{}/s/{}", market.server.url, market.share(wish).await);
+        let single = market.client.get(single).send().await.unwrap();
+        assert_eq!(single.status(), 200);
+        assert!(!single.text().await.unwrap().contains("Send files"), "beside a file nothing is put");
         let only_read = market.share(json!({"uri": GOODS})).await;
         let refused = market.client.put(format!("{}/s/{only_read}/-/uploads?name=no.txt", market.server.url)).header("cookie", &cookie);
         assert!(refused.body("x").send().await.unwrap().status().is_client_error());

@@ -404,6 +404,8 @@ both_engines! {
         market.give("bob", 100).await;
         let product = |product: Value| json!({"product": product, "quantity": 1});
         let of = |id: &str| json!({"type": 1, "share_link_id": id});
+        let shop = data(market.get(NOBODY, "/site/config/vas").await);
+        assert_eq!((&shop["point_enabled"], &shop["payment"]["providers"]), (&json!(true), &json!([])));
         let provider = "a840b559-001c-484f-bf4c-6c1f51edf041";
         for (who, body, expected) in [
             ("bob", json!({}), 40001),
@@ -487,6 +489,10 @@ both_engines! {
         data(market.ask("cy", Method::POST, &format!("/vas/giftcode/{}/redeem", gift[1]), json!({})).await);
         assert_eq!(market.fetch("cy", &song, None).await.0, 0, "a user has it by their account");
         assert_eq!(code(&market.buy("cy", &id).await), 0, "and owes nothing for it");
+        let again = market.codes(PointsOrder::MakeCodes { good_for: GoodFor::Share(id.clone()), count: 1, expires_s: None }).await;
+        let twice = market.ask("cy", Method::POST, &format!("/vas/giftcode/{}/redeem", again[0]), json!({})).await;
+        assert_eq!(code(&twice), 403, "a code is not used up for nothing");
+        assert_eq!(code(&market.get("cy", &format!("/vas/giftcode/{}", again[0])).await), 0);
         assert_eq!(market.credit("cy").await, 0);
 
         assert_eq!(market.fetch(NOBODY, &song, Some(&ticket)).await, (0, "la la la".into()));

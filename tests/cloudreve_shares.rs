@@ -148,6 +148,18 @@ both_engines! {
         assert_eq!(code(&market.ask(ADA, Method::DELETE, "/share", json!({"ids": many})).await), 40074);
     }
 
+    async fn a_profile_lists_what_guests_may_read(backend: Backend) {
+        let market = Market::open(&backend).await;
+        data(market.ask(ADA, Method::PATCH, "/user/setting", json!({"share_links_in_profile": ""})).await);
+        let open = market.share(json!({"uri": GOODS, "price": 4, "permissions": {"everyone": "AQ=="}})).await;
+        market.share(json!({"uri": GOODS, "permissions": {"everyone": "AQ==", "anonymous": "AA=="}})).await;
+        data(market.ask(ADA, Method::POST, "/file/permission", json!({"uris": [SONG], "setting": {"other": "AQ=="}})).await);
+        let listed = data(market.get(NOBODY, &format!("/user/shares/{}?page_size=10", market.user(ADA).id)).await);
+        let seen: Vec<(String, i64)> =
+            listed["shares"].as_array().unwrap().iter().map(|s| (text(&s["id"]), s["price"].as_i64().unwrap())).collect();
+        assert_eq!(seen, [(open, 4)]);
+    }
+
     async fn one_visit_as_the_interface_makes_it_is_one_view_and_a_locked_one_none(backend: Backend) {
         let market = Market::open(&backend).await;
         let id = market.share(json!({"uri": GOODS, "is_private": true, "password": "Word1"})).await;

@@ -113,11 +113,10 @@ fn database(config: &Config) -> Vec<Check> {
         Ok(db) => db,
         Err(cause) => return vec![check("database", Err::<String, _>(format!("{cause}; see --database")))],
     };
-    let read =
-        db.read_blocking(|tx| {
-            let fingerprint = settings::get(tx, "key-fingerprint")?;
-            Ok((backup::schema(tx)?, fingerprint, library::all(tx)?, points::faults(tx)?))
-        });
+    let read = db.read_blocking(|tx| {
+        let fingerprint = settings::get(tx, "key-fingerprint")?;
+        Ok((backup::schema(tx)?, fingerprint, library::all(tx)?, points::faults(tx)?))
+    });
     let (schema, fingerprint, libraries, faults) = match read {
         Ok(found) => found,
         Err(cause) => return vec![check("database", Err::<String, _>(cause.to_string()))],

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::points::{self, HeldLine, PointsOrder, ReportLine};
 use super::backup;
+use super::points::{self, HeldLine, PointsOrder, ReportLine};
 use crate::account::token::random_base62;
 use crate::account::{Allowed, Roles, User, UserState};
 use crate::error::{Error, Result, Thing};

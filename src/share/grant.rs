@@ -471,3 +471,6 @@ fn within(share: &Share, placed: &Placed) -> bool {
 fn missing(item: &Item) -> Error {
     Error::NotFound(if item.is_folder() { Thing::Folder } else { Thing::File })
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,9 +36,8 @@ fn purse(tx: &mut Tx, purse: Purse) -> Result<(i64, i64)> {
         Purse::User(user) => ("user", Some(user.0)),
     };
     let known = match account {
-        None => {
-            tx.maybe("SELECT id, balance FROM purse WHERE kind = 'issue'", args![], |row| Ok((row.get(0)?, row.get(1)?)))
-        }
+        None => tx
+            .maybe("SELECT id, balance FROM purse WHERE kind = 'issue'", args![], |row| Ok((row.get(0)?, row.get(1)?))),
         Some(user) => tx.maybe("SELECT id, balance FROM purse WHERE account_id = $1", args![user], |row| {
             Ok((row.get(0)?, row.get(1)?))
         }),
@@ -110,7 +109,8 @@ pub fn faults(tx: &mut Tx) -> Result<Vec<String>> {
     if total != 0 {
         faults.push(format!("all purses together hold {total} points, and not none"));
     }
-    let uneven = "SELECT transfer_id FROM point_entry GROUP BY transfer_id HAVING SUM(amount) <> 0 ORDER BY transfer_id";
+    let uneven =
+        "SELECT transfer_id FROM point_entry GROUP BY transfer_id HAVING SUM(amount) <> 0 ORDER BY transfer_id";
     for transfer in tx.all(uneven, args![], number)? {
         faults.push(format!("transfer {transfer} does not balance"));
     }

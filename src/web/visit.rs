@@ -29,7 +29,7 @@ use crate::media::transcode::{Codec, Profile};
 use crate::now_ms;
 use crate::share::grant::{Action, Admitted, Grant, Scope, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
-use crate::share::{Mode, Share, ShareKey, Shared};
+use crate::share::{Bits, Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, Weighed, library, music, rights, shares};
 use crate::work::archives;
@@ -49,7 +49,13 @@ pub const ROUTES: &[Route] = &[
     Route { name: "share", methods: GET, path: "/s/{id}/", access: Access::Share, handler: handle!(share) },
     Route { name: "unlock", methods: POST, path: "/s/{id}/-/unlock", access: Access::Share, handler: handle!(unlock) },
     Route { name: "buy", methods: POST, path: "/s/{id}/-/buy", access: Access::Share, handler: handle!(buy) },
-    Route { name: "useTicket", methods: POST, path: "/s/{id}/-/ticket", access: Access::Share, handler: handle!(use_ticket) },
+    Route {
+        name: "useTicket",
+        methods: POST,
+        path: "/s/{id}/-/ticket",
+        access: Access::Share,
+        handler: handle!(use_ticket),
+    },
     Route { name: "file", methods: GET, path: "/s/{id}/-/file/{item}", access: Access::Share, handler: handle!(file) },
     Route { name: "play", methods: GET, path: "/s/{id}/-/play/{item}", access: Access::Share, handler: handle!(play) },
     Route {
@@ -204,7 +210,7 @@ async fn share_page(call: &Call) -> Result<Response> {
     };
     let facts = &look.facts;
     let mode = facts.share.terms.mode;
-    let takes = if facts.takes_files_from(&visitor) { Some(noticed(call, &look, &visitor).await?) } else { None };
+    let takes = if takes_files(&look, &visitor) { Some(noticed(call, &look, &visitor).await?) } else { None };
     let shown = match mode {
         Mode::Drop if !is_owner => None,
         _ => Some(shown_now(call, &look, &visitor, folder, offset).await?),
@@ -221,7 +227,9 @@ async fn share_page(call: &Call) -> Result<Response> {
     }
     let form = takes.as_ref().map(|notice| upload_form(call, notice));
     let mut response = match (shown, takes, form) {
-        (Some(shown), _, form) => page(StatusCode::OK, &SharePage { upload: form, ..view(call, facts, &shown, &visitor) }),
+        (Some(shown), _, form) => {
+            page(StatusCode::OK, &SharePage { upload: form, ..view(call, facts, &shown, &visitor) })
+        }
         (None, Some(notice), Some(form)) => page(StatusCode::OK, &drop_page(call, notice, form)),
         (None, ..) => return Err(Error::NotFound(Thing::Share)),
     };
@@ -236,6 +244,20 @@ fn enter(facts: &ShareFacts, visitor: &Visitor) -> Result<Admitted> {
     match facts.share.terms.mode.takes_files() {
         true => admit_sender(facts, visitor, now_ms()),
         false => admit(facts, visitor, now_ms()),
+    }
+}
+
+/// Whether the page has a form to send files: a drop box, or a folder into which permissions let this visitor send.
+fn takes_files(look: &Look, visitor: &Visitor) -> bool {
+    let facts = &look.facts;
+    match &look.contents {
+        _ if facts.share.terms.mode.takes_files() => true,
+        Contents::Folder(folder) => {
+            facts.takes_files_from(visitor)
+                && facts.rights_by(visitor, folder.library).has(Bits::CREATE)
+                && facts.check_paid(visitor).is_ok()
+        }
+        Contents::File(_) | Contents::Set(_) => false,
     }
 }
 

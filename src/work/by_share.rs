@@ -22,6 +22,10 @@ async fn owner_for<const N: usize>(app: &App, by: &Sender, all: [(&Item, Action)
     let judge = move |tx: &mut Tx| {
         let now = now_ms();
         let facts = shares::facts(tx, &by.share_id, &by.visitor, now)?;
+        if facts.share.terms.mode.takes_files() {
+            // Its limits are counted by file, as they come.
+            return Err(Error::Forbidden("files are sent to a drop box, and nothing else is done there"));
+        }
         for (key, action) in all {
             // As it is now, not as it was when the caller looked it up.
             let item = library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))?;

@@ -180,6 +180,9 @@ pub async fn redeem(app: &App, code: &str, user: Option<&User>, visitor: &Visito
             }
             (Gift::Points(_), None) => Err(Error::SignInNeeded),
             (Gift::Share(share), Some(user)) => {
+                if purchases::is_of(tx, share, user)? {
+                    return Err(Error::Forbidden("you have this share already; the code is still good"));
+                }
                 purchases::insert(tx, share, user, None, now)?;
                 Ok(Redeemed::ToUser)
             }

@@ -196,9 +196,7 @@ pub async fn revoke(app: &App, owner: UserKey, id: &str) -> Result<()> {
 /// Shares by which the owner gave others rights on an item: they open to those alone.
 pub fn of_permissions(tx: &mut Tx, owner: UserKey, item: ItemKey) -> Result<Vec<Share>> {
     let is_one = |share: &Share| {
-        share.door == Door::Cloudreve
-            && share.terms.audience == Audience::Listed
-            && share.items == [Shared::Item(item)]
+        share.door == Door::Cloudreve && share.terms.audience == Audience::Listed && share.items == [Shared::Item(item)]
     };
     Ok(shares::of_owner(tx, owner)?.into_iter().filter(is_one).collect())
 }

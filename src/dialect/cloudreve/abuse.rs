@@ -24,9 +24,7 @@ struct Report {
 
 fn about(tx: &mut Tx, share_id: Option<&str>, user_id: Option<&str>) -> Result<About> {
     match (share_id, user_id) {
-        (Some(id), None) => {
-            Ok(About::Share(shares::by_id(tx, id)?.ok_or(Error::NotFound(Thing::Share))?.key))
-        }
+        (Some(id), None) => Ok(About::Share(shares::by_id(tx, id)?.ok_or(Error::NotFound(Thing::Share))?.key)),
         (None, Some(id)) => Ok(About::User(accounts::by_id(tx, id)?.ok_or(Error::NotFound(Thing::User))?.key)),
         _ => Err(Error::invalid("share_id", "either a share or a user is reported")),
     }

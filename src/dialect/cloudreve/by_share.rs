@@ -121,14 +121,7 @@ pub async fn relocate(call: &Call, user: Option<User>, uris: Vec<String>, to: &F
     done_but_for(failed)
 }
 
-async fn relocate_one(
-    call: &Call,
-    by: &Sender,
-    uri: &str,
-    to: &FileUri,
-    into: &Item,
-    how: How,
-) -> Result<(), Failure> {
+async fn relocate_one(call: &Call, by: &Sender, uri: &str, to: &FileUri, into: &Item, how: How) -> Result<(), Failure> {
     let uri = FileUri::parse(uri)?;
     if uri.space != Space::Share || uri.id != to.id {
         return Err(Error::Forbidden("it can only be moved within its share").into());

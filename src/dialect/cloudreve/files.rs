@@ -11,7 +11,8 @@ use super::site::MOST_URIS;
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
 use super::{
-    Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, by_share, content, data, done_but_for, is_set, query, shares,
+    Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, by_share, content, data, done_but_for, is_set, query,
+    shares,
 };
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
@@ -37,11 +38,8 @@ const MAY_READ: u64 = boolset::of(&[7, 9, 10, 19, 23]);
 /// Create, rename, upload, delete, put in the trash.
 const MAY_WRITE: u64 = boolset::of(&[0, 1, 6, 14, 16]);
 /// The same one by one: create and upload; rename; delete and put in the trash.
-const BY_RIGHT: [(Bits, u64); 3] = [
-    (Bits::CREATE, boolset::of(&[0, 6])),
-    (Bits::UPDATE, boolset::of(&[1])),
-    (Bits::DELETE, boolset::of(&[14, 16])),
-];
+const BY_RIGHT: [(Bits, u64); 3] =
+    [(Bits::CREATE, boolset::of(&[0, 6])), (Bits::UPDATE, boolset::of(&[1])), (Bits::DELETE, boolset::of(&[14, 16]))];
 const MAY_SHARE: u64 = boolset::of(&[18]);
 /// In a share that offers no downloads.
 const MAY_SEE: u64 = boolset::of(&[9, 10, 19, 23]);
@@ -569,8 +567,7 @@ pub async fn post_create(mut call: Call, user: Option<User>) -> Outcome {
     }
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     if uri.space == Space::Share {
-        let on_conflict =
-            if asked.err_on_conflict == Some(true) { OnConflict::Refuse } else { OnConflict::Replace };
+        let on_conflict = if asked.err_on_conflict == Some(true) { OnConflict::Refuse } else { OnConflict::Replace };
         return by_share::create(&call, user, &uri, asked.r#type.as_deref(), on_conflict).await;
     }
     let user = user.ok_or(Error::SignInNeeded)?;

@@ -11,7 +11,9 @@ use super::answers::{ForOwner, Pagination, PermissionSetting, Share as Answer, S
 use super::site::MOST_URIS;
 use super::tree::{self, Spot};
 use super::uri::{FileUri, Space, encode, is_id};
-use super::{Failure, GROUP_DENIED, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query};
+use super::{
+    Failure, GROUP_DENIED, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query,
+};
 use crate::account::token::random_bytes;
 use crate::account::{Profile, Role, User};
 use crate::error::{Error, Result, Thing};

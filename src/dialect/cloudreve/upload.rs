@@ -101,9 +101,7 @@ pub async fn put_content(mut call: Call, user: Option<User>) -> Outcome {
     let user = user.ok_or(Error::SignInNeeded)?;
     tree::own_path(&user, &uri)?;
     let item = match own_item(&call, &user, &uri).await {
-        Ok(item) => {
-            upload::replace(&call.app, &user, &item.id, seen(&item)?, content, None).await?
-        }
+        Ok(item) => upload::replace(&call.app, &user, &item.id, seen(&item)?, content, None).await?,
         Err(Failure::Of(Error::NotFound(_))) => {
             let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
             let into = folder_at(&call, &user, &folder.path).await?;

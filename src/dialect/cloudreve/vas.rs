@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::answers::{self, Pagination};
 use super::{Outcome, data, done, query, tree};
@@ -12,12 +13,25 @@ use crate::account::points::Reason;
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::http::fields::Fields;
+use crate::store::points;
 use crate::store::purchases::{self, Gift};
 use crate::store::shares::Direction;
-use crate::store::points;
 use crate::work::purchases::{self as work, Redeemed};
 
 const OF_SHARE: u8 = 1;
+
+/// What is for sale, and for what: shares, for points, all of which go to the share's owner.
+pub fn config() -> Value {
+    json!({
+        "point_enabled": true,
+        "share_point_gain_rate": 100,
+        "point_price": 0,
+        "anonymous_purchase": false,
+        "storage_products": [],
+        "group_skus": [],
+        "payment": { "currency_code": "", "currency_mark": "", "currency_unit": 1, "providers": [] },
+    })
+}
 
 // Payments ------------------------------------------------------------------------------------------------------------
 
@@ -149,8 +163,7 @@ impl ListWish {
     fn page<T>(&self, rows: &mut Vec<T>, key: impl Fn(&T) -> i64) -> Pagination {
         let has_more = rows.len() > self.size;
         rows.truncate(self.size);
-        let next_token =
-            rows.last().filter(|_| has_more).map(|last| URL_SAFE_NO_PAD.encode(key(last).to_string()));
+        let next_token = rows.last().filter(|_| has_more).map(|last| URL_SAFE_NO_PAD.encode(key(last).to_string()));
         Pagination { page: 0, page_size: self.size, next_token, is_cursor: true }
     }
 }
