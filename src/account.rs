@@ -1,6 +1,7 @@
 //! People: who they are, what roles they have, what they may do.
 
 pub mod password;
+pub mod points;
 pub mod token;
 
 use crate::error::{Error, Result};
@@ -173,6 +174,8 @@ pub struct User {
     pub profile: Profile,
     pub groups: Vec<GroupKey>,
     pub quota_bytes: Option<u64>,
+    /// What they can pay with.
+    pub points: i64,
     /// Raised at a password change; sessions of an older epoch are dead.
     pub epoch: i64,
     pub created_ms: i64,

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod control;
 pub mod doctor;
 pub mod order;
+pub mod points;
 mod print;
 pub mod serve;
 mod share;
@@ -23,6 +24,7 @@ use crate::share::drop_box::{bytes_in, types_in};
 use crate::work::sharing::DefaultTerms;
 use control::Server;
 use order::{Clear, DiskPath, Drop, DropTerms, Order, Password, Progress, Reply, Secret, Service, Terms};
+use points::{GoodFor, PointsOrder};
 use share::Form;
 
 /// Shares your folders, files and music by link, and answers in the APIs your apps already speak.
@@ -47,7 +49,7 @@ enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
         #[command(flatten)]
-        terms: GivenTerms,
+        terms: Box<GivenTerms>,
         /// Print one JSON object and nothing else
         #[arg(long)]
         json: bool,
@@ -74,6 +76,31 @@ enum Command {
     Scrobbles {
         #[command(subcommand)]
         command: ScrobblesCommand,
+    },
+    /// Give users points to pay with, and make gift codes and tickets
+    Points {
+        #[command(subcommand)]
+        command: Option<PointsCommand>,
+    },
+    /// Make gift codes, each good once; shown this once
+    Gift {
+        /// How many points each is worth
+        #[arg(long, value_name = "N", conflicts_with = "share", required_unless_present = "share", value_parser = clap::value_parser!(i64).range(1..))]
+        points: Option<i64>,
+        /// A share that has a price, by its id or link: each code opens it without paying
+        #[arg(long, value_name = "SHARE")]
+        share: Option<String>,
+        /// How many codes
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        count: u32,
+        /// How long they can be redeemed: 90s, 15m, 2h, 7d, 4w
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        expires: Option<i64>,
+    },
+    /// Read what visitors reported as abuse
+    Reports {
+        #[command(subcommand)]
+        command: Option<ReportsCommand>,
     },
     /// Look for changes in a library, or in all, and return when they are known
     Scan { name: Option<String> },
@@ -106,6 +133,37 @@ enum SharesCommand {
     },
     Revoke {
         id: String,
+    },
+    /// Make a ticket that opens a share with a price to whoever shows it; shown this once
+    Ticket {
+        id: String,
+        /// How long it opens the share: 90s, 15m, 2h, 7d, 4w
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        expires: Option<i64>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PointsCommand {
+    List,
+    Give {
+        name: String,
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        points: i64,
+    },
+    Take {
+        name: String,
+        #[arg(value_parser = clap::value_parser!(i64).range(1..))]
+        points: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ReportsCommand {
+    List,
+    /// By the number that the list shows
+    Remove {
+        number: i64,
     },
 }
 
@@ -210,6 +268,9 @@ struct GivenTerms {
     /// How many bytes leave per second at most, for all visitors together: 500K, 2M
     #[arg(long, value_name = "RATE", value_parser = crate::work::pace::parse_rate)]
     rate: Option<i64>,
+    /// What it costs in points to open, play and download what visitors see; 0: nothing
+    #[arg(long, value_name = "POINTS", value_parser = clap::value_parser!(i64).range(0..))]
+    price: Option<i64>,
     /// Make it a drop box: whoever has the link sends files into the folder, and sees nothing. `folders` puts each sender's
     /// files into a folder of their own, `read` shows what is there
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, value_delimiter = ',')]
@@ -241,6 +302,7 @@ impl GivenTerms {
             expires_s: self.expires,
             downloads: self.downloads,
             rate_bytes_s: self.rate,
+            price: self.price,
             drop: DropTerms {
                 drop: self.drop,
                 ask_name: self.ask_name,
@@ -313,6 +375,9 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
             SharesCommand::Show { id } => Order::ShowShare { id },
             SharesCommand::Edit { id, terms, clear } => Order::EditShare { id, terms: terms.with_clear(clear) },
             SharesCommand::Revoke { id } => Order::RevokeShare { id },
+            SharesCommand::Ticket { id, expires } => {
+                Order::Points(PointsOrder::MakeTicket { share: id, expires_s: expires })
+            }
         },
         Command::User { command } => match command {
             UserCommand::List => Order::Users,
@@ -351,6 +416,22 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
             }
             ScrobblesCommand::Unlink { name, service } => Order::UnlinkScrobbles { name, service },
         },
+        Command::Points { command } => Order::Points(match command.unwrap_or(PointsCommand::List) {
+            PointsCommand::List => PointsOrder::Held,
+            PointsCommand::Give { name, points } => PointsOrder::Give { name, points },
+            PointsCommand::Take { name, points } => PointsOrder::Give { name, points: -points },
+        }),
+        Command::Gift { points, share, count, expires } => {
+            let good_for = match (points, share) {
+                (Some(points), _) => GoodFor::Points(points),
+                (None, share) => GoodFor::Share(share.unwrap_or_default()),
+            };
+            Order::Points(PointsOrder::MakeCodes { good_for, count, expires_s: expires })
+        }
+        Command::Reports { command } => Order::Points(match command.unwrap_or(ReportsCommand::List) {
+            ReportsCommand::List => PointsOrder::Reports,
+            ReportsCommand::Remove { number } => PointsOrder::RemoveReport { key: number },
+        }),
         Command::Scan { name } => Order::Scan { name },
         Command::Backup { file } => Order::Backup { file: DiskPath(std::path::absolute(file)?) },
     };

@@ -36,6 +36,11 @@ pub enum Error {
     /// Something of that name is there already.
     #[error("There is already something called {0:?}")]
     Exists(String),
+    /// The share has a price that this visitor did not pay.
+    #[error("This share costs {points} points")]
+    PurchaseNeeded { points: i64 },
+    #[error("Not enough points")]
+    NotEnoughPoints,
     /// Somebody changed the thing in between.
     #[error("{0} was changed by someone else in the meantime")]
     Conflict(Thing),
@@ -97,6 +102,9 @@ pub enum Thing {
     Station,
     Avatar,
     Task,
+    GiftCode,
+    Payment,
+    Report,
 }
 
 impl fmt::Display for Thing {
@@ -125,6 +133,9 @@ impl fmt::Display for Thing {
             Thing::Station => "Radio station",
             Thing::Avatar => "Avatar",
             Thing::Task => "Task",
+            Thing::GiftCode => "Gift code",
+            Thing::Payment => "Payment",
+            Thing::Report => "Report",
         })
     }
 }

@@ -33,6 +33,7 @@ use serde::de::DeserializeOwned;
 use crate::App;
 use crate::error::{Error, Result};
 use crate::share::visit::{Visitor, Wanted};
+use crate::work::purchases;
 use address::{Connection, Origin};
 
 /// Who may call a route; what the face's own authentication then enforces.
@@ -132,9 +133,11 @@ impl Call {
             .map(|(_, value)| value)
     }
 
-    /// The visitor as far as address and agent tell.
+    /// The visitor as far as address, agent and a purchase ticket tell.
     pub fn guest(&self) -> Visitor {
-        Visitor::guest(self.origin.address, self.agent())
+        let mut visitor = Visitor::guest(self.origin.address, self.agent());
+        visitor.paid_by = self.header("x-cr-purchase-ticket").and_then(purchases::hash_of);
+        visitor
     }
 
     /// Which part of an item the request wants: all of it without a Range.

@@ -4,7 +4,7 @@ pub mod drop_box;
 pub mod grant;
 pub mod visit;
 
-use crate::account::{GroupKey, Profile, UserKey};
+use crate::account::{GroupKey, Profile, UserKey, points};
 use crate::error::{Error, Result};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
 use drop_box::{DropBox, DropWish};
@@ -88,6 +88,8 @@ impl Bits {
     pub const SHARE: Bits = Bits(16);
     pub const WRITE: Bits = Bits(2 | 4 | 8);
     pub const ALL: Bits = Bits(31);
+    /// What a share may give its visitors; sharing it on is not theirs.
+    pub const BY_SHARE: Bits = Bits(1 | 2 | 4 | 8);
 
     pub const fn has(self, other: Bits) -> bool {
         self.0 & other.0 == other.0
@@ -99,6 +101,11 @@ impl Bits {
 
     pub const fn without(self, other: Bits) -> Bits {
         Bits(self.0 & !other.0)
+    }
+
+    /// What both hold.
+    pub const fn within(self, other: Bits) -> Bits {
+        Bits(self.0 & other.0)
     }
 }
 
@@ -118,6 +125,8 @@ pub struct Terms {
     pub drop_box: DropBox,
     pub audience: Audience,
     pub permissions: Vec<(Subject, Bits)>,
+    /// In points, for whoever wants more than to see what there is; 0: free.
+    pub price: i64,
     pub show_readme: bool,
     pub share_view: bool,
     pub use_cache: bool,
@@ -139,11 +148,20 @@ impl Default for Terms {
             drop_box: DropBox::default(),
             audience: Audience::Anyone,
             permissions: Vec::new(),
+            price: 0,
             show_readme: false,
             share_view: false,
             use_cache: false,
             metadata: None,
         }
+    }
+}
+
+impl Terms {
+    /// Whether its permissions let guests read.
+    fn opens_to_guests(&self) -> bool {
+        let row = |subject: Subject| self.permissions.iter().find(|(of, _)| *of == subject).map(|(_, bits)| *bits);
+        row(Subject::Anonymous).or_else(|| row(Subject::Everyone)).is_none_or(|bits| bits.has(Bits::READ))
     }
 }
 
@@ -227,7 +245,7 @@ impl Share {
     /// Whether others see it in the list of its owner's shares: the profile says whether there is a list at all, and
     /// whether shares with a password are in it.
     pub fn is_listed_for_others(&self, profile: Profile, now_ms: i64) -> bool {
-        let is_for_anyone = self.terms.audience == Audience::Anyone && self.terms.permissions.is_empty();
+        let is_for_anyone = self.terms.audience == Audience::Anyone && self.terms.opens_to_guests();
         let is_in_profile = match profile {
             Profile::Hidden => false,
             Profile::Public => !self.terms.has_password,
@@ -240,6 +258,11 @@ impl Share {
     /// Whether views or downloads can run out, so that it matters who came before.
     pub fn is_limited(&self) -> bool {
         self.terms.view_limit.is_some() || self.terms.download_limit.is_some()
+    }
+
+    /// Whether it opens to one visitor and not to another who looks alike: by who came before or who paid.
+    pub fn tells_visitors_apart(&self) -> bool {
+        self.is_limited() || self.terms.price > 0
     }
 
     pub fn downloads_left(&self) -> Option<i64> {
@@ -290,6 +313,7 @@ pub struct Wish {
     pub drop_box: DropWish,
     pub audience: Option<Audience>,
     pub permissions: Option<Vec<(Subject, Bits)>>,
+    pub price: Option<i64>,
     pub show_readme: Option<bool>,
     pub share_view: Option<bool>,
     pub use_cache: Option<bool>,
@@ -308,7 +332,7 @@ const LONGEST_TITLE_CHARS: usize = 255;
 
 impl Wish {
     /// Refuses what cannot be kept: a time in the past, a limit below one, a name that leads elsewhere, rights that no
-    /// share enforces.
+    /// share gives.
     pub fn check(&self, now_ms: i64) -> Result<()> {
         if self.title.as_ref().is_some_and(|t| t.chars().count() > LONGEST_TITLE_CHARS) {
             return Err(Error::invalid("title", format!("at most {LONGEST_TITLE_CHARS} characters")));
@@ -343,9 +367,12 @@ impl Wish {
             return Err(Error::invalid("rate", format!("at least {LEAST_RATE_BYTES_S} bytes per second")));
         }
         self.drop_box.check()?;
-        let beyond_reading = |(_, bits): &(Subject, Bits)| bits.0 & !Bits::READ.0 != 0;
-        if self.permissions.as_ref().is_some_and(|rows| rows.iter().any(beyond_reading)) {
-            return Err(Error::invalid("permissions", "a share gives no more than reading"));
+        if self.price.is_some_and(|price| !(0..=points::MOST_AT_ONCE).contains(&price)) {
+            return Err(Error::invalid("price", format!("0 to {} points", points::MOST_AT_ONCE)));
+        }
+        let unknown = |(_, bits): &(Subject, Bits)| !Bits::BY_SHARE.has(*bits);
+        if self.permissions.as_ref().is_some_and(|rows| rows.iter().any(unknown)) {
+            return Err(Error::invalid("permissions", "read, update, create and delete are what a share gives"));
         }
         Ok(())
     }
@@ -375,6 +402,7 @@ impl Wish {
         terms.mode = self.mode.unwrap_or(terms.mode);
         self.drop_box.apply(&mut terms.drop_box);
         terms.audience = self.audience.unwrap_or(terms.audience);
+        terms.price = self.price.unwrap_or(terms.price);
         terms.show_readme = self.show_readme.unwrap_or(terms.show_readme);
         terms.share_view = self.share_view.unwrap_or(terms.share_view);
         terms.use_cache = self.use_cache.unwrap_or(terms.use_cache);

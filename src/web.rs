@@ -111,6 +111,8 @@ fn explain(error: &Error) -> (StatusCode, &'static str, String) {
             (StatusCode::UNAUTHORIZED, "Sign in first", String::from("Sign in, then open the link again."))
         }
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "Not allowed", error.to_string()),
+        Error::PurchaseNeeded { .. } => (StatusCode::PAYMENT_REQUIRED, "Not bought yet", format!("{error}.")),
+        Error::NotEnoughPoints => (StatusCode::PAYMENT_REQUIRED, "Not enough points", error.to_string()),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many tries", error.to_string()),
         Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => {
             (StatusCode::CONFLICT, "That did not work", error.to_string())

@@ -1,6 +1,7 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
 pub mod archives;
+pub mod by_share;
 pub mod dav_accounts;
 pub mod drop_box;
 pub mod files;
@@ -15,6 +16,7 @@ pub mod pace;
 pub mod playback;
 pub mod podcasts;
 pub mod properties;
+pub mod purchases;
 pub mod renditions;
 pub mod scan;
 pub mod scrobbles;

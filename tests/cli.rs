@@ -14,8 +14,8 @@ use openshelf::config::{Config, Given};
 use openshelf::share::visit::Visitor;
 use openshelf::share::{Change, Door, Shared, Wish};
 use openshelf::store::backup::{DERIVED, TABLES, dump, tables};
-use openshelf::store::{Database, Db, accounts, library};
-use openshelf::work::{libraries, sharing, signin};
+use openshelf::store::{Database, Db, accounts, library, points};
+use openshelf::work::{libraries, purchases, sharing, signin};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -282,6 +282,25 @@ fn mistakes_are_told_by_name() {
 }
 
 #[test]
+fn points_are_given_and_gift_codes_made_by_command() {
+    let home = Home::new();
+    assert!(home.said(&["points", "give", "admin", "40"]).contains("holds 40 points"));
+    assert!(home.failure(&["points", "take", "admin", "41"]).contains("Not enough points"));
+    assert!(home.said(&["points", "take", "admin", "15"]).contains("holds 25 points"));
+    assert!(home.said(&["points"]).contains("25 points"));
+    assert!(home.failure(&["points", "give", "nobody", "1"]).contains("User not found"));
+    assert!(home.failure(&["points", "give", "admin", "1000000001"]).contains("points"));
+    let codes = home.said(&["gift", "--points", "5", "--count", "3"]);
+    assert!(codes.lines().count() == 3 && codes.lines().all(|code| uuid::Uuid::parse_str(code).is_ok()), "{codes}");
+    assert_eq!(home.run(&["gift"]).status.code(), Some(2), "a code is good for something");
+    assert!(home.failure(&["gift", "--points", "5", "--count", "1001"]).contains("count"));
+    assert!(home.failure(&["shares", "ticket", "nothing"]).contains("Share not found"));
+    assert!(home.said(&["reports"]).contains("Nothing was reported"));
+    assert!(home.failure(&["reports", "remove", "1"]).contains("Report not found"));
+    assert!(home.said(&["doctor"]).contains("the ledger balances"));
+}
+
+#[test]
 fn a_backup_is_restored_only_into_an_empty_installation() {
     let home = Home::new();
     home.file("files/a.txt");
@@ -405,6 +424,7 @@ both_engines! {
             let top = app.db.read(move |tx| library::root_item(tx, library.key)).await.unwrap();
             let wish = Wish { password: Change::Set("Secret1".to_owned()), ..Wish::default() };
             let items = vec![Shared::Item(top.key)];
+            purchases::adjust(&app, admin.key, 5).await.unwrap();
             sharing::create(&app, &admin, Door::CommandLine, items, wish).await.unwrap().id
         });
         let (app, order) = (Arc::clone(&server.app), keep(&first_file));
@@ -444,6 +464,8 @@ both_engines! {
         let shown = order::run(&app, Order::ShowShare { id: share_id }, |_| ()).await.unwrap();
         let Reply::Share(share) = shown else { panic!("{shown:?}") };
         assert_eq!(share.password.as_deref(), Some("Secret1"));
+        assert_eq!(purchases::adjust(&app, admin.key, 5).await.unwrap(), 10, "the ledger goes on where it ended");
+        assert!(app.db.read(points::faults).await.unwrap().is_empty());
         let add = Order::AddUser { name: "mia".to_owned(), mail: None, admin: false };
         order::run(&app, add, |_| ()).await.expect("keys count on where the restored rows end");
         blocking(move || drop(app));

@@ -32,7 +32,7 @@ enum Message {
     /// `base` is what links begin with.
     Done {
         base: String,
-        reply: Reply,
+        reply: Box<Reply>,
     },
     Failed(String),
 }
@@ -83,7 +83,7 @@ impl Server {
             let message = serde_json::from_str(&line?).context("the server speaks another version of Openshelf")?;
             match message {
                 Message::Progress(now) => progress(now),
-                Message::Done { base, reply } => return Ok((base, reply)),
+                Message::Done { base, reply } => return Ok((base, *reply)),
                 Message::Failed(why) => bail!(why),
             }
         }
@@ -185,7 +185,7 @@ async fn answer(app: Arc<App>, base: String, stream: tokio::net::UnixStream) -> 
         }
     };
     let last = match outcome {
-        Ok(reply) => Message::Done { base, reply },
+        Ok(reply) => Message::Done { base, reply: Box::new(reply) },
         Err(error) => {
             crate::http::log_internal("command", &error);
             Message::Failed(error.to_string())

@@ -15,7 +15,7 @@ use crate::account::token::Keys;
 use crate::blob::Root;
 use crate::config::Config;
 use crate::media::child::Programs;
-use crate::store::{Database, Db, backup, library, settings};
+use crate::store::{Database, Db, backup, library, points, settings};
 use crate::{http, now_ms};
 
 /// What was looked at, and how it is; `Err` says what to do.
@@ -113,15 +113,24 @@ fn database(config: &Config) -> Vec<Check> {
         Ok(db) => db,
         Err(cause) => return vec![check("database", Err::<String, _>(format!("{cause}; see --database")))],
     };
-    let read =
-        db.read_blocking(|tx| Ok((backup::schema(tx)?, settings::get(tx, "key-fingerprint")?, library::all(tx)?)));
-    let (schema, fingerprint, libraries) = match read {
+    let read = db.read_blocking(|tx| {
+        let fingerprint = settings::get(tx, "key-fingerprint")?;
+        Ok((backup::schema(tx)?, fingerprint, library::all(tx)?, points::faults(tx)?))
+    });
+    let (schema, fingerprint, libraries, faults) = match read {
         Ok(found) => found,
         Err(cause) => return vec![check("database", Err::<String, _>(cause.to_string()))],
     };
     let mut checks = vec![
         check("database", Ok::<_, String>(format!("{:?}, schema {schema}", db.engine()))),
         master_key(config, fingerprint),
+        check(
+            "points",
+            match faults.is_empty() {
+                true => Ok("the ledger balances".to_owned()),
+                false => Err(format!("{}; bring the database back from a backup", faults.join("; "))),
+            },
+        ),
     ];
     for library in libraries {
         let what = format!("library {:?}", library.name);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::backup;
+use super::points::{self, HeldLine, PointsOrder, ReportLine};
 use crate::account::token::random_base62;
 use crate::account::{Allowed, Role, Roles, User, UserState};
 use crate::error::{Error, Result, Thing};
@@ -89,6 +90,7 @@ pub enum Order {
         name: String,
         service: Service,
     },
+    Points(PointsOrder),
     Scan {
         name: Option<String>,
     },
@@ -107,6 +109,8 @@ pub struct Terms {
     pub expires_s: Option<i64>,
     pub downloads: Option<i64>,
     pub rate_bytes_s: Option<i64>,
+    /// In points; 0: free.
+    pub price: Option<i64>,
     pub drop: DropTerms,
     pub clear: Vec<Clear>,
 }
@@ -234,6 +238,10 @@ pub enum Reply {
     Users(Vec<UserLine>),
     Libraries(Vec<LibraryLine>),
     Scrobbles(Vec<ScrobbleLine>),
+    Points(Vec<HeldLine>),
+    /// Told this once.
+    Codes(Vec<Secret>),
+    Reports(Vec<ReportLine>),
     /// The user is to allow the token at this address.
     Allow {
         token: Secret,
@@ -259,6 +267,7 @@ pub struct ShareLine {
     pub downloads: i64,
     pub download_limit: Option<i64>,
     pub rate_bytes_s: Option<i64>,
+    pub price: i64,
     pub created_ms: i64,
     /// What it takes, in words; none for a share that takes no files.
     pub takes: Option<String>,
@@ -393,6 +402,7 @@ pub async fn run(
             scrobbles::unlink(app, &user, service.target()).await?;
             Ok(Reply::Done(format!("What {:?} plays is told to nobody there.", user.name)))
         }
+        Order::Points(order) => points::run(app, order).await,
         Order::Scan { name } => scan_all(app, name, progress).await,
         Order::Backup { file } => {
             let (app, path) = (Arc::clone(app), file.0.clone());
@@ -428,6 +438,7 @@ impl Terms {
             },
             mode: self.drop.mode(&self.clear),
             drop_box: self.drop.wish(&self.clear),
+            price: self.price,
             title: self.title,
             ..Wish::default()
         }
@@ -563,7 +574,7 @@ async fn scan_all(
 }
 
 /// A share that stands, by its id, slug or link, with its owner's name.
-async fn standing(app: &App, id: String) -> Result<(Share, String)> {
+pub(super) async fn standing(app: &App, id: String) -> Result<(Share, String)> {
     // People paste what they have, which is the link.
     let id = id.rsplit_once("/s/").map_or(id.as_str(), |(_, rest)| rest).trim_end_matches('/').to_owned();
     app.db
@@ -602,6 +613,7 @@ async fn line(app: &App, share: Share, owner: String) -> Result<ShareLine> {
         downloads: share.downloads,
         download_limit: share.terms.download_limit,
         rate_bytes_s: share.terms.rate_bytes_s,
+        price: share.terms.price,
         created_ms: share.created_ms,
     })
 }
@@ -648,7 +660,7 @@ async fn set_roles(app: &App, name: String, allow: &[String], deny: &[String]) -
     Ok(Reply::Done(format!("{:?} may: {}.", user.name, has.join(", "))))
 }
 
-async fn user_named(app: &App, name: String) -> Result<User> {
+pub(super) async fn user_named(app: &App, name: String) -> Result<User> {
     app.db.read(move |tx| accounts::by_login(tx, &name)).await?.ok_or(Error::NotFound(Thing::User))
 }
 

@@ -5,6 +5,7 @@ use fast_qr::QRBuilder;
 use serde_json::json;
 
 use super::order::{LibraryLine, Reply, ScrobbleLine, ShareLine, UserLine};
+use super::points::ReportLine;
 use crate::now_ms;
 use crate::work::pace::rate_text;
 
@@ -19,6 +20,10 @@ pub fn reply(base: &str, reply: &Reply) {
         Reply::Libraries(lines) => libraries(lines),
         Reply::Scrobbles(lines) if lines.is_empty() => println!("No account is linked."),
         Reply::Scrobbles(lines) => scrobbles(lines),
+        Reply::Points(lines) => table(lines.iter().map(|line| [line.user.clone(), format!("{} points", line.points)])),
+        Reply::Codes(codes) => codes.iter().for_each(|code| println!("{}", code.0)),
+        Reply::Reports(lines) if lines.is_empty() => println!("Nothing was reported."),
+        Reply::Reports(lines) => reports(lines),
         Reply::Allow { address, .. } => println!("{address}"),
         Reply::Password { name, made_up: Some(password) } => println!("{name}: password {password} (shown this once)"),
         Reply::Password { name, made_up: None } => println!("{name}: the password is set."),
@@ -79,6 +84,7 @@ fn share(base: &str, share: &ShareLine) {
         ("Views", share.views.to_string()),
         ("Downloads", downloads(share)),
         ("Rate", share.rate_bytes_s.map_or_else(none, |rate| format!("{}/s", rate_text(rate)))),
+        ("Price", if share.price > 0 { format!("{} points", share.price) } else { none() }),
         ("Takes", share.takes.clone().unwrap_or_else(none)),
     ];
     for (name, value) in rows {
@@ -109,6 +115,21 @@ fn shares(base: &str, lines: &[ShareLine]) {
             lock.to_owned(),
             format!("{} views", share.views),
             format!("{} downloads", downloads(share)),
+        ]
+    });
+    table(rows);
+}
+
+fn reports(lines: &[ReportLine]) {
+    let rows = lines.iter().map(|report| {
+        [
+            report.key.to_string(),
+            time(report.made_ms),
+            format!("category {}", report.category),
+            visible(&report.about),
+            visible(&report.place),
+            visible(&report.description),
+            format!("from {}", report.network),
         ]
     });
     table(rows);

@@ -5,23 +5,27 @@
 //!
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
-//! is such a user; rights beyond reading, prices and metadata are refused, since nothing would enforce or keep them.
+//! is such a user; metadata is refused, since nothing would keep it.
 //! What the protocol has beyond files and shares (passkeys, administration) answers
 //! "not enabled" by name.
 
+mod abuse;
 pub mod answers;
 mod archive;
 pub mod boolset;
+mod by_share;
 mod content;
 mod devices;
 mod files;
 mod locks;
+mod permissions;
 mod session;
 mod shares;
 mod site;
 mod tree;
 mod upload;
 pub mod uri;
+mod vas;
 mod workflow;
 
 use std::collections::BTreeMap;
@@ -61,6 +65,8 @@ pub const SIGN_IN_NEEDED: u32 = 401;
 pub const WRONG_CREDENTIAL: Failure = Failure::Code(40020, "The credential is not valid");
 pub const TOO_MANY_URIS: Failure = Failure::Code(40074, "Too many at once");
 pub const ROOT_PROTECTED: Failure = Failure::Code(40053, "The root cannot be changed or shared");
+/// Groups are where the protocol keeps what a user is allowed.
+pub const GROUP_DENIED: Failure = Failure::Code(40007, "Your group may not do this");
 pub const OWNER_ONLY: Failure = Failure::Code(40082, "Only the owner may do this");
 /// Shows a guest of a share that only listed users may open the way to sign in, which 401 would not: clients take that
 /// one for the end of a session.
@@ -82,6 +88,7 @@ fn code_of(error: &Error) -> u32 {
             Thing::User => 40021,
             Thing::Upload => 40011,
             Thing::Version | Thing::Cover => 40077,
+            Thing::GiftCode => 40065,
             Thing::Share
             | Thing::Track
             | Thing::Album
@@ -98,12 +105,15 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Station
             | Thing::Avatar
             | Thing::Task => 404,
+            Thing::Payment | Thing::Report => 404,
         },
         Error::SignInNeeded => SIGN_IN_NEEDED,
         Error::WrongCredentials => 40080,
         Error::ShareLocked => 40069,
         // The protocol has no code for "later"; this one makes clients show the message, which says when.
         Error::Throttled { .. } | Error::Forbidden(_) => 403,
+        Error::PurchaseNeeded { .. } => 40083,
+        Error::NotEnoughPoints => 40062,
         Error::Exists(_) => 40004,
         Error::Conflict(_) => 40076,
         Error::Locked(_) => LOCK_CONFLICT,
@@ -166,6 +176,7 @@ impl Failure {
             Failure::Of(Error::Busy) => StatusCode::SERVICE_UNAVAILABLE,
             Failure::Of(Error::Throttled { .. }) if access == Access::Signed => StatusCode::TOO_MANY_REQUESTS,
             Failure::Of(Error::Forbidden(_)) if access == Access::Signed => StatusCode::FORBIDDEN,
+            Failure::Of(Error::PurchaseNeeded { .. }) if access == Access::Signed => StatusCode::PAYMENT_REQUIRED,
             _ if access == Access::Signed => StatusCode::NOT_FOUND,
             _ => StatusCode::OK,
         }
@@ -377,10 +388,10 @@ static ROUTES: &[Route] = routes! {
 
     "getFile" GET "/api/v4/file" Share files::get_file;
     "getFileInfo" GET "/api/v4/file/info" Share files::get_file_info;
-    "postFileCreate" POST "/api/v4/file/create" User files::post_create;
-    "postFileRename" POST "/api/v4/file/rename" User files::post_rename;
-    "postFileMove" POST "/api/v4/file/move" User files::post_move;
-    "deleteFile" DELETE "/api/v4/file" User files::delete_file;
+    "postFileCreate" POST "/api/v4/file/create" Share files::post_create;
+    "postFileRename" POST "/api/v4/file/rename" Share files::post_rename;
+    "postFileMove" POST "/api/v4/file/move" Share files::post_move;
+    "deleteFile" DELETE "/api/v4/file" Share files::delete_file;
     "deleteFileTrash" DELETE "/api/v4/file/trash" User files::delete_trash;
     "postFileRestore" POST "/api/v4/file/restore" User files::post_restore;
 
@@ -395,10 +406,10 @@ static ROUTES: &[Route] = routes! {
     "getDirectLink" GET "/f/{id}/{name}" Signed content::get_direct_link;
     "getDirectLinkDownload" GET "/f/d/{id}/{name}" Signed content::get_direct_link_download;
 
-    "putFileContent" PUT "/api/v4/file/content" User upload::put_content;
-    "putFileUpload" PUT "/api/v4/file/upload" User upload::put_upload;
-    "postFileUpload" POST "/api/v4/file/upload/{session}/{index}" User upload::post_chunk;
-    "deleteFileUpload" DELETE "/api/v4/file/upload" User upload::delete_upload;
+    "putFileContent" PUT "/api/v4/file/content" Share upload::put_content;
+    "putFileUpload" PUT "/api/v4/file/upload" Share upload::put_upload;
+    "postFileUpload" POST "/api/v4/file/upload/{session}/{index}" Share upload::post_chunk;
+    "deleteFileUpload" DELETE "/api/v4/file/upload" Share upload::delete_upload;
 
     "putShare" PUT "/api/v4/share" User shares::put_share;
     "getShare" GET "/api/v4/share" User shares::get_share;
@@ -417,7 +428,7 @@ static ROUTES: &[Route] = routes! {
     "deleteWorkflowDownload" DELETE "/api/v4/workflow/download/{id}" User workflow::delete_download;
 
     "getSiteCaptcha" GET "/api/v4/site/captcha" Open not_enabled;
-    "postSiteAbuse" POST "/api/v4/site/abuse" Open not_enabled;
+    "postSiteAbuse" POST "/api/v4/site/abuse" Open abuse::post_abuse;
     "postSessionToken2fa" POST "/api/v4/session/token/2fa" Open not_enabled;
     "putSessionAuthn" PUT "/api/v4/session/authn" Open not_enabled;
     "postSessionAuthn" POST "/api/v4/session/authn" Open not_enabled;
@@ -442,10 +453,10 @@ static ROUTES: &[Route] = routes! {
     "postUserAuthn" POST "/api/v4/user/authn" User not_enabled_for_user;
     "deleteUserAuthn" DELETE "/api/v4/user/authn" User not_enabled_for_user;
     "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open not_enabled;
-    "getUserCreditChanges" GET "/api/v4/user/creditChanges" User not_enabled_for_user;
-    "getUserPayments" GET "/api/v4/user/payments" User not_enabled_for_user;
-    "getGroupList" GET "/api/v4/group/list" User not_enabled_for_user;
     "deleteFileLock" DELETE "/api/v4/file/lock" User locks::delete_lock;
+    "getUserCreditChanges" GET "/api/v4/user/creditChanges" User vas::get_credit_changes;
+    "getUserPayments" GET "/api/v4/user/payments" User vas::get_payments;
+    "getGroupList" GET "/api/v4/group/list" User permissions::get_group_list;
     "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
     "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
     "putFilePin" PUT "/api/v4/file/pin" User not_enabled_for_user;
@@ -455,8 +466,8 @@ static ROUTES: &[Route] = routes! {
     "putFileViewerSession" PUT "/api/v4/file/viewerSession" Open not_enabled;
     "getFileEvents" GET "/api/v4/file/events" User not_enabled_for_user;
     "getFileSearch" GET "/api/v4/file/search" User not_enabled_for_user;
-    "postFilePermission" POST "/api/v4/file/permission" User not_enabled_for_user;
-    "deleteFilePermission" DELETE "/api/v4/file/permission" User not_enabled_for_user;
+    "postFilePermission" POST "/api/v4/file/permission" User permissions::post_permission;
+    "deleteFilePermission" DELETE "/api/v4/file/permission" User permissions::delete_permission;
     "getFileActivities" GET "/api/v4/file/activities" User not_enabled_for_user;
     "patchFilePolicy" PATCH "/api/v4/file/policy" User not_enabled_for_user;
     "postWorkflowImport" POST "/api/v4/workflow/import" User not_enabled_for_user;
@@ -466,10 +477,10 @@ static ROUTES: &[Route] = routes! {
     "putDevicesDav" PUT "/api/v4/devices/dav" User devices::put_dav;
     "patchDevicesDav" PATCH "/api/v4/devices/dav/{id}" User devices::patch_dav;
     "deleteDevicesDav" DELETE "/api/v4/devices/dav/{id}" User devices::delete_dav;
-    "putVasPayment" PUT "/api/v4/vas/payment" Open not_enabled;
-    "getVasPaymentStatus" GET "/api/v4/vas/payment/status/{id}/{trade}" Open not_enabled;
-    "getVasGiftcode" GET "/api/v4/vas/giftcode/{code}" User not_enabled_for_user;
-    "postVasGiftcodeRedeem" POST "/api/v4/vas/giftcode/{code}/redeem" User not_enabled_for_user;
+    "putVasPayment" PUT "/api/v4/vas/payment" Open vas::put_payment;
+    "getVasPaymentStatus" GET "/api/v4/vas/payment/status/{id}/{trade}" User vas::get_payment_status;
+    "getVasGiftcode" GET "/api/v4/vas/giftcode/{code}" Open vas::get_giftcode;
+    "postVasGiftcodeRedeem" POST "/api/v4/vas/giftcode/{code}/redeem" Open vas::post_redeem;
     "unknown" ANY "/api/v4/{*rest}" Open unknown_path;
 };
 

@@ -215,7 +215,8 @@ fn share_error(error: &Error) -> (StatusCode, &'static str, String) {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", said(error))
         }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS", said(error)),
-        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN", said(error)),
+        Error::PurchaseNeeded { .. } => (StatusCode::PAYMENT_REQUIRED, "PAYMENT_REQUIRED", said(error)),
+        Error::Forbidden(_) | Error::NotEnoughPoints => (StatusCode::FORBIDDEN, "FORBIDDEN", said(error)),
         Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => (StatusCode::CONFLICT, "CONFLICT", said(error)),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", said(error)),
         Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "NO_SPACE", said(error)),
@@ -236,7 +237,8 @@ fn cloud_error(error: &Error) -> (StatusCode, &'static str) {
             (StatusCode::UNAUTHORIZED, "UNAUTHORIZED")
         }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_REQUESTS"),
-        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "FORBIDDEN"),
+        Error::PurchaseNeeded { .. } => (StatusCode::PAYMENT_REQUIRED, "PAYMENT_REQUIRED"),
+        Error::Forbidden(_) | Error::NotEnoughPoints => (StatusCode::FORBIDDEN, "FORBIDDEN"),
         Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => (StatusCode::CONFLICT, "CONFLICT"),
         Error::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE"),
         Error::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "NO_SPACE"),
@@ -255,9 +257,12 @@ fn auth_error(error: &Error) -> (StatusCode, &'static str) {
         Error::WrongCredentials | Error::ShareLocked | Error::NotFound(_) => (StatusCode::FORBIDDEN, "invalid_grant"),
         Error::SignInNeeded => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
-        Error::Forbidden(_) | Error::Exists(_) | Error::Conflict(_) | Error::Locked(_) => {
-            (StatusCode::FORBIDDEN, "access_denied")
-        }
+        Error::Forbidden(_)
+        | Error::PurchaseNeeded { .. }
+        | Error::NotEnoughPoints
+        | Error::Exists(_)
+        | Error::Conflict(_)
+        | Error::Locked(_) => (StatusCode::FORBIDDEN, "access_denied"),
         Error::Unsupported(_) => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
         Error::NoSpace | Error::Busy => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
@@ -274,7 +279,8 @@ fn device_error(error: &Error) -> (StatusCode, &'static str) {
             (StatusCode::UNAUTHORIZED, "unauthenticated")
         }
         Error::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "tooManyRequests"),
-        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::PurchaseNeeded { .. } => (StatusCode::PAYMENT_REQUIRED, "paymentRequired"),
+        Error::Forbidden(_) | Error::NotEnoughPoints => (StatusCode::FORBIDDEN, "forbidden"),
         Error::Exists(_) => (StatusCode::CONFLICT, "nameConflict"),
         Error::Conflict(Thing::Version) => (StatusCode::PRECONDITION_FAILED, "preconditionFailed"),
         Error::Conflict(_) | Error::Locked(_) => (StatusCode::CONFLICT, "conflict"),

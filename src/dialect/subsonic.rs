@@ -226,7 +226,9 @@ async fn get_transcode_stream(mut call: Call) -> Response {
     log_internal("getTranscodeStream", &error);
     let status = match error {
         Error::SignInNeeded | Error::WrongCredentials => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) | Error::ShareLocked => StatusCode::FORBIDDEN,
+        Error::Forbidden(_) | Error::ShareLocked | Error::PurchaseNeeded { .. } | Error::NotEnoughPoints => {
+            StatusCode::FORBIDDEN
+        }
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::Busy => StatusCode::SERVICE_UNAVAILABLE,

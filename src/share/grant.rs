@@ -23,7 +23,10 @@ pub enum Action {
     /// The original bytes, to be kept.
     Download,
     Create,
+    /// Put other content in its place.
     Update,
+    /// Give it another name or another folder.
+    Relocate,
     Delete,
     /// Make a share of it.
     Share,
@@ -36,7 +39,7 @@ impl Action {
                 Bits::READ
             }
             Action::Create => Bits::CREATE,
-            Action::Update => Bits::UPDATE,
+            Action::Update | Action::Relocate => Bits::UPDATE,
             Action::Delete => Bits::DELETE,
             Action::Share => Bits::READ.and(Bits::SHARE),
         }
@@ -90,6 +93,8 @@ pub struct ShareFacts {
     pub lease: Option<Lease>,
     /// This visitor's view is counted already.
     pub admitted: bool,
+    /// This visitor paid its price.
+    pub bought: bool,
 }
 
 impl ShareFacts {
@@ -99,7 +104,35 @@ impl ShareFacts {
     }
 
     fn owner_may(&self, library: LibraryKey, action: Action) -> bool {
-        self.owner_rights.iter().any(|(key, bits)| *key == library && bits.has(action.needs()))
+        self.rights_of_owner(library).has(action.needs())
+    }
+
+    fn rights_of_owner(&self, library: LibraryKey) -> Bits {
+        self.owner_rights.iter().find(|(key, _)| *key == library).map_or(Bits::NONE, |(_, bits)| *bits)
+    }
+
+    fn is_of(&self, visitor: &Visitor) -> bool {
+        visitor.user.as_ref().is_some_and(|user| user.key == self.share.owner && user.is_active())
+    }
+
+    /// `PurchaseNeeded` for whoever has yet to pay the price.
+    pub fn check_paid(&self, visitor: &Visitor) -> Result<()> {
+        match self.share.terms.price {
+            points if points > 0 && !self.bought && !self.is_of(visitor) => Err(Error::PurchaseNeeded { points }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this visitor may send new files, be it a drop box or by its permissions. Says nothing of whether it opens.
+    pub fn takes_files_from(&self, visitor: &Visitor) -> bool {
+        self.share.terms.mode.takes_files() || (!self.is_of(visitor) && bits_for(self, visitor).has(Bits::CREATE))
+    }
+
+    /// Of what its permissions give this visitor, what its owner may do in that library now; to its owner, all of that.
+    /// What is shared itself, at the top, keeps its name and place all the same.
+    pub fn rights_by(&self, visitor: &Visitor, library: LibraryKey) -> Bits {
+        let given = if self.is_of(visitor) { Bits::BY_SHARE } else { bits_for(self, visitor) };
+        given.within(self.rights_of_owner(library))
     }
 }
 
@@ -188,7 +221,7 @@ pub fn admit(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admit
 /// Whether the share takes files from this visitor. Errors as of [`admit`]; `Forbidden` for a share that is only read.
 pub fn admit_sender(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
     let entered = enter(facts, visitor, now_ms)?;
-    if facts.share.terms.mode.takes_files() { Ok(entered) } else { Err(ONLY_READ) }
+    if facts.takes_files_from(visitor) { Ok(entered) } else { Err(ONLY_READ) }
 }
 
 const ONLY_READ: Error = Error::Forbidden("a share of this kind can only be read");
@@ -196,7 +229,7 @@ const ONLY_READ: Error = Error::Forbidden("a share of this kind can only be read
 fn enter(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
     let share = &facts.share;
     let gone = || Error::NotFound(Thing::Share);
-    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == share.owner && user.is_active());
+    let is_owner = facts.is_of(visitor);
     if share.state(now_ms) == State::Revoked || !facts.owner.is_active() {
         return Err(gone());
     }
@@ -338,8 +371,8 @@ pub fn scope(user: &User, libraries: &[(Library, Rows)], action: Action) -> Scop
 /// May this visitor do this to this item, coming this way?
 ///
 /// By a library: they need the right there. By a share: it must be open to them, the item must lie in it, its owner must
-/// be able to share it now, and the terms must allow the action. Writing by a share is sending new files into a folder of
-/// a drop box, where its owner may write now.
+/// be able to share it now, and the terms must allow the action. What is not merely seen must be paid for. Writing by a
+/// share is sending new files into a folder of a drop box, or what its permissions give, where its owner may do so now.
 /// Without it: `NotFound`, as for an item that does not exist; `Forbidden` only to those who may see the item.
 pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Action, now_ms: i64) -> Result<Grant> {
     let user = visitor.user.as_ref().map(|user| (user.key, user.epoch));
@@ -378,11 +411,17 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
                 };
             }
             let rate_bytes_s = facts.share.terms.rate_bytes_s;
+            if action == Action::Share {
+                return Err(ONLY_READ);
+            }
+            if action.writes() {
+                may_write(facts, visitor, &placed, action)?;
+            }
             if admitted.is_owner {
-                return match action.needs().has(Bits::WRITE) || action == Action::Share {
-                    true => Err(Error::Forbidden("change it where it lies, not by its share")),
-                    false => Ok(Grant { placed, action, share, rate_bytes_s, lease: None, user }),
-                };
+                return Ok(Grant { placed, action, share, rate_bytes_s, lease: None, user });
+            }
+            if !matches!(action, Action::See | Action::List | Action::Preview) {
+                facts.check_paid(visitor)?;
             }
             let terms = &facts.share.terms;
             match action {
@@ -395,11 +434,32 @@ pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Ac
                     return Err(Error::Forbidden("this share offers no downloads"));
                 }
                 Action::Play | Action::Download if facts.lease.is_none() => return Err(Error::NotFound(Thing::Share)),
-                Action::Play | Action::Download => {}
-                Action::Create | Action::Update | Action::Delete | Action::Share => return Err(ONLY_READ),
+                Action::Play | Action::Download | Action::Share => {}
+                Action::Create | Action::Update | Action::Relocate | Action::Delete => {}
             }
             Ok(Grant { placed, action, share, rate_bytes_s, lease: facts.lease, user })
         }
+    }
+}
+
+/// What permissions of a share let a visitor change: what lies in a shared folder, and the content of a shared file.
+fn may_write(facts: &ShareFacts, visitor: &Visitor, placed: &Placed, action: Action) -> Result<()> {
+    let is_shared = |key: &ItemKey| facts.share.items.contains(&Shared::Item(*key));
+    if !facts.is_of(visitor) && !bits_for(facts, visitor).has(action.needs()) {
+        return Err(ONLY_READ);
+    }
+    if !placed.chain.iter().any(is_shared) {
+        return Err(Error::Forbidden("only what lies in a shared folder can be changed"));
+    }
+    if is_shared(&placed.item.key) && matches!(action, Action::Relocate | Action::Delete) {
+        return Err(Error::Forbidden("what is shared itself keeps its name and place"));
+    }
+    if !facts.owner_may(placed.item.library, action) {
+        return Err(Error::Forbidden("the owner of this share may not change that now"));
+    }
+    match action == Action::Create && !placed.item.is_folder() {
+        true => Err(Error::NotFound(Thing::Folder)),
+        false => Ok(()),
     }
 }
 
@@ -416,3 +476,6 @@ fn within(share: &Share, placed: &Placed) -> bool {
 fn missing(item: &Item) -> Error {
     Error::NotFound(if item.is_folder() { Thing::Folder } else { Thing::File })
 }
+
+#[cfg(test)]
+mod tests;

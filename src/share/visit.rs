@@ -32,6 +32,8 @@ pub struct Visitor {
     pub user: Option<User>,
     /// Random id out of a share cookie, a share token or a signed URL.
     pub ticket: Option<String>,
+    /// SHA-256 of the purchase ticket that they show: a guest's proof that a priced share was paid.
+    pub paid_by: Option<Vec<u8>>,
     pub address: IpAddr,
     pub agent: String,
     /// Shares whose password this visitor has proven, each with the epoch at which they did.
@@ -40,7 +42,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn guest(address: IpAddr, agent: impl Into<String>) -> Visitor {
-        Visitor { user: None, ticket: None, address, agent: agent.into(), unlocked: Vec::new() }
+        Visitor { user: None, ticket: None, paid_by: None, address, agent: agent.into(), unlocked: Vec::new() }
     }
 
     pub fn with_user(mut self, user: User) -> Visitor {

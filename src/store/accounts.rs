@@ -8,7 +8,8 @@ use crate::error::{Error, Result, Thing};
 use crate::library::LibraryKey;
 
 const USER: &str = "id, public_id, name, mail, display_name, state, profile, quota_bytes, epoch, created_ms, \
-                    role, roles, most_kbps, folders";
+                    role, roles, most_kbps, folders, \
+                    (SELECT balance FROM purse WHERE purse.account_id = account.id)";
 
 fn user(row: &Row) -> Result<User> {
     Ok(User {
@@ -25,6 +26,7 @@ fn user(row: &Row) -> Result<User> {
         },
         groups: Vec::new(),
         quota_bytes: row.get::<Option<i64>>(7)?.map(|bytes| bytes.max(0) as u64),
+        points: row.get::<Option<i64>>(14)?.unwrap_or(0),
         epoch: row.get(8)?,
         created_ms: row.get(9)?,
         lock_tokens: Vec::new(),
@@ -225,6 +227,11 @@ pub fn set_default_terms(tx: &mut Tx, key: UserKey, json: &str) -> Result<()> {
 
 pub fn group_by_id(tx: &mut Tx, id: &str) -> Result<Option<GroupKey>> {
     tx.maybe("SELECT id FROM user_group WHERE public_id = $1", args![id], |row| Ok(GroupKey(row.get(0)?)))
+}
+
+/// Public ids and names of all groups, by name.
+pub fn groups(tx: &mut Tx) -> Result<Vec<(String, String)>> {
+    tx.all("SELECT public_id, name FROM user_group ORDER BY name_key", args![], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 pub fn group_id(tx: &mut Tx, key: GroupKey) -> Result<Option<String>> {

@@ -58,6 +58,13 @@ pub const TABLES: &[(&str, &str)] = &[
     ("dav_property", "item_id, namespace, name"),
     ("file_lock", "token"),
     ("task", "id"),
+    ("purse", "id"),
+    ("point_transfer", "id"),
+    ("point_entry", "id"),
+    ("payment", "id"),
+    ("purchase", "id"),
+    ("gift_code", "id"),
+    ("abuse_report", "id"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

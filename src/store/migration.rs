@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sqlite: include_str!("../../migrations/022_clustered.sqlite.sql"), ..Migration::of(22, "") },
     Migration::of(19, include_str!("../../migrations/019_dav.sql")),
     Migration::of(18, include_str!("../../migrations/018_tasks.sql")),
+    Migration::of(20, include_str!("../../migrations/020_points.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! SQL of shares: what they are, who visited, what was downloaded.
 
-use super::{Row, Tx, Value, Weighed, accounts, drop_boxes, in_list, uploads};
+use super::{Row, Tx, Value, Weighed, accounts, drop_boxes, in_list, purchases, uploads};
 use crate::account::{GroupKey, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -13,7 +13,7 @@ use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject,
 const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
     CASE WHEN s.password_hash IS NULL THEN 0 ELSE 1 END, s.not_before_ms, s.expires_ms, s.view_limit, s.download_limit,
     s.downloads_allowed, s.mode, s.audience, s.show_readme, s.share_view, s.use_cache, s.metadata, s.views, s.downloads,
-    s.created_ms, s.modified_ms, s.visited_ms, s.epoch, s.revoked_ms, s.rate_bytes_s";
+    s.created_ms, s.modified_ms, s.visited_ms, s.epoch, s.revoked_ms, s.rate_bytes_s, s.price";
 
 fn share(row: &Row) -> Result<Share> {
     Ok(Share {
@@ -50,6 +50,7 @@ fn share(row: &Row) -> Result<Share> {
             drop_box: DropBox::default(),
             audience: if row.get::<String>(16)? == "listed" { Audience::Listed } else { Audience::Anyone },
             permissions: Vec::new(),
+            price: row.get(29)?,
             show_readme: row.get(17)?,
             share_view: row.get(18)?,
             use_cache: row.get(19)?,
@@ -231,12 +232,23 @@ pub enum Order {
     Downloads,
     DownloadsLeft,
     Expires,
+    Price,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     Ascending,
     Descending,
+}
+
+impl Direction {
+    /// What a later row compares by, and how they are ordered.
+    pub(super) fn sql(self) -> (&'static str, &'static str) {
+        match self {
+            Direction::Ascending => (">", "ASC"),
+            Direction::Descending => ("<", "DESC"),
+        }
+    }
 }
 
 /// One page of an owner's shares in a total order: by `order`, then by key. `after` is the last row of the page before.
@@ -254,11 +266,9 @@ pub fn page_of_owner(
         Order::Downloads => "s.downloads",
         Order::DownloadsLeft => "COALESCE(s.download_limit - s.downloads, 9223372036854775807)",
         Order::Expires => "COALESCE(s.expires_ms, 9223372036854775807)",
+        Order::Price => "s.price",
     };
-    let (compare, way) = match direction {
-        Direction::Ascending => (">", "ASC"),
-        Direction::Descending => ("<", "DESC"),
-    };
+    let (compare, way) = direction.sql();
     let (value, key) = after.map_or((0, 0), |(value, key)| (value, key.0));
     let from = if after.is_some() {
         format!("AND ({by} {compare} $2 OR ({by} = $2 AND s.id {compare} $3))")
@@ -271,7 +281,7 @@ pub fn page_of_owner(
              ORDER BY {by} {way}, s.id {way} LIMIT $4"
         ),
         args![owner.0, value, key, limit],
-        |row| Ok((row.get::<i64>(29)?, share(row)?)),
+        |row| Ok((row.get::<i64>(30)?, share(row)?)),
     )?;
     let (values, shares): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
     Ok(values.into_iter().zip(complete(tx, shares)?).collect())
@@ -301,9 +311,9 @@ pub fn insert(tx: &mut Tx, new: &NewShare) -> Result<ShareKey> {
     let key = tx.one(
         "INSERT INTO share (public_id, slug, auth_id, owner_id, door, two_step, title, description, password_hash,
             password_sealed, not_before_ms, expires_ms, view_limit, download_limit, downloads_allowed, mode, audience,
-            show_readme, share_view, use_cache, metadata, rate_bytes_s, views, downloads, created_ms, modified_ms, epoch)
+            show_readme, share_view, use_cache, metadata, rate_bytes_s, views, downloads, created_ms, modified_ms, epoch, price)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, 0, 0, $23,
-            $23, 1)
+            $23, 1, $24)
          RETURNING id",
         args![
             new.id,
@@ -328,7 +338,8 @@ pub fn insert(tx: &mut Tx, new: &NewShare) -> Result<ShareKey> {
             t.use_cache,
             t.metadata.clone(),
             t.rate_bytes_s,
-            new.now_ms
+            new.now_ms,
+            t.price
         ],
         |row| Ok(ShareKey(row.get(0)?)),
     )?;
@@ -390,7 +401,7 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
     tx.run(
         "UPDATE share SET slug = $2, title = $3, description = $4, not_before_ms = $5, expires_ms = $6, view_limit = $7,
             download_limit = $8, downloads_allowed = $9, mode = $10, audience = $11, show_readme = $12, share_view = $13,
-            use_cache = $14, metadata = $15, rate_bytes_s = $16, modified_ms = $17 WHERE id = $1",
+            use_cache = $14, metadata = $15, rate_bytes_s = $16, modified_ms = $17, price = $18 WHERE id = $1",
         args![
             edited.key.0,
             edited.slug.clone(),
@@ -408,7 +419,8 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
             t.use_cache,
             t.metadata.clone(),
             t.rate_bytes_s,
-            now_ms
+            now_ms,
+            t.price
         ],
     )?;
     set_permissions(tx, edited.key, &t.permissions)?;
@@ -454,6 +466,7 @@ pub fn revoke(tx: &mut Tx, key: ShareKey, now_ms: i64) -> Result<()> {
     tx.run("DELETE FROM lease WHERE share_id = $1", args![key.0])?;
     tx.run("DELETE FROM visit WHERE share_id = $1", args![key.0])?;
     drop_boxes::forget(tx, key)?;
+    purchases::forget(tx, key)?;
     uploads::expire_of_share(tx, key)
 }
 
@@ -508,11 +521,14 @@ fn for_nobody(tx: &mut Tx, share: Share) -> Result<ShareFacts> {
     let owner = accounts::by_key(tx, share.owner)?.ok_or(Error::NotFound(Thing::Share))?;
     let granted = if share.two_step { granted(tx, &share.auth_id)? } else { Vec::new() };
     let owner_rights = super::rights::of_share(tx, &owner, &share.items)?;
-    Ok(ShareFacts { share, owner, owner_rights, granted, lease: None, admitted: false })
+    Ok(ShareFacts { share, owner, owner_rights, granted, lease: None, admitted: false, bought: false })
 }
 
-/// What the visitor did and holds, which matters only where something is limited.
+/// What the visitor did and holds, which matters only where something is limited or has a price.
 fn add_visitor(tx: &mut Tx, facts: &mut ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<()> {
+    if facts.share.terms.price > 0 {
+        facts.bought = purchases::has_bought(tx, &facts.share, visitor, now_ms)?;
+    }
     if !facts.share.is_limited() {
         return Ok(());
     }

@@ -98,6 +98,12 @@ pub fn of_sender(tx: &mut Tx, share: ShareKey, sender: &str, id: &str, now_ms: i
     tx.maybe(&sql, args![id, share.0, sender, now_ms], session_of)?.ok_or(Error::NotFound(Thing::Upload))
 }
 
+/// By which share an upload comes, and from whom; `None` for one that comes by none.
+pub fn guest_of(tx: &mut Tx, id: &str, now_ms: i64) -> Result<Option<Guest>> {
+    let sql = format!("{SESSION} WHERE id = $1 AND expires_ms > $2");
+    Ok(tx.maybe(&sql, args![id, now_ms], session_of)?.and_then(|session| session.guest))
+}
+
 /// All that were on their way to a share end: the next sweep removes what came of them.
 pub fn expire_of_share(tx: &mut Tx, share: ShareKey) -> Result<()> {
     tx.run("UPDATE upload SET expires_ms = 0 WHERE share_id = $1", args![share.0])?;

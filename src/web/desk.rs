@@ -147,7 +147,7 @@ pub(super) fn finish(call: &Call, name: &str, answer: Result<Response>) -> Respo
 fn local_path(next: Option<&str>) -> Option<String> {
     let leads_on = |path: &&str| {
         let (names, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
-        names.starts_with("/app/")
+        (names.starts_with("/app/") || names.starts_with("/s/"))
             // Browsers drop tabs and line ends from an address, and climb at dots, also at encoded ones.
             && !path.contains(|c: char| c == '\\' || c.is_control())
             && !names.contains("//")

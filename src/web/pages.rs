@@ -113,6 +113,22 @@ pub struct SharePage {
     pub after: Option<String>,
     /// Where the share takes files as well.
     pub upload: Option<UploadForm>,
+    /// What it costs, for a visitor who has yet to pay: they see what there is, and no more.
+    pub price: Option<Price>,
+}
+
+/// What a share costs. Posts `price`, as it is shown, to `/-/buy`, and `ticket` to `/-/ticket`.
+#[derive(Debug, Clone, Copy)]
+pub struct Price {
+    pub points: i64,
+    /// What a signed-in visitor can pay with.
+    pub held: Option<i64>,
+}
+
+impl Price {
+    fn is_affordable(&self) -> bool {
+        self.held.is_some_and(|held| held >= self.points)
+    }
 }
 
 /// A form that sends files: by itself as `multipart/form-data` to `action`, with the script in parts to `uploads`.
@@ -891,6 +907,7 @@ mod tests {
             renders: Renders::No,
             after: None,
             upload: None,
+            price: None,
         }
     }
 

@@ -11,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pages::{
-    Album, Crumb, Downloads, DropPage, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Renders, SharePage,
-    TrackRow, UploadForm, UploadOf,
+    Album, Crumb, Downloads, DropPage, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Price, Renders,
+    SharePage, TrackRow, UploadForm, UploadOf,
 };
 use super::{encoded, error_page, interface, lead_to, page, refuse_foreign_post};
 use crate::account::token::{Purpose, random_base62, same};
@@ -29,12 +29,13 @@ use crate::media::transcode::{Codec, Profile};
 use crate::now_ms;
 use crate::share::grant::{Action, Admitted, Grant, Scope, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
-use crate::share::{Mode, Share, ShareKey, Shared};
+use crate::share::{Bits, Mode, Share, ShareKey, Shared};
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, Weighed, library, music, rights, shares};
 use crate::work::archives;
 use crate::work::drop_box::{self, Notice};
 use crate::work::look::{self, Look};
+use crate::work::purchases;
 use crate::work::renditions::Rendition;
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
@@ -47,6 +48,14 @@ pub const ROUTES: &[Route] = &[
     Route { name: "share", methods: GET, path: "/s/{id}", access: Access::Share, handler: handle!(share) },
     Route { name: "share", methods: GET, path: "/s/{id}/", access: Access::Share, handler: handle!(share) },
     Route { name: "unlock", methods: POST, path: "/s/{id}/-/unlock", access: Access::Share, handler: handle!(unlock) },
+    Route { name: "buy", methods: POST, path: "/s/{id}/-/buy", access: Access::Share, handler: handle!(buy) },
+    Route {
+        name: "useTicket",
+        methods: POST,
+        path: "/s/{id}/-/ticket",
+        access: Access::Share,
+        handler: handle!(use_ticket),
+    },
     Route { name: "file", methods: GET, path: "/s/{id}/-/file/{item}", access: Access::Share, handler: handle!(file) },
     Route { name: "play", methods: GET, path: "/s/{id}/-/play/{item}", access: Access::Share, handler: handle!(play) },
     Route {
@@ -116,6 +125,8 @@ const COVER_PX: u32 = 768;
 /// How long a browser remembers that it visited, and the password that it proved.
 const COOKIE_S: u64 = 30 * 24 * 60 * 60;
 const COOKIE: &str = "openshelf-visit";
+/// A guest's proof that they, or somebody for them, paid.
+const TICKET_COOKIE: &str = "openshelf-ticket";
 pub const SESSION_COOKIE: &str = "openshelf-session";
 
 async fn asset(call: Call) -> Response {
@@ -142,6 +153,9 @@ pub(super) async fn visitor(call: &Call) -> Result<Visitor> {
     if let Some((ticket, unlocked)) = call.cookie(COOKIE).and_then(|cookie| read_cookie(call, cookie)) {
         visitor.ticket = Some(ticket);
         visitor.unlocked.extend(unlocked);
+    }
+    if let Some(ticket) = call.cookie(TICKET_COOKIE) {
+        visitor.paid_by = purchases::hash_of(ticket);
     }
     Ok(visitor)
 }
@@ -199,7 +213,7 @@ async fn share_page(call: &Call) -> Result<Response> {
     };
     let facts = &look.facts;
     let mode = facts.share.terms.mode;
-    let takes = if mode.takes_files() { Some(noticed(call, &look, &visitor).await?) } else { None };
+    let takes = if takes_files(&look, &visitor) { Some(noticed(call, &look, &visitor).await?) } else { None };
     let shown = match mode {
         Mode::Drop if !is_owner => None,
         _ => Some(shown_now(call, &look, &visitor, folder, offset).await?),
@@ -216,7 +230,9 @@ async fn share_page(call: &Call) -> Result<Response> {
     }
     let form = takes.as_ref().map(|notice| upload_form(call, notice));
     let mut response = match (shown, takes, form) {
-        (Some(shown), _, form) => page(StatusCode::OK, &SharePage { upload: form, ..view(call, facts, &shown) }),
+        (Some(shown), _, form) => {
+            page(StatusCode::OK, &SharePage { upload: form, ..view(call, facts, &shown, &visitor) })
+        }
         (None, Some(notice), Some(form)) => page(StatusCode::OK, &drop_page(call, notice, form)),
         (None, ..) => return Err(Error::NotFound(Thing::Share)),
     };
@@ -231,6 +247,20 @@ fn enter(facts: &ShareFacts, visitor: &Visitor) -> Result<Admitted> {
     match facts.share.terms.mode.takes_files() {
         true => admit_sender(facts, visitor, now_ms()),
         false => admit(facts, visitor, now_ms()),
+    }
+}
+
+/// Whether the page has a form to send files: a drop box, or a folder into which permissions let this visitor send.
+fn takes_files(look: &Look, visitor: &Visitor) -> bool {
+    let facts = &look.facts;
+    match &look.contents {
+        _ if facts.share.terms.mode.takes_files() => true,
+        Contents::Folder(folder) => {
+            facts.takes_files_from(visitor)
+                && facts.rights_by(visitor, folder.library).has(Bits::CREATE)
+                && facts.check_paid(visitor).is_ok()
+        }
+        Contents::File(_) | Contents::Set(_) => false,
     }
 }
 
@@ -411,9 +441,13 @@ fn album_of(tx: &mut Tx, scope: &Scope, tracks: &[Track]) -> Result<Option<Music
     Ok(music::albums(tx, scope, &[album])?.pop())
 }
 
-fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
+fn view(call: &Call, facts: &ShareFacts, shown: &Shown, visitor: &Visitor) -> SharePage {
     let share = &facts.share;
     let terms = &share.terms;
+    let held = visitor.user.as_ref().map(|user| user.points);
+    let price = facts.check_paid(visitor).err().map(|_| Price { points: terms.price, held });
+    // What is not paid for cannot be played, and is listed like any other file.
+    let tracks: &[Track] = if price.is_some() { &[] } else { &shown.tracks };
     let album = shown.album.as_ref().map(|album| Album {
         title: album.name.clone(),
         artist: shown_artist(&album.artist_name),
@@ -438,6 +472,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
         files: Vec::new(),
         downloads: match (terms.mode, terms.downloads_allowed) {
             (Mode::Listen, _) => Downloads::ListenOnly,
+            _ if price.is_some() => Downloads::ListenOnly,
             (Mode::Read | Mode::Drop | Mode::ReadDrop, false) => Downloads::Refused,
             (Mode::Read | Mode::Drop | Mode::ReadDrop, true) => {
                 Downloads::Allowed { zip_size_bytes: Some(shown.size_here_bytes) }
@@ -449,8 +484,9 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
         },
         after: shown.after.map(|after| after.to_string()),
         upload: None,
+        price,
     };
-    for (place, track) in (shown.offset + 1..).zip(&shown.tracks) {
+    for (place, track) in (shown.offset + 1..).zip(tracks) {
         let row = track_row(track);
         // Away from its album a track's number tells nothing: two may bear the same.
         page.tracks.push(match page.album {
@@ -466,7 +502,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown) -> SharePage {
                 modified_ms: Some(item.modified_ms),
                 entries: shown.entries.iter().find(|(key, _)| *key == item.key).map(|(_, count)| *count),
             });
-        } else if !shown.tracks.iter().any(|track| track.item.key == item.key) {
+        } else if !tracks.iter().any(|track| track.item.key == item.key) {
             page.files.push(FileRow {
                 item_id: item.id.clone(),
                 name: item.shown.clone(),
@@ -563,6 +599,54 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
     visitor.ticket.get_or_insert_with(|| random_base62(22));
     let mut response = lead_to(&address);
     set_cookie(call, &mut response, &visitor);
+    Ok(response)
+}
+
+// Buying --------------------------------------------------------------------------------------------------------------
+
+fn own_address(call: &Call) -> String {
+    format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id")))
+}
+
+async fn buy(mut call: Call) -> Response {
+    bought(&mut call).await.unwrap_or_else(|error| error_page("buy", call.origin.prefix(), &error))
+}
+
+/// With the points of the account that is signed in to the pages, at the price that its form showed.
+async fn bought(call: &mut Call) -> Result<Response> {
+    refuse_foreign_post(call)?;
+    let form = Fields::of_form(call).await?;
+    let price = form.number("price")?.ok_or(Error::Missing("price"))?;
+    let visitor = visitor(call).await?;
+    look::open(&call.app, call.path("id"), &visitor).await?;
+    let buyer = visitor.user.clone().ok_or(Error::SignInNeeded)?;
+    purchases::buy(&call.app, &buyer, &visitor, call.path("id"), Some(price)).await?;
+    Ok(lead_to(&own_address(call)))
+}
+
+async fn use_ticket(mut call: Call) -> Response {
+    shown_ticket(&mut call).await.unwrap_or_else(|error| error_page("useTicket", call.origin.prefix(), &error))
+}
+
+/// Keeps the ticket in a cookie of this share's pages, if it is one of this share's.
+async fn shown_ticket(call: &mut Call) -> Result<Response> {
+    refuse_foreign_post(call)?;
+    let form = Fields::of_form(call).await?;
+    let ticket = form.need("ticket")?.trim();
+    let mut visitor = visitor(call).await?;
+    visitor.paid_by = purchases::hash_of(ticket);
+    let (look, _) = look::open(&call.app, call.path("id"), &visitor).await?;
+    if look.facts.check_paid(&visitor).is_err() {
+        return Err(purchases::wrong_ticket(&call.app, &visitor).await);
+    }
+    let mut response = lead_to(&own_address(call));
+    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
+    let cookie = format!(
+        "{TICKET_COOKIE}={}; Path={}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}",
+        encoded(ticket),
+        own_address(call)
+    );
+    put_header(&mut response, header::SET_COOKIE, &cookie);
     Ok(response)
 }
 

@@ -121,6 +121,9 @@ pub fn of_share(tx: &mut Tx, id: &str, visitor: &Visitor, ids: Option<&[String]>
         }
     };
     admit(&facts, visitor, now)?;
+    if action == Action::Download {
+        facts.check_paid(visitor)?;
+    }
     let title = Some(&facts.share.title).filter(|title| !title.is_empty() && named.is_none()).cloned();
     let (named, name) = match named {
         Some(named) => {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::files::{Place, check_name, look, on_disk, open as open_library, store_rows, with_free_name};
+use super::sharing;
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::library::Item;
 use crate::share::drop_box::DropBox;
-use crate::share::grant::{Action, Grant, ShareFacts, Through, admit_sender, authorize};
+use crate::share::grant::{Action, Grant, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::Visitor;
 use crate::share::{Mode, Share, ShareKey, Shared};
 use crate::store::drop_boxes::{self, Known, Sent};
@@ -16,7 +17,7 @@ use crate::{App, now_ms};
 
 const LONGEST_NAME_CHARS: usize = 80;
 
-/// A guest who sends to a box, known by their ticket.
+/// A visitor who sends files by a share: a guest to a drop box, known by their ticket, or whoever its permissions let write.
 #[derive(Debug, Clone)]
 pub struct Sender {
     /// Its id or slug.
@@ -34,11 +35,36 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(tx: &mut Tx, sender: &Sender) -> Result<Opened> {
-    let facts = shares::facts(tx, &sender.share_id, &sender.visitor, now_ms())?;
+    let Sending { facts, sender: known_as } = enter(tx, sender)?;
     admit_sender(&facts, &sender.visitor, now_ms())?;
     let folder = folder_of(tx, &facts.share)?;
-    let known_as = sender.visitor.known_as().ok_or(Error::NotFound(Thing::Upload))?;
     Ok(Opened { facts, sender: known_as, folder })
+}
+
+/// A share that a sender has entered, be it a box or one whose permissions let them write. What they may do there is judged
+/// for each file.
+pub(super) struct Sending {
+    pub facts: ShareFacts,
+    /// What the sender is called in rows.
+    pub sender: String,
+}
+
+pub(super) fn enter(tx: &mut Tx, sender: &Sender) -> Result<Sending> {
+    let facts = shares::facts(tx, &sender.share_id, &sender.visitor, now_ms())?;
+    match facts.share.terms.mode.takes_files() {
+        true => admit_sender(&facts, &sender.visitor, now_ms())?,
+        false => admit(&facts, &sender.visitor, now_ms())?,
+    };
+    let known_as = sender.visitor.known_as().ok_or(Error::NotFound(Thing::Upload))?;
+    Ok(Sending { facts, sender: known_as })
+}
+
+impl Sending {
+    /// Leave to do this to something in the share.
+    pub fn grant(&self, tx: &mut Tx, visitor: &Visitor, item: Item, action: Action) -> Result<Grant> {
+        let placed = library::place(tx, item, &sharing::playlists_of(&self.facts.share))?;
+        authorize(Through::Share(&self.facts), visitor, placed, action, now_ms())
+    }
 }
 
 fn folder_of(tx: &mut Tx, share: &Share) -> Result<Item> {
@@ -229,7 +255,7 @@ fn folder_name(sender: &str) -> String {
 /// What a sender may know of how a file is called now: in a blind box a number would tell that somebody else's is there.
 pub(super) fn told_name(tx: &mut Tx, share: ShareKey, sent_as: &[u8], stored_as: &str) -> Result<String> {
     let share = shares::by_key(tx, share)?.ok_or(Error::NotFound(Thing::Share))?;
-    let shows = share.terms.mode == Mode::ReadDrop || share.terms.drop_box.folder_per_sender;
+    let shows = share.terms.mode != Mode::Drop || share.terms.drop_box.folder_per_sender;
     Ok(if shows { stored_as.to_owned() } else { String::from_utf8_lossy(sent_as).into_owned() })
 }
 

@@ -498,7 +498,7 @@ pub async fn rename(app: &Arc<App>, user: &User, item_id: &str, name: &str) -> R
         let (grant, parent) = app
             .db
             .read(move |tx| {
-                let grant = by_id(tx, &user, &id, Action::Update)?;
+                let grant = by_id(tx, &user, &id, Action::Relocate)?;
                 let parent = not_a_root(&grant)?;
                 locks::obey_leaving(tx, &user, &grant)?;
                 refuse_taken(tx, parent, &wanted, Some(grant.item().key))?;
@@ -549,7 +549,7 @@ fn from_to(
 ) -> Result<(Grant, Grant)> {
     let action = match how {
         Transplant::Copy => Action::Download,
-        Transplant::Move => Action::Update,
+        Transplant::Move => Action::Relocate,
     };
     let from = by_id(tx, user, id, action)?;
     not_a_root(&from)?;

@@ -12,10 +12,13 @@ use crate::store::{Tx, library};
 pub struct InShare {
     pub facts: ShareFacts,
     pub is_owner: bool,
+    /// Who looks at it.
+    pub visitor: Visitor,
     pub at: At,
 }
 
 /// Where in a share.
+#[derive(Clone)]
 pub enum At {
     Item(Item),
     /// The root of a share of one file: shows that file and nothing beside it.
@@ -46,7 +49,7 @@ pub fn by_path(tx: &mut Tx, id: &str, path: &[String], visitor: &Visitor, action
             entries.into_iter().filter(|entry| reach(tx, &facts, visitor, &entry.item, Action::See).is_ok()).collect(),
         ),
     };
-    Ok(InShare { facts, is_owner: admitted.is_owner(), at })
+    Ok(InShare { facts, is_owner: admitted.is_owner(), visitor: visitor.clone(), at })
 }
 
 fn reach(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, item: &Item, action: Action) -> Result<Item> {

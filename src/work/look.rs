@@ -12,8 +12,8 @@ use crate::error::{Error, Result, Thing};
 use crate::library::{Item, PlaylistKey};
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Lease, Visitor, Wanted};
-use crate::share::{Bits, ShareKey};
-use crate::store::{Tx, Weighed, library, rights, shares};
+use crate::share::{Bits, Share, ShareKey};
+use crate::store::{Tx, Weighed, library, purchases, rights, shares};
 use crate::{App, now_ms};
 
 /// A share and what it holds.
@@ -57,7 +57,7 @@ pub async fn open_whole(app: &App, id: &str, visitor: &Visitor) -> Result<(Arc<L
 /// The share whether or not it opens; `NotFound` for an unknown one.
 pub async fn at(app: &App, id: &str, visitor: &Visitor) -> Result<Arc<Look>> {
     let look = for_nobody(app, id).await?;
-    if !look.facts.share.is_limited() {
+    if !look.facts.share.tells_visitors_apart() {
         return Ok(look);
     }
     let (id, visitor) = (id.to_owned(), visitor.clone());
@@ -117,13 +117,23 @@ pub async fn fetch(
     if visitor.user.as_ref().is_some_and(|user| user.key == share.owner) {
         return authorize(Through::Share(&look.facts), visitor, placed, action, now);
     }
+    let bought = has_bought(app, share, visitor).await?;
     let lease = app.tally.count(share.key, placed.item.key, visitor, start, now);
-    let facts = ShareFacts { lease: Some(lease), ..look.facts.clone() };
+    let facts = ShareFacts { lease: Some(lease), bought, ..look.facts.clone() };
     let granted = authorize(Through::Share(&facts), visitor, placed, action, now);
     if let (Err(_), Lease::Tally(share)) = (&granted, lease) {
         app.tally.take_back(share);
     }
     granted
+}
+
+/// Whether this visitor paid for a share that has a price.
+async fn has_bought(app: &App, share: &Share, visitor: &Visitor) -> Result<bool> {
+    if share.terms.price == 0 {
+        return Ok(false);
+    }
+    let (share, visitor) = (share.clone(), visitor.clone());
+    app.db.read(move |tx| purchases::has_bought(tx, &share, &visitor, now_ms())).await
 }
 
 /// An item by the user's own rights in its library.

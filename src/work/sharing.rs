@@ -7,10 +7,10 @@ use crate::account::password;
 use crate::account::token::random_base62;
 use crate::account::{Role, User, UserKey};
 use crate::error::{Error, Result, Thing};
-use crate::library::{Item, PlaylistKey};
+use crate::library::{Item, ItemKey, PlaylistKey};
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
 use crate::share::visit::{Lease, Visitor, Wanted};
-use crate::share::{Change, Door, Mode, Share, Shared, Wish};
+use crate::share::{Audience, Bits, Change, Door, Mode, Share, Shared, Subject, Wish};
 use crate::store::shares::{NewShare, PasswordChange, SharePassword};
 use crate::store::{Tx, accounts, library, music, playlists, rights, shares};
 use crate::{App, now_ms};
@@ -191,6 +191,43 @@ pub async fn revoke(app: &App, owner: UserKey, id: &str) -> Result<()> {
             shares::revoke(tx, share.key, now_ms())
         })
         .await
+}
+
+/// Shares by which the owner gave others rights on an item: they open to those alone.
+pub fn of_permissions(tx: &mut Tx, owner: UserKey, item: ItemKey) -> Result<Vec<Share>> {
+    let is_one = |share: &Share| {
+        share.door == Door::Cloudreve && share.terms.audience == Audience::Listed && share.items == [Shared::Item(item)]
+    };
+    Ok(shares::of_owner(tx, owner)?.into_iter().filter(is_one).collect())
+}
+
+/// Gives others these rights on an item of the owner's, in place of those they were given before; with none, takes them
+/// back.
+pub async fn permit(app: &App, owner: &User, item: ItemKey, rows: &[(Subject, Bits)]) -> Result<()> {
+    let key = owner.key;
+    let there = app.db.read(move |tx| of_permissions(tx, key, item)).await?;
+    if there.is_empty() && !rows.is_empty() {
+        let wish = Wish {
+            audience: Some(Audience::Listed),
+            permissions: Some(rows.to_vec()),
+            // None of these can be said of a permission.
+            expires_ms: Change::Clear,
+            view_limit: Change::Clear,
+            download_limit: Change::Clear,
+            ..Wish::default()
+        };
+        create(app, owner, Door::Cloudreve, vec![Shared::Item(item)], wish).await?;
+    }
+    for share in there {
+        match rows.is_empty() {
+            true => revoke(app, key, &share.id).await?,
+            false => {
+                let wish = Wish { permissions: Some(rows.to_vec()), ..Wish::default() };
+                edit(app, key, &share.id, wish).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The password in clear, for its owner's own answers only.

@@ -72,7 +72,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub enum Uploader {
     /// Somebody who may write there themselves.
     User(User),
-    /// A guest of a drop box, whose files count as its owner's.
+    /// A visitor of a drop box, or of a share whose permissions let them write. Their files count as its owner's.
     Sender(Sender),
 }
 
@@ -172,7 +172,7 @@ fn session_of(tx: &mut Tx, who: &Uploader, upload_id: &str) -> Result<Session> {
     match who {
         Uploader::User(user) => uploads::of_user(tx, user.key, upload_id, now_ms()),
         Uploader::Sender(sender) => {
-            let opened = drop_box::open(tx, sender)?;
+            let opened = drop_box::enter(tx, sender)?;
             let share = &opened.facts.share;
             let session = uploads::of_sender(tx, share.key, &opened.sender, upload_id, now_ms())?;
             let is_of_before = session.guest.as_ref().is_none_or(|guest| guest.epoch != share.epoch);
@@ -186,17 +186,20 @@ fn may_create(tx: &mut Tx, who: &Uploader, folder: Item) -> Result<(Grant, User)
     match who {
         Uploader::User(user) => Ok((by_rights(tx, user, folder, Action::Create)?, user.clone())),
         Uploader::Sender(sender) => {
-            let opened = drop_box::open(tx, sender)?;
-            Ok((opened.grant(tx, &sender.visitor, folder)?, opened.facts.owner))
+            let opened = drop_box::enter(tx, sender)?;
+            Ok((opened.grant(tx, &sender.visitor, folder, Action::Create)?, opened.facts.owner))
         }
     }
 }
 
-/// The place of a file of this name, for the one who may replace it. A guest replaces nothing.
-fn may_update(tx: &mut Tx, who: &Uploader, item: Item) -> Result<Grant> {
+/// The place of a file, for the one who may replace it, and the user whose quota it costs.
+fn may_update(tx: &mut Tx, who: &Uploader, item: Item) -> Result<(Grant, User)> {
     match who {
-        Uploader::User(user) => by_rights(tx, user, item, Action::Update),
-        Uploader::Sender(_) => Err(Error::Forbidden("only new files can be sent")),
+        Uploader::User(user) => Ok((by_rights(tx, user, item, Action::Update)?, user.clone())),
+        Uploader::Sender(sender) => {
+            let opened = drop_box::enter(tx, sender)?;
+            Ok((opened.grant(tx, &sender.visitor, item, Action::Update)?, opened.facts.owner))
+        }
     }
 }
 
@@ -205,11 +208,19 @@ fn may_update(tx: &mut Tx, who: &Uploader, item: Item) -> Result<Grant> {
 /// Judges, and makes the session's row but for its temporary. What it replaces need not be in memory later: it is looked
 /// up again at the end.
 fn draft(tx: &mut Tx, who: &Uploader, begin: &Begin) -> Result<(Session, Library)> {
-    let user = match who {
-        Uploader::User(user) => user,
-        Uploader::Sender(sender) => return draft_of_guest(tx, sender, begin),
+    let (folder, payer) = match (who, &begin.into) {
+        (Uploader::User(user), into) => (folder_of(tx, user, into, Action::Create)?, user.clone()),
+        (Uploader::Sender(_), Place::Item(folder)) => {
+            let folder = library::item(tx, folder.key)?.ok_or(Error::NotFound(Thing::Folder))?;
+            may_create(tx, who, folder)?
+        }
+        (Uploader::Sender(_), Place::Root) => return Err(Error::NotFound(Thing::Folder)),
     };
-    let folder = folder_of(tx, user, &begin.into, Action::Create)?;
+    if is_to_box(tx, who)? {
+        // A guest's file is always new: whether its name is taken is not for them to know.
+        let begin = Begin { on_conflict: OnConflict::Rename, ..begin.clone() };
+        return session(tx, who, &payer, (folder.item().key, folder.library()), &begin, None);
+    }
     let there = match library::child_named(tx, folder.item().key, begin.name.as_bytes())? {
         Some(item) => Some(item),
         None => library::child_shown(tx, folder.item().key, &begin.name)?,
@@ -217,34 +228,60 @@ fn draft(tx: &mut Tx, who: &Uploader, begin: &Begin) -> Result<(Session, Library
     let replaces = match (there, begin.on_conflict) {
         (None, _) | (Some(_), OnConflict::Rename) => None,
         (Some(item), OnConflict::Replace) if !item.is_folder() => {
-            by_rights(tx, user, item.clone(), Action::Update)?;
+            may_update(tx, who, item.clone())?;
             Some(item)
         }
         (Some(_), OnConflict::Refuse | OnConflict::Replace) => return Err(Error::Exists(begin.name.clone())),
     };
-    session(tx, user, &folder, begin, replaces)
+    session(tx, who, &payer, (folder.item().key, folder.library()), begin, replaces)
 }
 
+fn is_to_box(tx: &mut Tx, who: &Uploader) -> Result<bool> {
+    match who {
+        Uploader::User(_) => Ok(false),
+        Uploader::Sender(sender) => Ok(drop_box::enter(tx, sender)?.facts.share.terms.mode.takes_files()),
+    }
+}
+
+/// A session of one who may bring the file into that folder of that library.
 fn session(
     tx: &mut Tx,
-    user: &User,
-    folder: &Grant,
+    who: &Uploader,
+    payer: &User,
+    (folder, library): (ItemKey, &Library),
     begin: &Begin,
     replaces: Option<Item>,
 ) -> Result<(Session, Library)> {
-    if uploads::count(tx, user.key, now_ms())? >= MOST_OPEN {
-        return Err(Error::Forbidden("too many uploads are under way; finish or cancel some"));
-    }
-    let session = blank(user, folder, begin, replaces.as_ref());
-    check_room(tx, user, folder.library(), &session, begin.size_bytes.unwrap_or(0), replaces.as_ref())?;
-    Ok((session, folder.library().clone()))
+    let blank = blank(payer, folder, begin, replaces.as_ref());
+    let session = match who {
+        Uploader::User(user) => {
+            if uploads::count(tx, user.key, now_ms())? >= MOST_OPEN {
+                return Err(Error::Forbidden("too many uploads are under way; finish or cancel some"));
+            }
+            blank
+        }
+        Uploader::Sender(sender) => {
+            let drop_box::Sending { facts, sender } = drop_box::enter(tx, sender)?;
+            let share = facts.share;
+            if drop_boxes::open_uploads(tx, share.key)? >= MOST_OPEN_OF_BOX {
+                return Err(Error::Forbidden("too many files are on their way to this share"));
+            }
+            Session {
+                expires_ms: blank.expires_ms.min(share.terms.expires_ms.unwrap_or(i64::MAX)),
+                guest: Some(Guest { share: share.key, epoch: share.epoch, sender }),
+                ..blank
+            }
+        }
+    };
+    check_room(tx, payer, library, &session, begin.size_bytes.unwrap_or(0), replaces.as_ref())?;
+    Ok((session, library.clone()))
 }
 
-fn blank(payer: &User, folder: &Grant, begin: &Begin, replaces: Option<&Item>) -> Session {
+fn blank(payer: &User, folder: ItemKey, begin: &Begin, replaces: Option<&Item>) -> Session {
     Session {
         id: random_base62(22),
         account: payer.key,
-        folder: folder.item().key,
+        folder,
         replaces: replaces.map(|item| item.key),
         name: begin.name.clone().into_bytes(),
         size_bytes: begin.size_bytes,
@@ -258,27 +295,6 @@ fn blank(payer: &User, folder: &Grant, begin: &Begin, replaces: Option<&Item>) -
         expires_ms: now_ms().saturating_add(LASTS_MS),
         guest: None,
     }
-}
-
-/// A guest's file is always new: whether its name is taken is not for them to know.
-fn draft_of_guest(tx: &mut Tx, sender: &Sender, begin: &Begin) -> Result<(Session, Library)> {
-    let Place::Item(folder) = &begin.into else { return Err(Error::NotFound(Thing::Folder)) };
-    let opened = drop_box::open(tx, sender)?;
-    let folder = library::item(tx, folder.key)?.ok_or(Error::NotFound(Thing::Folder))?;
-    let grant = opened.grant(tx, &sender.visitor, folder)?;
-    let (share, owner) = (&opened.facts.share, &opened.facts.owner);
-    if drop_boxes::open_uploads(tx, share.key)? >= MOST_OPEN_OF_BOX {
-        return Err(Error::Forbidden("too many files are on their way to this box"));
-    }
-    let blank = blank(owner, &grant, begin, None);
-    let session = Session {
-        on_conflict: OnConflict::Rename,
-        expires_ms: blank.expires_ms.min(share.terms.expires_ms.unwrap_or(i64::MAX)),
-        guest: Some(Guest { share: share.key, epoch: share.epoch, sender: opened.sender.clone() }),
-        ..blank
-    };
-    check_room(tx, owner, grant.library(), &session, begin.size_bytes.unwrap_or(0), None)?;
-    Ok((session, grant.library().clone()))
 }
 
 /// `NoSpace` when the home would hold more than its quota, counting what other uploads are going to bring; and what a
@@ -474,39 +490,36 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
 /// New content for a file. `Conflict(Version)` when it is not what the caller last saw.
 pub async fn replace(
     app: &Arc<App>,
-    user: &User,
+    who: impl Into<Uploader>,
     item_id: &str,
     previous_revision: Option<i64>,
     content: impl Into<Content>,
     modified_ms: Option<i64>,
 ) -> Result<Item> {
     modified_ms.map_or(Ok(()), check_time)?;
-    let (app, user, id, content) = (app.clone(), user.clone(), item_id.to_owned(), content.into());
+    let (app, who, id, content) = (app.clone(), who.into(), item_id.to_owned(), content.into());
     to_the_end(async move {
         let size_bytes = content.body.size_hint().exact();
-        let judge = user.clone();
+        let judge = who.clone();
         let session = start(&app, size_bytes.unwrap_or(0), move |tx| {
             let item =
                 library::item_by_id(tx, &id)?.filter(|item| !item.is_folder()).ok_or(Error::NotFound(Thing::File))?;
-            let grant = by_rights(tx, &judge, item, Action::Update)?;
+            let (grant, payer) = may_update(tx, &judge, item)?;
             let item = grant.item();
             if previous_revision.is_some_and(|revision| revision != item.revision) {
                 return Err(Error::Conflict(Thing::Version));
             }
-            let parent = library::item(tx, item.parent.ok_or(Error::NotFound(Thing::File))?)?;
-            let parent = parent.ok_or(Error::NotFound(Thing::Folder))?;
-            let folder = by_rights(tx, &judge, parent.clone(), Action::List)?;
-            let begin = Begin {
-                size_bytes,
-                modified_ms,
-                ..Begin::stream(Place::Item(parent), String::new(), OnConflict::Replace)
-            };
-            let (mut session, library) = session(tx, &judge, &folder, &begin, Some(item.clone()))?;
+            let parent = item.parent.ok_or(Error::NotFound(Thing::File))?;
+            let into = Place::Item(library::item(tx, parent)?.ok_or(Error::NotFound(Thing::Folder))?);
+            let name = String::from_utf8_lossy(&item.name).into_owned();
+            let begin = Begin { size_bytes, modified_ms, ..Begin::stream(into, name, OnConflict::Replace) };
+            let replaces = Some(item.clone());
+            let (mut session, library) = session(tx, &judge, &payer, (parent, grant.library()), &begin, replaces)?;
             session.name = item.name.clone();
             Ok(for_one_request((session, library)))
         })
         .await?;
-        stream_in(&app, &Uploader::User(user), session, content, previous_revision).await
+        stream_in(&app, &who, session, content, previous_revision).await
     })
     .await
 }
@@ -572,7 +585,7 @@ fn room_for(tx: &mut Tx, who: &Uploader, session: &Session) -> Result<(Library, 
     let library = library::by_key(tx, library)?;
     let payer = match who {
         Uploader::User(user) => user.clone(),
-        Uploader::Sender(sender) => drop_box::open(tx, sender)?.facts.owner,
+        Uploader::Sender(sender) => drop_box::enter(tx, sender)?.facts.owner,
     };
     let most_bytes = most_bytes(tx, &payer, &library, session)?;
     Ok((library, most_bytes))

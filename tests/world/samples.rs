@@ -134,6 +134,8 @@ fn page(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             ask.part("upload", &things.upload).part("offset", "0").bytes("application/octet-stream", "0123456789")
         }
         "receipt" => ask,
+        "buy" => ask.form(&[("price", "5")]),
+        "useTicket" => ask.form(&[("ticket", "d6695b49-1eca-4975-813f-0dafd90c1705")]),
         _ => return None,
     })
 }
@@ -366,10 +368,21 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             "src": [file], "dst": folder, "encoding": "utf8", "password": null, "file_mask": ["a"],
         })),
         "postWorkflowDownload" => get.json(json!({"src": ["http://127.0.0.1:9/file"], "src_file": "", "dst": folder})),
+        "postSiteAbuse" => {
+            get.json(json!({"category": 1, "share_id": things.share, "file_uri": folder, "description": "spam"}))
+        }
+        "getUserCreditChanges" | "getUserPayments" => get.q("page_size", "10"),
+        "getGroupList" => get,
+        "postFilePermission" => get.json(json!({"uris": [file], "setting": {"everyone": "AQ=="}})),
+        "deleteFilePermission" => get.json(json!({"uris": [file]})),
+        "putVasPayment" => {
+            get.json(json!({"product": {"type": 1, "share_link_id": things.share}, "quantity": 1, "provider_id": ""}))
+        }
+        "getVasPaymentStatus" => get.part("id", "noSuchPayment").part("trade", "20260101000000"),
+        "getVasGiftcode" | "postVasGiftcodeRedeem" => get.part("code", "d6695b49-1eca-4975-813f-0dafd90c1705"),
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "getSiteCaptcha"
-        | "postSiteAbuse"
         | "postSessionToken2fa"
         | "putSessionAuthn"
         | "postSessionAuthn"
@@ -394,9 +407,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "postUserAuthn"
         | "deleteUserAuthn"
         | "getUserSessionCopy"
-        | "getUserCreditChanges"
-        | "getUserPayments"
-        | "getGroupList"
         | "patchFileMetadata"
         | "patchFileView"
         | "putFilePin"
@@ -406,17 +416,11 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "putFileViewerSession"
         | "getFileEvents"
         | "getFileSearch"
-        | "postFilePermission"
-        | "deleteFilePermission"
         | "getFileActivities"
         | "patchFilePolicy"
         | "postWorkflowImport"
         | "postWorkflowRelocate"
-        | "postWorkflowRebuildFtsIndex"
-        | "putVasPayment"
-        | "getVasPaymentStatus"
-        | "getVasGiftcode"
-        | "postVasGiftcodeRedeem" => ["id", "session", "trade", "code"]
+        | "postWorkflowRebuildFtsIndex" => ["id", "session", "trade", "code"]
             .into_iter()
             .fold(get, |ask, name| ask.part(name, &things.file))
             .q("uri", &file)

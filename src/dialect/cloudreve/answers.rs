@@ -116,7 +116,7 @@ impl User {
             preferred_theme: Some(THEME),
             anonymous: Some(false),
             group: Group::of(user),
-            credit: Some(0),
+            credit: Some(user.points),
             language: Some("en-US"),
             ..User::redacted(user)
         }
@@ -279,6 +279,7 @@ impl Share {
         Share {
             name: source.name.clone(),
             visited: share.views,
+            price: share.terms.price,
             source_type: source.file_bytes.is_none().into(),
             owner: User::redacted(owner),
             created_at: time(share.created_ms),
@@ -292,6 +293,7 @@ impl Share {
             visited: share.views,
             downloaded: Some(share.downloads).filter(|n| *n != 0),
             remain_downloads: share.downloads_left(),
+            price: share.terms.price,
             unlocked: true,
             source_type: source.file_bytes.is_none().into(),
             owner: User::redacted(owner),
@@ -355,6 +357,9 @@ pub struct File {
     pub metadata: Option<BTreeMap<String, String>>,
     pub path: String,
     pub capability: String,
+    /// What a share gives this visitor; absent: all, as of one's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permission: Option<String>,
     pub owned: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary_entity: Option<String>,
@@ -399,6 +404,7 @@ impl File {
             metadata: None,
             path,
             capability: boolset::write(capability),
+            permission: None,
             owned: owned == Owned::Mine,
             primary_entity: None,
             shared: false,
@@ -421,6 +427,8 @@ pub struct FolderSummary {
 pub struct ExtendedInfo {
     pub storage_policy: Option<StoragePolicy>,
     pub storage_used: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<PermissionSetting>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<Share>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -35,6 +35,9 @@ struct ArchivePass {
     shares: Vec<OfShare>,
     /// Id and epoch of the user it was made for.
     user: Option<(String, i64)>,
+    /// Hash of the purchase ticket that opened it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    paid_by: Option<Vec<u8>>,
     expires_s: i64,
 }
 
@@ -75,6 +78,7 @@ impl ArchivePass {
             let mut holder = visitor.clone().with_ticket(&self.session);
             // Whoever holds the address proved the password of this epoch to get it.
             holder.unlocked.push((share.key, of.epoch));
+            holder.paid_by = self.paid_by.clone();
             parts.push(archives::of_share(tx, &of.id, &holder, of.items.as_deref(), wanted)?);
         }
         Ok(parts)
@@ -92,8 +96,14 @@ pub async fn make_url(call: &Call, wanted: Vec<Wanted>, session: String, expires
     }
     let (keys, base) = (call.app.keys.clone(), call.origin.base.clone());
     let made = call.app.db.write(move |tx| {
-        let mut pass =
-            ArchivePass { session, own: Vec::new(), shares: Vec::new(), user: None, expires_s: expires_ms / 1000 };
+        let mut pass = ArchivePass {
+            session,
+            own: Vec::new(),
+            shares: Vec::new(),
+            user: None,
+            paid_by: None,
+            expires_s: expires_ms / 1000,
+        };
         let mut guest = None;
         for Wanted { uri, visitor } in wanted {
             pass.user = visitor.user.as_ref().map(|user| (user.id.clone(), user.epoch));
@@ -101,6 +111,9 @@ pub async fn make_url(call: &Call, wanted: Vec<Wanted>, session: String, expires
                 Spot::Own(item) => pass.own.push(item.id),
                 Spot::Shared(found) => {
                     know_holder(tx, &found, &visitor, &pass.session)?;
+                    if found.facts.share.terms.price > 0 {
+                        pass.paid_by = visitor.paid_by.clone();
+                    }
                     add(&mut pass.shares, *found);
                 }
                 Spot::Root => return Err(Error::NotFound(Thing::File)),

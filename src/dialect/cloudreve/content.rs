@@ -55,7 +55,14 @@ impl Gives {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum By {
     Own,
-    Share { id: String, epoch: i64, ticket: String },
+    Share {
+        id: String,
+        epoch: i64,
+        ticket: String,
+        /// Hash of the purchase ticket that opened it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paid_by: Option<Vec<u8>>,
+    },
     DirectLink(String),
 }
 
@@ -102,7 +109,8 @@ impl Pass {
                 let user = visitor.user.clone().ok_or(Error::NotFound(Thing::Link))?;
                 look::own(app, &user, &visitor, &self.item, action).await
             }
-            By::Share { id, epoch, ticket } => {
+            By::Share { id, epoch, ticket, paid_by } => {
+                visitor.paid_by = paid_by.clone();
                 let look = look::at(app, id, &visitor).await?;
                 let share = &look.facts.share;
                 if share.epoch != *epoch {
@@ -274,7 +282,8 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, terms: &Terms) -> Result<(Item, Pass)> 
             if let Some(lease) = grant.lease() {
                 shares::reserve(tx, lease)?;
             }
-            let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.clone() };
+            let paid_by = holder.paid_by.filter(|_| share.terms.price > 0);
+            let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.clone(), paid_by };
             Ok((item, Pass::of(grant.item(), gives, by, &visitor, expires_ms)))
         }
         Spot::Root | Spot::Own(_) => Err(Error::NotFound(Thing::File)),

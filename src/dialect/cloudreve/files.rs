@@ -11,7 +11,8 @@ use super::site::MOST_URIS;
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
 use super::{
-    Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, content, data, done_but_for, is_set, query, shares,
+    Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, by_share, content, data, done_but_for, is_set, query,
+    shares,
 };
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
@@ -24,6 +25,7 @@ use crate::share::grant::{Action, ShareFacts};
 use crate::share::{Bits, Mode, Shared};
 use crate::store::{Tx, library, links, rights};
 use crate::work::files::{Place, by_path, children_of, home_root, trashed};
+use crate::work::upload::OnConflict;
 use crate::work::{files, sharing};
 
 const PAGE_DEFAULT: usize = 100;
@@ -35,6 +37,9 @@ const MOST_WALKED: usize = 20_000;
 const MAY_READ: u64 = boolset::of(&[7, 9, 10, 19, 23]);
 /// Create, rename, upload, delete, put in the trash.
 const MAY_WRITE: u64 = boolset::of(&[0, 1, 6, 14, 16]);
+/// The same one by one: create and upload; rename; delete and put in the trash.
+const BY_RIGHT: [(Bits, u64); 3] =
+    [(Bits::CREATE, boolset::of(&[0, 6])), (Bits::UPDATE, boolset::of(&[1])), (Bits::DELETE, boolset::of(&[14, 16]))];
 const MAY_SHARE: u64 = boolset::of(&[18]);
 /// In a share that offers no downloads.
 const MAY_SEE: u64 = boolset::of(&[9, 10, 19, 23]);
@@ -44,20 +49,11 @@ const IN_TRASH: u64 = boolset::of(&[9, 14, 17, 19]);
 /// What may be done with the files of one answer.
 enum Rights {
     Own(Vec<(LibraryKey, Bits)>),
-    Shared { may: u64, owned: Owned },
+    Shared(Box<InShare>),
     Trash,
 }
 
 impl Rights {
-    fn in_share(found: &InShare) -> Rights {
-        let terms = &found.facts.share.terms;
-        let downloads = found.is_owner || (terms.downloads_allowed && terms.mode != Mode::Listen);
-        Rights::Shared {
-            may: if downloads { MAY_READ } else { MAY_SEE },
-            owned: if found.is_owner { Owned::Mine } else { Owned::Others },
-        }
-    }
-
     fn of(&self, item: &Item) -> u64 {
         match self {
             Rights::Own(all) => {
@@ -65,7 +61,7 @@ impl Rights {
                 let part = |needed, may| if bits.has(needed) { may } else { 0 };
                 part(Bits::READ, MAY_READ) | part(Bits::WRITE, MAY_WRITE) | part(Bits::SHARE, MAY_SHARE)
             }
-            Rights::Shared { may, .. } => *may,
+            Rights::Shared(found) => by_share(found, item),
             Rights::Trash => IN_TRASH,
         }
     }
@@ -73,13 +69,32 @@ impl Rights {
     fn owned(&self) -> Owned {
         match self {
             Rights::Own(_) | Rights::Trash => Owned::Mine,
-            Rights::Shared { owned, .. } => *owned,
+            Rights::Shared(found) if found.is_owner => Owned::Mine,
+            Rights::Shared(_) => Owned::Others,
         }
     }
 
     fn file(&self, item: &Item, name: &str, uri: &FileUri) -> File {
-        File::of(item, name, uri.to_string(), self.of(item), self.owned())
+        let permission = match self {
+            Rights::Shared(found) => Some(answers::rights_text(found.facts.rights_by(&found.visitor, item.library))),
+            Rights::Own(_) | Rights::Trash => None,
+        };
+        File { permission, ..File::of(item, name, uri.to_string(), self.of(item), self.owned()) }
     }
+}
+
+/// What clients may offer this visitor to do with an item of a share.
+fn by_share(found: &InShare, item: &Item) -> u64 {
+    let terms = &found.facts.share.terms;
+    let keeps = found.is_owner || (terms.downloads_allowed && terms.mode != Mode::Listen);
+    if found.facts.check_paid(&found.visitor).is_err() {
+        return MAY_SEE;
+    }
+    let rights = found.facts.rights_by(&found.visitor, item.library);
+    let is_top = found.facts.share.items.contains(&Shared::Item(item.key));
+    let rights = if is_top { rights.without(Bits::UPDATE).without(Bits::DELETE) } else { rights };
+    let writes = BY_RIGHT.iter().filter(|(right, _)| rights.has(*right)).map(|(_, may)| may);
+    writes.fold(if keeps { MAY_READ } else { MAY_SEE }, |all, may| all | may)
 }
 
 // Lists ---------------------------------------------------------------------------------------------------------------
@@ -260,22 +275,26 @@ fn list_own(tx: &mut Tx, uri: FileUri, user: &User, folder: Option<Item>) -> Res
 }
 
 fn list_shared(tx: &mut Tx, uri: FileUri, found: InShare) -> Result<Listed> {
-    let rights = Rights::in_share(&found);
+    let (at, facts) = (found.at.clone(), found.facts.clone());
+    let rights = Rights::Shared(Box::new(found));
     let owned = rights.owned();
-    let Rights::Shared { may, .. } = rights else { return Err(Error::NotFound(Thing::Share)) };
-    let root = |uri: &FileUri| File::root(uri.to_string(), may, owned);
-    let (parent, entries, is_single) = match found.at {
+    let root = |uri: &FileUri, may| File::root(uri.to_string(), may, owned);
+    let (parent, may, entries, is_single) = match at {
         At::Item(item) if !item.is_folder() => return Err(Error::NotFound(Thing::Folder)),
         At::Item(folder) => {
             let children = library::children(tx, folder.key)?;
             let entry = |item: Item| files::Entry { shown: item.shown.clone(), item };
-            (rights.file(&folder, &folder.shown, &uri), children.into_iter().map(entry).collect(), false)
+            let entries = children.into_iter().map(entry).collect();
+            (rights.file(&folder, &folder.shown, &uri), rights.of(&folder), entries, false)
         }
-        At::Only(file) => (root(&uri), vec![files::Entry { shown: file.shown.clone(), item: file }], true),
-        At::Set(entries) => (root(&uri), entries, false),
+        At::Only(file) => {
+            let may = rights.of(&file);
+            (root(&uri, may), may, vec![files::Entry { shown: file.shown.clone(), item: file }], true)
+        }
+        At::Set(entries) => (root(&uri, MAY_SEE), MAY_SEE, entries, false),
     };
     let listed = Listed::in_folder(uri, parent, may, rights, entries);
-    Ok(Listed { is_single, share: Some(found.facts), ..listed })
+    Ok(Listed { is_single, share: Some(facts), ..listed })
 }
 
 /// The trash, whose entries are named by id since several may have one name; and what others shared with one's account,
@@ -433,8 +452,9 @@ fn look(tx: &mut Tx, uri: FileUri, visitor: &crate::share::visit::Visitor) -> Re
             Ok((Some(item), file))
         }
         Spot::Shared(found) => {
-            let rights = Rights::in_share(&found);
-            Ok(match found.at {
+            let at = found.at.clone();
+            let rights = Rights::Shared(found);
+            Ok(match at {
                 At::Item(item) => {
                     let file = rights.file(&item, uri.path.last().unwrap_or(&item.shown), &uri);
                     (Some(item), file)
@@ -463,18 +483,21 @@ fn summary(tx: &mut Tx, folder: &Item) -> Result<FolderSummary> {
 /// What only its owner is told of a folder or file.
 async fn extended(call: &Call, user: &User, item: &Item) -> Result<ExtendedInfo, Failure> {
     let (key, owner) = (item.key, user.key);
-    let (of_item, direct) = call
+    let (of_item, permissions, direct) = call
         .app
         .db
         .read(move |tx| {
             let all = crate::store::shares::of_owner(tx, owner)?;
             let of_item = all.into_iter().filter(|share| share.items.contains(&Shared::Item(key))).collect::<Vec<_>>();
-            Ok((of_item, links::of_item(tx, owner, key)?))
+            let given = sharing::of_permissions(tx, owner, key)?;
+            let permissions = given.first().map(|share| shares::permissions(tx, share)).transpose()?;
+            Ok((of_item, permissions, links::of_item(tx, owner, key)?))
         })
         .await?;
     Ok(ExtendedInfo {
         storage_policy: Some(LOCAL),
         storage_used: item.size_bytes,
+        permissions,
         shares: shares::for_owner(&call.app, user, of_item, &call.origin.base).await?,
         entities: match item.is_folder() {
             true => Vec::new(),
@@ -507,6 +530,11 @@ pub async fn changed(call: &Call, user: User, uri: &FileUri, item: &Item) -> Out
     data(&Rights::Own(rights).file(item, uri.path.last().unwrap_or(&item.shown), uri))
 }
 
+/// The same of a file in a share, as this visitor sees it.
+pub fn changed_in_share(found: InShare, uri: &FileUri, item: &Item) -> Outcome {
+    data(&Rights::Shared(Box::new(found)).file(item, uri.path.last().unwrap_or(&item.shown), uri))
+}
+
 /// The folder at that path, made if it is not there: clients that upload a tree never make its folders.
 pub async fn folder_at(call: &Call, user: &User, path: &[String]) -> Result<Place> {
     let mut place = Place::Root;
@@ -532,12 +560,17 @@ struct Create {
     err_on_conflict: Option<bool>,
 }
 
-pub async fn post_create(mut call: Call, user: User) -> Outcome {
+pub async fn post_create(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Create = call.json().await?;
     if asked.metadata.is_some_and(|metadata| !metadata.is_empty()) {
         return Err(Error::Unsupported("Metadata").into());
     }
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
+    if uri.space == Space::Share {
+        let on_conflict = if asked.err_on_conflict == Some(true) { OnConflict::Refuse } else { OnConflict::Replace };
+        return by_share::create(&call, user, &uri, asked.r#type.as_deref(), on_conflict).await;
+    }
+    let user = user.ok_or(Error::SignInNeeded)?;
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let into = folder_at(&call, &user, &folder.path).await?;
@@ -564,10 +597,14 @@ struct Rename {
     new_name: Option<String>,
 }
 
-pub async fn post_rename(mut call: Call, user: User) -> Outcome {
+pub async fn post_rename(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Rename = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     let name = asked.new_name.filter(|name| !name.is_empty()).ok_or(Error::Missing("new_name"))?;
+    if uri.space == Space::Share {
+        return by_share::rename(&call, user, &uri, &name).await;
+    }
+    let user = user.ok_or(Error::SignInNeeded)?;
     let item = own_item(&call, &user, &uri).await?;
     let item = files::rename(&call.app, &user, &item.id, &name).await?;
     let (folder, _) = uri.split().ok_or(ROOT_PROTECTED)?;
@@ -587,10 +624,15 @@ struct Move {
     copy: Option<bool>,
 }
 
-pub async fn post_move(mut call: Call, user: User) -> Outcome {
+pub async fn post_move(mut call: Call, user: Option<User>) -> Outcome {
     let mut asked: Move = call.json().await?;
     let uris = some_uris(asked.uris.take())?;
     let to = FileUri::parse(asked.dst.as_deref().ok_or(Error::Missing("dst"))?)?;
+    if to.space == Space::Share {
+        let how = if asked.copy == Some(true) { by_share::How::Copy } else { by_share::How::Move };
+        return by_share::relocate(&call, user, uris, &to, how).await;
+    }
+    let user = user.ok_or(Error::SignInNeeded)?;
     let (path, who) = (tree::own_path(&user, &to)?.to_vec(), user.clone());
     let into = call.app.db.read(move |tx| by_path(tx, &who, &path)).await?;
     let mut failed = Vec::new();
@@ -618,7 +660,7 @@ struct Delete {
     skip_soft_delete: Option<bool>,
 }
 
-pub async fn delete_file(mut call: Call, user: User) -> Outcome {
+pub async fn delete_file(mut call: Call, user: Option<User>) -> Outcome {
     let mut asked: Delete = call.json().await?;
     if asked.unlink == Some(true) {
         // It would keep the bytes, which here are the file.
@@ -626,15 +668,19 @@ pub async fn delete_file(mut call: Call, user: User) -> Outcome {
     }
     let mut failed = Vec::new();
     for uri in some_uris(asked.uris.take())? {
-        if let Err(failure) = delete_one(&call, &user, &asked, &uri).await {
+        if let Err(failure) = delete_one(&call, user.as_ref(), &asked, &uri).await {
             failed.push((uri, failure));
         }
     }
     done_but_for(failed)
 }
 
-async fn delete_one(call: &Call, user: &User, asked: &Delete, uri: &str) -> Result<(), Failure> {
+async fn delete_one(call: &Call, user: Option<&User>, asked: &Delete, uri: &str) -> Result<(), Failure> {
     let uri = FileUri::parse(uri)?;
+    if uri.space == Space::Share {
+        return by_share::delete(call, user, &uri).await;
+    }
+    let user = user.ok_or(Error::SignInNeeded)?;
     if uri.space == Space::Trash {
         files::purge(&call.app, user, in_trash(&uri)?).await?;
         return Ok(());

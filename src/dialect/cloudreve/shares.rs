@@ -10,10 +10,12 @@ use serde::Deserialize;
 use super::answers::{ForOwner, Pagination, PermissionSetting, Share as Answer, Shares, Source, rights_text};
 use super::site::MOST_URIS;
 use super::tree::{self, Spot};
-use super::uri::{FileUri, Space, encode};
-use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query};
+use super::uri::{FileUri, Space, encode, is_id};
+use super::{
+    Failure, GROUP_DENIED, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query,
+};
 use crate::account::token::random_bytes;
-use crate::account::{Profile, User};
+use crate::account::{Profile, Role, User};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
@@ -44,7 +46,7 @@ struct ShareWish {
 }
 
 #[derive(Deserialize)]
-struct WishedPermissions {
+pub struct WishedPermissions {
     user_explicit: Option<BTreeMap<String, Option<String>>>,
     group_explicit: Option<BTreeMap<String, Option<String>>>,
     same_group: Option<String>,
@@ -65,9 +67,6 @@ impl ShareWish {
     /// protocol says how many are left, the share how many there are in all. What could have been said and was not is
     /// no limit.
     fn terms(&self, tx: &mut Tx, spent: i64) -> Result<Wish> {
-        if self.price.is_some_and(|price| price > 0) {
-            return Err(Error::invalid("price", "this server sells nothing"));
-        }
         let seconds = self.expire.filter(|seconds| *seconds > 0);
         if seconds.is_some_and(|seconds| seconds > LONGEST_S) {
             return Err(Error::invalid("expire", "it is too far off"));
@@ -79,6 +78,8 @@ impl ShareWish {
             share_view: Some(self.share_view.unwrap_or(false)),
             show_readme: Some(self.show_readme.unwrap_or(false)),
             permissions: self.permissions.as_ref().map(|wished| wished.rows(tx)).transpose()?,
+            // A client that knows of no prices takes none away.
+            price: self.price,
             ..Wish::default()
         })
     }
@@ -108,7 +109,7 @@ fn random_letters() -> String {
 
 impl WishedPermissions {
     /// Rows of rights. An empty text says nothing: one client sends it for every entry.
-    fn rows(&self, tx: &mut Tx) -> Result<Vec<(Subject, Bits)>> {
+    pub fn rows(&self, tx: &mut Tx) -> Result<Vec<(Subject, Bits)>> {
         let mut rows = Vec::new();
         let fixed = [
             (Subject::SameGroup, &self.same_group),
@@ -161,6 +162,9 @@ async fn link_of(app: &App, share: &Share, base: &str) -> Result<String> {
 }
 
 pub async fn put_share(mut call: Call, user: User) -> Outcome {
+    if !user.has(Role::Share) {
+        return Err(GROUP_DENIED);
+    }
     let asked: ShareWish = call.json().await?;
     let shared = shared_at(&call, &user, &asked.uri()?).await?;
     let password = asked.password();
@@ -270,7 +274,7 @@ fn source_uri(tx: &mut Tx, facts: &ShareFacts) -> Result<String> {
     Ok(uri.owned_by(&owner.id).to_string())
 }
 
-fn permissions(tx: &mut Tx, share: &Share) -> Result<PermissionSetting> {
+pub fn permissions(tx: &mut Tx, share: &Share) -> Result<PermissionSetting> {
     let mut setting = PermissionSetting::default();
     for (subject, bits) in &share.terms.permissions {
         let text = rights_text(*bits);
@@ -301,6 +305,7 @@ fn facts_of_owner(tx: &mut Tx, owner: &User, all: Vec<Share>) -> Result<Vec<Shar
         granted: Vec::new(),
         lease: None,
         admitted: false,
+        bought: false,
     };
     Ok(all.into_iter().map(facts).collect())
 }
@@ -330,6 +335,9 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
     let counts = is_set(&query, "count_views")?;
     let detail = if is_set(&query, "owner_extended")? { Detail::Extended } else { Detail::Plain };
     let (id, base) = (call.path("id"), &call.origin.base);
+    if !is_id(id) {
+        return Err(Error::invalid("id", "it is none").into());
+    }
     let mut guest = call.guest();
     guest.user = user;
     let visitor = match tree::unlocked(&call.app, guest, id, query.get("password")).await {
@@ -419,6 +427,7 @@ impl ListWish {
             Some("downloads") => Order::Downloads,
             Some("remain_downloads") => Order::DownloadsLeft,
             Some("expires") => Order::Expires,
+            Some("price") => Order::Price,
             _ => Order::Created,
         };
         let direction = match query.get("order_direction").or(query.get("order")) {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answers::{self, Capacity, THEME};
-use super::{Failure, Outcome, data, done};
+use super::{Failure, Outcome, data, done, vas};
 use crate::account::{Profile, Role, User};
 use crate::error::{Error, Thing};
 use crate::http::Call;
@@ -33,6 +33,7 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
         }),
         "emojis" => json!({ "emoji_preset": "{}" }),
         "app" => json!({ "app_promotion": false, "desktop_app_promotion": false }),
+        "vas" => vas::config(),
         "thumb" => json!({ "thumb_exts": ["jpg", "jpeg", "png", "gif", "webp", "mp3", "flac", "ogg", "opus", "m4a"] }),
         _ => basic(user.as_ref()),
     })

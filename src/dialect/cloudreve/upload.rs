@@ -5,12 +5,14 @@ use serde::Deserialize;
 
 use super::answers::{LOCAL, UploadSession};
 use super::files::{changed, folder_at, own_item};
-use super::uri::FileUri;
-use super::{Failure, Outcome, ROOT_PROTECTED, data, done, query, tree};
+use super::uri::{FileUri, Space};
+use super::{Failure, Outcome, ROOT_PROTECTED, by_share, data, done, query, tree};
 use crate::account::User;
 use crate::error::{Error, Thing};
 use crate::http::Call;
 use crate::http::digest::Whole;
+use crate::library::Item;
+use crate::work::files::Place;
 use crate::work::upload::{self, Begin, OnConflict};
 
 /// One client sends nothing at all when told that there are no chunks.
@@ -25,20 +27,26 @@ struct Upload {
     entity_type: Option<String>,
 }
 
-pub async fn put_upload(mut call: Call, user: User) -> Outcome {
+pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Upload = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
-    tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let on_conflict = on_conflict(asked.entity_type.as_deref())?;
-    let into = folder_at(&call, &user, &folder.path).await?;
     let begin = Begin {
         size_bytes: Some(asked.size.ok_or(Error::Missing("size"))?),
         chunk_bytes: CHUNK_BYTES,
         modified_ms: asked.last_modified.filter(|ms| *ms > 0),
-        ..Begin::stream(into, name.to_owned(), on_conflict)
+        ..Begin::stream(Place::Root, name.to_owned(), on_conflict)
     };
-    let begun = upload::begin(&call.app, &user, begin).await?;
+    let begun = match (uri.space, user) {
+        (Space::Share, user) => by_share::begin(&call, user, &uri, begin).await?,
+        (_, None) => return Err(Error::SignInNeeded.into()),
+        (_, Some(user)) => {
+            tree::own_path(&user, &uri)?;
+            let into = folder_at(&call, &user, &folder.path).await?;
+            upload::begin(&call.app, &user, Begin { into, ..begin }).await?
+        }
+    };
     data(&UploadSession {
         session_id: begun.id,
         upload_id: String::new(),
@@ -59,11 +67,12 @@ fn on_conflict(entity_type: Option<&str>) -> Result<OnConflict, Error> {
     }
 }
 
-pub async fn post_chunk(mut call: Call, user: User) -> Outcome {
+pub async fn post_chunk(mut call: Call, user: Option<User>) -> Outcome {
     let index = call.path("index").parse().map_err(|_| Error::invalid("chunk index", "it is a number"))?;
     let declared_bytes = call.header(header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let chunk = call.take_content(Whole::Part)?;
-    upload::write_chunk(&call.app, &user, call.path("session"), index, chunk, declared_bytes).await?;
+    let who = by_share::uploader(&call, user, call.path("session")).await?;
+    upload::write_chunk(&call.app, who, call.path("session"), index, chunk, declared_bytes).await?;
     done()
 }
 
@@ -72,23 +81,27 @@ struct Cancel {
     id: Option<String>,
 }
 
-pub async fn delete_upload(mut call: Call, user: User) -> Outcome {
+pub async fn delete_upload(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Cancel = call.json().await?;
-    upload::cancel(&call.app, &user, &asked.id.ok_or(Error::Missing("id"))?).await?;
+    let id = asked.id.ok_or(Error::Missing("id"))?;
+    let who = by_share::uploader(&call, user, &id).await?;
+    upload::cancel(&call.app, who, &id).await?;
     done()
 }
 
 /// Writes a file whole: over what is there, if that still is what the client saw, or anew.
-pub async fn put_content(mut call: Call, user: User) -> Outcome {
+pub async fn put_content(mut call: Call, user: Option<User>) -> Outcome {
     let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
-    tree::own_path(&user, &uri)?;
     let content = call.take_content(Whole::File)?;
+    let seen = |item: &Item| query.get("previous").map(|entity| revision_in(entity, &item.id)).transpose();
+    if uri.space == Space::Share {
+        return by_share::put_content(&call, user, &uri, seen, content).await;
+    }
+    let user = user.ok_or(Error::SignInNeeded)?;
+    tree::own_path(&user, &uri)?;
     let item = match own_item(&call, &user, &uri).await {
-        Ok(item) => {
-            let previous = query.get("previous").map(|entity| revision_in(entity, &item.id)).transpose()?;
-            upload::replace(&call.app, &user, &item.id, previous, content, None).await?
-        }
+        Ok(item) => upload::replace(&call.app, &user, &item.id, seen(&item)?, content, None).await?,
         Err(Failure::Of(Error::NotFound(_))) => {
             let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
             let into = folder_at(&call, &user, &folder.path).await?;

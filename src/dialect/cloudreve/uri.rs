@@ -163,7 +163,8 @@ impl FileUri {
     }
 }
 
-fn is_id(id: &str) -> bool {
+/// What can be an id of a user or share.
+pub fn is_id(id: &str) -> bool {
     id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 

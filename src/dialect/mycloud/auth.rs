@@ -376,6 +376,7 @@ mod tests {
             profile: Profile::Hidden,
             groups: Vec::new(),
             quota_bytes: None,
+            points: 0,
             epoch: 1,
             lock_tokens: Vec::new(),
             created_ms: 0,

@@ -155,7 +155,7 @@ pub fn error_of(error: &Error) -> (u8, String) {
         // Credentials are parameters here; the protocol has no code of its own for their absence.
         Error::SignInNeeded => return (10, "Required parameter 'u' or 'apiKey' is missing".to_owned()),
         Error::WrongCredentials => 40,
-        Error::Forbidden(_) | Error::ShareLocked => 50,
+        Error::Forbidden(_) | Error::ShareLocked | Error::PurchaseNeeded { .. } | Error::NotEnoughPoints => 50,
         Error::NotFound(_) => 70,
         Error::Invalid { .. }
         | Error::Throttled { .. }

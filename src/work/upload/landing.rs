@@ -54,12 +54,10 @@ pub(super) fn target(
         None => None,
     };
     if let Some(item) = replaced {
-        let grant = may_update(tx, who, item)?;
+        let (grant, payer) = may_update(tx, who, item)?;
         let item = grant.item();
         let folder = item.parent.ok_or(Error::NotFound(Thing::File))?;
-        if let Uploader::User(user) = who {
-            check_room(tx, user, grant.library(), session, total, Some(item))?;
-        }
+        check_room(tx, &payer, grant.library(), session, total, Some(item))?;
         if let Some(revision) = revision {
             files::claim(tx, item.key, revision)?;
         }

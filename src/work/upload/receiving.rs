@@ -135,8 +135,12 @@ fn opened(tx: &mut Tx, who: &Uploader, upload_id: &str) -> Result<Opened> {
     let session = session_of(tx, who, upload_id)?;
     let folder = library::item(tx, session.folder)?.ok_or(Error::NotFound(Thing::Folder))?;
     // Rights may have been taken since it began.
-    let (folder, payer) = may_create(tx, who, folder)?;
-    let library = folder.library().clone();
+    let replaced = session.replaces.map(|key| library::item(tx, key)).transpose()?.flatten();
+    let (grant, payer) = match replaced {
+        Some(item) => may_update(tx, who, item)?,
+        None => may_create(tx, who, folder)?,
+    };
+    let library = grant.library().clone();
     let most_bytes = match session.size_bytes {
         Some(_) => MOST_BYTES,
         None => most_bytes(tx, &payer, &library, &session)?,

@@ -391,6 +391,7 @@ fn every_error_has_its_code_and_faults_of_ours_stay_inside() {
         (Error::WrongCredentials, 40, "Wrong user name or password"),
         (Error::Forbidden("sharing is off"), 50, "Not allowed: sharing is off"),
         (Error::ShareLocked, 50, "This share needs its password"),
+        (Error::PurchaseNeeded { points: 5 }, 50, "This share costs 5 points"),
         (Error::NotFound(Thing::Album), 70, "Album not found"),
         (Error::Throttled { retry_after_s: 30 }, 0, "Too many tries. Try again in 30 s"),
         (Error::Unsupported("getPodcasts"), 0, "getPodcasts is not available on this server"),
