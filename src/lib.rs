@@ -30,6 +30,7 @@ use config::Config;
 use media::child::Programs;
 use outgoing::Outgoing;
 use store::Db;
+use work::changes::Listeners;
 use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::podcasts::Podcasts;
@@ -47,6 +48,7 @@ pub struct App {
     pub keys: Keys,
     pub scanner: Scanner,
     pub transfers: Transfers,
+    pub listeners: Listeners,
     pub renditions: Arc<Renditions>,
     pub jukebox: Arc<Jukebox>,
     pub tally: Tally,
@@ -99,6 +101,7 @@ impl App {
             keys,
             scanner,
             transfers: Transfers::default(),
+            listeners: Listeners::default(),
             renditions,
             jukebox,
             tally: Tally::default(),

@@ -1,5 +1,6 @@
 //! Libraries and what is in them: folders, files, tracks, albums, artists, playlists; their ids and names.
 
+pub mod changes;
 pub mod feed;
 pub mod lyrics;
 pub mod music;

@@ -1,8 +1,10 @@
 //! Use cases: what people do with the server, each once, joining rules, rows and bytes. Every face calls these.
 
 pub mod archives;
+pub mod changes;
 pub mod drop_box;
 pub mod files;
+pub mod groups;
 pub mod jukebox;
 pub mod libraries;
 pub mod look;

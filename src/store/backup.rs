@@ -54,6 +54,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("scrobble_link", "account_id, target"),
     ("scrobble", "id"),
     ("note", "subject"),
+    ("file_change", "id"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         fill: Some(super::scan::sum_up),
         ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
     },
+    Migration::of(21, include_str!("../../migrations/021_changes_and_groups.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
@@ -59,7 +60,7 @@ fn step(connection: &mut Connection) -> Result<bool, Error> {
     connection.begin(Access::Migrate)?;
     let engine = connection.engine();
     connection.script("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, hash TEXT NOT NULL)")?;
-    let mut tx = Tx { connection, failed: None, waypoints: None };
+    let mut tx = Tx::new(connection);
     let applied = tx.all("SELECT number, hash FROM migration ORDER BY number", args![], |row| {
         Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
     })?;
@@ -76,7 +77,7 @@ fn step(connection: &mut Connection) -> Result<bool, Error> {
         return Ok(false);
     };
     connection.script(&for_engine(&next.full_text(engine), engine))?;
-    let mut tx = Tx { connection, failed: None, waypoints: None };
+    let mut tx = Tx::new(connection);
     if let Some(fill) = next.fill {
         fill(&mut tx)?;
     }

@@ -19,7 +19,7 @@ use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, 
 use crate::share::grant::{Action, Grant, Placed, Through, authorize};
 use crate::share::visit::Visitor;
 use crate::store::scan::{Fate, Folder, Left, Put, Track};
-use crate::store::{Tx, files, library, rights, uploads};
+use crate::store::{Asker, Tx, files, library, rights, uploads};
 use crate::{App, now_ms};
 
 /// The last moment of the year 9999; later ones have no place in what clients print.
@@ -92,7 +92,7 @@ pub fn may_create_in(tx: &mut Tx, user: &User, place: &Place) -> bool {
 }
 
 /// The libraries in the user's root, by the names that they have there.
-fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
+pub(super) fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     let scope = rights::scope(tx, user)?;
     let mut entries: Vec<Entry> = Vec::new();
     for library in library::reachable(tx, user.key)? {
@@ -273,6 +273,7 @@ pub(super) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> 
 
 /// Runs to its end whether or not the caller still waits: a request that is dropped must not stop between disk and rows.
 pub(super) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let work = Asker::current().about(work);
     tokio::spawn(work).await.unwrap_or_else(|cause| Err(Error::internal("file work", cause)))
 }
 
@@ -613,7 +614,7 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, how: Transplant) -> Res
         let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
         if how == Transplant::Move {
             known = keys_below(tx, key)?;
-            files::change_library(tx, key, library_key)?;
+            files::change_library(tx, key, library_key, now_ms())?;
         }
         let mut puts = Vec::with_capacity(copied.len());
         for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {

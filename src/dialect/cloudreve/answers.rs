@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::boolset;
 use crate::account;
-use crate::account::Profile;
+use crate::account::{Profile, Role, Roles};
+use crate::error::{Error, Result};
 use crate::library::Item;
 use crate::share::{Bits, Share as DomainShare, State};
 
@@ -33,20 +34,45 @@ pub struct Group {
     pub trash_retention: i64,
 }
 
-/// Bits of a group's permission: make shares, have archives made, open shares, delete without the trash.
-const USER_MAY: u64 = boolset::of(&[2, 4, 7, 12]);
+pub use super::content::DIRECT_LINKS_AT_ONCE;
+
+/// Bits of a group's permission, each with the role that gives it, or with none where everybody has it: administer, make
+/// shares, have archives made, open shares, delete without the trash.
+const MAY: [(u32, Option<Role>); 5] =
+    [(0, Some(Role::Admin)), (2, Some(Role::Share)), (4, Some(Role::Download)), (7, None), (12, None)];
+
+/// What somebody with these roles may do.
+pub fn group_permission(roles: Roles) -> u64 {
+    let may = |role: Option<Role>| role.is_none_or(|role| roles.has(role));
+    MAY.iter().filter(|(_, role)| may(*role)).fold(0, |set, (bit, _)| set | boolset::of(&[*bit]))
+}
+
+/// The roles that a permission gives. Who administers is no matter of a group of our own.
+pub fn roles_in(permission: u64) -> Result<Roles> {
+    if permission & boolset::of(&[0]) != 0 {
+        return Err(Error::invalid("permissions", "administrators are in the group Admin"));
+    }
+    let given = MAY.iter().filter(|(bit, _)| permission & boolset::of(&[*bit]) != 0);
+    Ok(given.filter_map(|(_, role)| *role).fold(Roles::NONE, Roles::with))
+}
+
 /// Is the group of guests; may have archives made, and open shares.
-const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
+pub const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
 
 impl Group {
-    /// Everybody's with an account. Admins have no other here: what an admin may do more is not offered by this protocol,
-    /// and who is one is nobody's business.
+    /// As its member sees it: with what they may do by their own roles.
+    fn own(user: &account::User) -> Group {
+        let (id, name) = if user.is_admin() { ("admins", "Admin") } else { ("users", "User") };
+        Group { id, name, permission: boolset::write(group_permission(user.allowed.roles)), ..Group::users() }
+    }
+
+    /// Everybody's with an account, as others see it: who is an admin is nobody's business.
     fn users() -> Group {
         Group {
             id: "users",
             name: "User",
-            permission: boolset::write(USER_MAY),
-            direct_link_batch_size: super::content::DIRECT_LINKS_AT_ONCE,
+            permission: boolset::write(group_permission(Roles::USER)),
+            direct_link_batch_size: DIRECT_LINKS_AT_ONCE,
             trash_retention: 0,
         }
     }
@@ -106,6 +132,7 @@ impl User {
             anonymous: Some(false),
             credit: Some(0),
             language: Some("en-US"),
+            group: Group::own(user),
             ..User::redacted(user)
         }
     }
