@@ -1,13 +1,16 @@
 //! The one test binary.
 
+mod administration;
 mod architecture;
 mod archives;
 mod attacks;
 mod cli;
 mod cloudreve;
 mod doors;
+mod drive;
 mod drop;
 mod engines;
+mod events;
 mod files;
 mod fixture;
 mod hostile;

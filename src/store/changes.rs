@@ -13,8 +13,8 @@ use crate::library::{ItemKey, LibraryKey};
 
 /// Changes that are kept; older ones go.
 pub const KEPT: i64 = 200_000;
-/// What is committed at once is told one by one up to so many changes. Beyond, that there are many is all that is told: the
-/// first scan of a large library is no news of each file.
+/// What one scan or one move finds is told one by one up to so many changes. Beyond, that there are many is all that is told:
+/// the first scan of a large library is no news of each file.
 pub const ONE_BY_ONE: usize = 100;
 
 // Who does it ---------------------------------------------------------------------------------------------------------

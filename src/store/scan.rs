@@ -157,13 +157,15 @@ pub struct Batch {
     /// See [`newest`]; asked before the walk.
     pub newest: ItemKey,
     pub now_ms: i64,
+    /// How many there are, in however many commits.
+    pub changes: usize,
 }
 
 /// Stores changes. `keys` has the items that were added so far by their number in the walk, and gets those added here.
 pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<usize, ItemKey>) -> Result<()> {
     let Batch { library, now_ms, .. } = batch;
     let mut names = Names::default();
-    let telling = if entries.len() <= changes::ONE_BY_ONE { Telling::Each } else { Telling::Many };
+    let telling = if batch.changes <= changes::ONE_BY_ONE { Telling::Each } else { Telling::Many };
     if telling == Telling::Many {
         changes::note_many(tx, library, now_ms)?;
     }

@@ -4,6 +4,7 @@ use super::{USER, state_text, user, with_groups};
 use crate::account::{GroupKey, User, UserKey, UserState, name_key};
 use crate::error::Result;
 use crate::store::library::Page;
+use crate::store::search::literal;
 use crate::store::{Tx, Value, in_list};
 
 /// Which users are looked for. Parts of names and addresses are compared in the folded form.
@@ -38,9 +39,9 @@ impl Wanted {
         let mut args: Vec<Value> = Vec::new();
         for (columns, part) in [(["name_key", "display_name"], &self.name), (["mail_key", "mail_key"], &self.mail)] {
             let Some(part) = part else { continue };
-            args.push(format!("%{}%", name_key(part).replace(['%', '_', '\\'], "_")).into());
-            let number = args.len();
-            all.push(format!("({} LIKE ${number} OR LOWER({}) LIKE ${number})", columns[0], columns[1]));
+            args.push(format!("%{}%", literal(&name_key(part))).into());
+            let holds = format!("LIKE ${} ESCAPE '\\'", args.len());
+            all.push(format!("({} {holds} OR LOWER({}) {holds})", columns[0], columns[1]));
         }
         if let Some(state) = self.state {
             args.push(state_text(state).into());
