@@ -36,7 +36,7 @@ const QUIET: Duration = Duration::from_secs(20);
 const SETTLED: Duration = Duration::from_secs(3);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Listeners who left and may come back.
-const LEFT: usize = 10_000;
+const LEFT: usize = 1000;
 
 /// All who listen in this process.
 pub struct Listeners {
@@ -56,8 +56,8 @@ struct Batch {
 pub struct Who {
     pub user: UserKey,
     pub client: String,
-    /// What it asked for.
-    pub uri: String,
+    /// Hash of what it asked for.
+    pub uri: Vec<u8>,
 }
 
 struct Left {

@@ -10,6 +10,7 @@ use super::tree::{self, At, Spot};
 use super::uri::FileUri;
 use super::{Failure, OWNER_ONLY, Outcome, data, query};
 use crate::account::User;
+use crate::account::token::sha256;
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::http::events::Stream;
@@ -50,10 +51,11 @@ impl Event<'_> {
 pub async fn get_events(call: Call, user: User) -> Outcome {
     let client = call.header("x-cr-client-id").and_then(|id| Uuid::parse_str(id).ok());
     let client = client.ok_or_else(|| Error::invalid("X-Cr-Client-Id", "it is a UUID"))?.to_string();
-    let wanted = query(&call)?.get("uri").unwrap_or("cloudreve://my").to_owned();
-    let uri = FileUri::parse(&wanted)?;
+    let fields = query(&call)?;
+    let wanted = fields.get("uri").unwrap_or("cloudreve://my");
+    let uri = FileUri::parse(wanted)?;
     let app = Arc::clone(&call.app);
-    let who = Who { user: user.key, client, uri: wanted };
+    let who = Who { user: user.key, client, uri: sha256(wanted) };
     let (stream, response) = Stream::open(&call);
     let (listener, start) = Listener::begin(&app, who, judge(Arc::new(call), user, uri)).await?;
     tokio::spawn(tell(listener, start, stream));
