@@ -112,6 +112,36 @@ both_engines! {
         assert_eq!(ears.changes().await, ["create /its"]);
     }
 
+    async fn of_many_who_write_at_once_each_listener_hears_everything_once(backend: Backend) {
+        let place = Place::new(&backend);
+        let drive = Drive::sign_in(&place.server, ADMIN).await;
+        let mut ears = Vec::new();
+        for _ in 0..10 {
+            let app = uuid::Uuid::new_v4().to_string();
+            let mut one = drive.by_app(&app).listen("cloudreve://my").await;
+            assert_eq!(one.name().await, "subscribed");
+            ears.push(one);
+        }
+        let writers: Vec<_> = (0..40)
+            .map(|number| {
+                let drive = drive.by_app(LAPTOP);
+                tokio::spawn(async move { make(&drive, &format!("cloudreve://my/{number:02}"), "folder").await })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        let expected: Vec<String> = (0..40).map(|number| format!("create /{number:02}")).collect();
+        for mut one in ears {
+            let mut heard = Vec::new();
+            while heard.len() < expected.len() {
+                heard.extend(one.changes().await);
+            }
+            heard.sort();
+            assert_eq!(heard, expected);
+        }
+    }
+
     async fn a_listener_of_a_folder_hears_of_what_lies_in_it_alone(backend: Backend) {
         let place = Place::new(&backend);
         let drive = Drive::sign_in(&place.server, ADMIN).await;
