@@ -7,7 +7,7 @@ pub mod token;
 use crate::error::{Error, Result};
 use crate::library::LibraryKey;
 
-/// Key of a user inside this server; never leaves it.
+/// Key of a user inside this server; only administrators see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey(pub i64);
 
@@ -115,6 +115,15 @@ impl Roles {
     pub const USER: Roles =
         Roles::ALL.without(Role::Admin).without(Role::Jukebox).without(Role::Podcast).without(Role::Fetch);
 
+    /// What a group decides for whoever is put into it; the other roles are each user's own.
+    pub const OF_GROUPS: Roles = Roles::NONE.with(Role::Download).with(Role::Share);
+
+    /// These, but of what a group decides, what the group gives.
+    #[must_use]
+    pub const fn in_group(self, group: Roles) -> Roles {
+        Roles((self.0 & !Roles::OF_GROUPS.0) | (group.0 & Roles::OF_GROUPS.0))
+    }
+
     pub const fn has(self, role: Role) -> bool {
         self.0 & (1 << role as i64) != 0
     }
@@ -144,6 +153,21 @@ impl Allowed {
     pub fn of(roles: Roles) -> Allowed {
         Allowed { roles, most_kbps: None, folders: None }
     }
+}
+
+/// Users who are given rights together. Whoever is put into a group gets what it gives; what they may do stands in their own
+/// roles and quota all the same, so that nothing has to be added up when somebody asks for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub key: GroupKey,
+    /// Opaque id that apps see.
+    pub id: String,
+    pub name: String,
+    /// Of [`Roles::OF_GROUPS`].
+    pub roles: Roles,
+    /// Of each member; none given: quotas stay as they are.
+    pub quota_bytes: Option<u64>,
+    pub created_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,6 +245,7 @@ mod tests {
     #[test]
     fn stored_bits_mean_the_roles_that_they_meant_before() {
         assert_eq!((Roles::ALL.0, Roles::USER.0), (8191, 3574));
+        assert_eq!(Roles::OF_GROUPS.0, 1040);
         for (place, role) in Role::EACH.into_iter().enumerate() {
             assert_eq!(Roles::NONE.with(role).0, 1 << place);
             assert_eq!(Roles::ALL.without(role).0, 8191 - (1 << place));

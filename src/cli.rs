@@ -67,6 +67,11 @@ enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Manage users who are given rights together
+    Group {
+        #[command(subcommand)]
+        command: GroupCommand,
+    },
     /// Manage the folders that are served
     Library {
         #[command(subcommand)]
@@ -215,10 +220,62 @@ enum UserCommand {
         #[arg(required = true, value_delimiter = ',')]
         roles: Vec<String>,
     },
+    /// Sign them out everywhere, let them sign in no more, and close their shares
+    Ban {
+        name: String,
+    },
+    Unban {
+        name: String,
+    },
     /// Their shares end; the files of their home stay on the disk
     Remove {
         name: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum GroupCommand {
+    List,
+    Add {
+        name: String,
+    },
+    /// Put users into it
+    Join {
+        group: String,
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<String>,
+    },
+    /// Take users out of it
+    Leave {
+        group: String,
+        #[arg(required = true, value_name = "USER")]
+        users: Vec<String>,
+    },
+    /// Once nobody is in it
+    Remove {
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct GivenTo {
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    #[arg(long)]
+    everyone: bool,
+}
+
+impl GivenTo {
+    fn whom(self) -> order::Given {
+        match (self.user, self.group) {
+            (Some(user), _) => order::Given::User(user),
+            (None, Some(group)) => order::Given::Group(group),
+            (None, None) => order::Given::Everyone,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -231,6 +288,15 @@ enum LibraryCommand {
         /// Let users with the right to it change what is in it
         #[arg(long)]
         writable: bool,
+    },
+    /// Say what somebody may do in it, in place of what they were given before. A new library is everyone's to read and share
+    Give {
+        name: String,
+        #[command(flatten)]
+        to: GivenTo,
+        /// By comma; nothing takes all away
+        #[arg(long, value_name = "RIGHTS", value_delimiter = ',')]
+        rights: Vec<order::Right>,
     },
     /// Its files stay
     Remove {
@@ -395,11 +461,21 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
             }
             UserCommand::Allow { name, roles } => Order::SetRoles { name, allow: roles, deny: Vec::new() },
             UserCommand::Deny { name, roles } => Order::SetRoles { name, allow: Vec::new(), deny: roles },
+            UserCommand::Ban { name } => Order::SetBanned { name, banned: order::Banned::Yes },
+            UserCommand::Unban { name } => Order::SetBanned { name, banned: order::Banned::No },
             UserCommand::Remove { name } => Order::RemoveUser { name },
+        },
+        Command::Group { command } => match command {
+            GroupCommand::List => Order::Groups,
+            GroupCommand::Add { name } => Order::AddGroup { name },
+            GroupCommand::Join { group, users } => Order::JoinGroup { group, users },
+            GroupCommand::Leave { group, users } => Order::LeaveGroup { group, users },
+            GroupCommand::Remove { name } => Order::RemoveGroup { name },
         },
         Command::Library { command } => match command {
             LibraryCommand::List => Order::Libraries,
             LibraryCommand::Add { path, name, writable } => Order::AddLibrary { path: here(&path)?, name, writable },
+            LibraryCommand::Give { name, to, rights } => Order::GiveLibrary { name, to: to.whom(), rights },
             LibraryCommand::Remove { name } => Order::RemoveLibrary { name },
         },
         Command::Scrobbles { command } => match command {

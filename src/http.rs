@@ -6,6 +6,7 @@
 pub mod address;
 pub mod deliver;
 pub mod digest;
+pub mod events;
 pub mod fields;
 mod receive;
 pub mod send;
@@ -33,6 +34,7 @@ use serde::de::DeserializeOwned;
 use crate::App;
 use crate::error::{Error, Result};
 use crate::share::visit::{Visitor, Wanted};
+use crate::store::Asker;
 use crate::work::purchases;
 use address::{Connection, Origin};
 
@@ -316,7 +318,9 @@ async fn answered(
     let address = origin.address;
     let body = Body::new(receive::Received::new(&parts.headers, body, BODY_STALL));
     let call = Call { app, parts, body: Mutex::new(body), path, origin };
-    let answer = AssertUnwindSafe(ToTheEnd(Some((route.handler)(call)))).catch_unwind().await;
+    let asker = Asker::of_client(call.header("x-cr-client-id").map(|id| id.chars().take(64).collect()));
+    let work = asker.about(async move { (route.handler)(call).await });
+    let answer = AssertUnwindSafe(ToTheEnd(Some(Box::pin(work)))).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| {
         tracing::error!(call = route.name, face = face.name, "handler panicked");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()

@@ -32,6 +32,7 @@ use outgoing::Outgoing;
 use store::Db;
 use web::interface::Interface;
 use work::archives::Plans;
+use work::changes::Listeners;
 use work::jukebox::Jukebox;
 use work::pace::Pace;
 use work::podcasts::Podcasts;
@@ -50,6 +51,7 @@ pub struct App {
     pub keys: Keys,
     pub scanner: Scanner,
     pub transfers: Transfers,
+    pub listeners: Listeners,
     pub renditions: Arc<Renditions>,
     pub jukebox: Arc<Jukebox>,
     pub tally: Tally,
@@ -111,6 +113,7 @@ impl App {
             keys,
             scanner,
             transfers: Transfers::default(),
+            listeners: Listeners::default(),
             renditions,
             jukebox,
             tally: Tally::default(),

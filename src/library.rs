@@ -1,6 +1,7 @@
 //! Libraries and what is in them: folders, files, tracks, albums, artists, playlists; their ids and names.
 
 pub mod bounded;
+pub mod changes;
 pub mod feed;
 pub mod lock;
 pub mod lyrics;

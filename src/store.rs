@@ -22,17 +22,20 @@ use crate::error::Error;
 
 pub mod accounts;
 pub mod backup;
+pub mod changes;
 pub mod chat;
 pub mod checksums;
 pub mod contents;
 pub mod dav_accounts;
 pub mod drop_boxes;
 pub mod files;
+pub mod groups;
 pub mod library;
 pub mod links;
 mod list;
 pub mod locks;
 pub mod marks;
+pub mod metrics;
 mod migration;
 pub mod music;
 pub mod notes;
@@ -61,6 +64,7 @@ mod value;
 mod words;
 
 pub use crate::args;
+pub use changes::Asker;
 pub use recall::Weighed;
 pub use value::{Cell, FromValue, Value};
 
@@ -218,7 +222,8 @@ impl Db {
         work: impl FnOnce(&mut Tx) -> Result<T, Error> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, Error>>, Error> {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Unit { access, work: Some(work), outcome: None, caller });
+        let asked_by = Asker::current();
+        let job = Box::new(Unit { access, work: Some(work), outcome: None, caller, asked_by });
         let queues = self.inner.queues.read().unwrap_or_else(PoisonError::into_inner);
         let queue = match (queues.as_ref(), access) {
             (None, _) => return Err(Error::Busy),
@@ -241,9 +246,19 @@ pub struct Tx<'a> {
     failed: Option<Error>,
     /// Not in a transaction that writes: what it reads may be undone.
     waypoints: Option<&'a list::Waypoints>,
+    asked_by: Arc<Asker>,
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    /// On nobody's behalf.
+    fn new(connection: &'a mut Connection) -> Tx<'a> {
+        Tx { connection, failed: None, waypoints: None, asked_by: Arc::default() }
+    }
+
+    fn asked_by(&self) -> Arc<Asker> {
+        Arc::clone(&self.asked_by)
+    }
+
     pub fn engine(&self) -> Engine {
         self.connection.engine()
     }
@@ -453,6 +468,7 @@ struct Unit<T, F> {
     work: Option<F>,
     outcome: Option<T>,
     caller: oneshot::Sender<Result<T, Error>>,
+    asked_by: Arc<Asker>,
 }
 
 impl<T: Send, F: FnOnce(&mut Tx) -> Result<T, Error> + Send> Job for Unit<T, F> {
@@ -462,7 +478,8 @@ impl<T: Send, F: FnOnce(&mut Tx) -> Result<T, Error> + Send> Job for Unit<T, F> 
 
     fn run(&mut self, connection: &mut Connection, waypoints: Option<&list::Waypoints>) -> Result<(), Error> {
         let work = self.work.take().ok_or_else(ended)?;
-        let mut tx = Tx { connection, failed: None, waypoints };
+        let asked_by = Arc::clone(&self.asked_by);
+        let mut tx = Tx { connection, failed: None, waypoints, asked_by };
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx))).unwrap_or_else(|panic| {
             let said = panic.downcast_ref::<&str>().copied();
             let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -2,9 +2,11 @@
 
 pub mod archives;
 pub mod by_share;
+pub mod changes;
 pub mod dav_accounts;
 pub mod drop_box;
 pub mod files;
+pub mod groups;
 pub mod inside;
 pub mod jukebox;
 pub mod libraries;

@@ -1,5 +1,6 @@
 //! The one test binary.
 
+mod administration;
 mod architecture;
 mod archives;
 mod attacks;
@@ -9,8 +10,10 @@ mod cloudreve_permissions;
 mod cloudreve_pro;
 mod cloudreve_shares;
 mod doors;
+mod drive;
 mod drop;
 mod engines;
+mod events;
 mod files;
 mod fixture;
 mod hostile;

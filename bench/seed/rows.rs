@@ -151,8 +151,12 @@ pub fn fill(db: &Db, name: &str, root: &Path, tracks: usize, told: impl Fn(usize
         db.write_blocking(move |tx| {
             for artist in first..last {
                 let tracks = artist * tracks_of_artist..((artist + 1) * tracks_of_artist).min(tracks);
-                let batch =
-                    Batch { library: key, newest: ItemKey(i64::MAX), now_ms: FIRST_MS + artist as i64 * ARTIST_MS };
+                let batch = Batch {
+                    library: key,
+                    newest: ItemKey(i64::MAX),
+                    now_ms: FIRST_MS + artist as i64 * ARTIST_MS,
+                    changes: usize::MAX,
+                };
                 scan::commit(tx, batch, &entries(top, tracks), &mut HashMap::new())?;
             }
             Ok(())

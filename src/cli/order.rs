@@ -1,6 +1,8 @@
 //! What a command asks of an installation. One enum, executed by one function: in the server that runs, reached through
 //! its control socket, or else in the command's own process.
 
+mod administration;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use crate::account::{Allowed, Role, Roles, User, UserState};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
 use crate::share::drop_box::{DropWish, written_bytes};
-use crate::share::{self, Change, Door, Mode, Share, Shared, Wish};
+use crate::share::{self, Bits, Change, Door, Mode, Share, Shared, Wish};
 use crate::store::library::Access;
 use crate::store::scrobbles::Target;
 use crate::store::{Tx, accounts, library as library_rows, scrobbles as scrobble_rows, shares};
@@ -65,6 +67,30 @@ pub enum Order {
     },
     RemoveUser {
         name: String,
+    },
+    SetBanned {
+        name: String,
+        banned: Banned,
+    },
+    Groups,
+    AddGroup {
+        name: String,
+    },
+    RemoveGroup {
+        name: String,
+    },
+    JoinGroup {
+        group: String,
+        users: Vec<String>,
+    },
+    LeaveGroup {
+        group: String,
+        users: Vec<String>,
+    },
+    GiveLibrary {
+        name: String,
+        to: Given,
+        rights: Vec<Right>,
     },
     Libraries,
     AddLibrary {
@@ -153,6 +179,44 @@ pub enum Clear {
     Types,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Banned {
+    Yes,
+    No,
+}
+
+/// To whom a library is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Given {
+    User(String),
+    Group(String),
+    Everyone,
+}
+
+/// What is given of a library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    /// See, play and download what is in it
+    Read,
+    /// Make, change and delete what is in it, where it is writable
+    Write,
+    /// Make shares of it
+    Share,
+}
+
+impl Right {
+    fn bits(self) -> Bits {
+        match self {
+            Right::Read => Bits::READ,
+            Right::Write => Bits::WRITE,
+            Right::Share => Bits::SHARE,
+        }
+    }
+}
+
 /// Where plays are told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
@@ -236,6 +300,7 @@ pub enum Reply {
     Share(ShareLine),
     Shares(Vec<ShareLine>),
     Users(Vec<UserLine>),
+    Groups(Vec<GroupLine>),
     Libraries(Vec<LibraryLine>),
     Scrobbles(Vec<ScrobbleLine>),
     Points(Vec<HeldLine>),
@@ -295,6 +360,12 @@ pub struct UserLine {
     pub mail: String,
     pub admin: bool,
     pub active: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GroupLine {
+    pub name: String,
+    pub members: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -364,6 +435,13 @@ pub async fn run(
         }
         Order::SetRoles { name, allow, deny } => set_roles(app, name, &allow, &deny).await,
         Order::RemoveUser { name } => remove_user(app, name).await,
+        Order::SetBanned { name, banned } => administration::set_banned(app, name, banned).await,
+        Order::Groups => administration::groups(app).await,
+        Order::AddGroup { name } => administration::add_group(app, name).await,
+        Order::RemoveGroup { name } => administration::remove_group(app, name).await,
+        Order::JoinGroup { group, users } => administration::join(app, group, users).await,
+        Order::LeaveGroup { group, users } => administration::leave(app, group, users).await,
+        Order::GiveLibrary { name, to, rights } => administration::give(app, name, to, &rights).await,
         Order::Libraries => Ok(Reply::Libraries(app.db.read(library_lines).await?)),
         Order::AddLibrary { path, name, writable } => {
             let access = if writable { Access::Writable } else { Access::ReadOnly };

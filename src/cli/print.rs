@@ -4,7 +4,7 @@ use anyhow::anyhow;
 use fast_qr::QRBuilder;
 use serde_json::json;
 
-use super::order::{LibraryLine, Reply, ScrobbleLine, ShareLine, UserLine};
+use super::order::{GroupLine, LibraryLine, Reply, ScrobbleLine, ShareLine, UserLine};
 use super::points::ReportLine;
 use crate::now_ms;
 use crate::work::pace::rate_text;
@@ -16,6 +16,8 @@ pub fn reply(base: &str, reply: &Reply) {
         Reply::Shares(lines) if lines.is_empty() => println!("Nothing is shared."),
         Reply::Shares(lines) => shares(base, lines),
         Reply::Users(lines) => users(lines),
+        Reply::Groups(lines) if lines.is_empty() => println!("There are no groups."),
+        Reply::Groups(lines) => groups(lines),
         Reply::Libraries(lines) if lines.is_empty() => println!("There are no libraries."),
         Reply::Libraries(lines) => libraries(lines),
         Reply::Scrobbles(lines) if lines.is_empty() => println!("No account is linked."),
@@ -142,6 +144,10 @@ fn users(lines: &[UserLine]) {
         [user.name.clone(), user.mail.clone(), role.to_owned(), state.to_owned()]
     });
     table(rows);
+}
+
+fn groups(lines: &[GroupLine]) {
+    table(lines.iter().map(|group| [visible(&group.name), group.members.join(", ")]));
 }
 
 fn libraries(lines: &[LibraryLine]) {

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::control::Claim;
 use crate::config::Config;
 use crate::store::library::Access;
-use crate::work::{libraries, podcasts, scrobbles, sounds, tally, tasks, transfers, upload};
+use crate::work::{changes, libraries, podcasts, scrobbles, sounds, tally, tasks, transfers, upload};
 use crate::{App, http};
 
 /// What guests send by a share that is revoked ends within five seconds, and leaves nothing.
@@ -40,10 +40,16 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output 
     behind.spawn(transfers::tend_leases(Arc::clone(&app)));
     behind.spawn(tally::keep(Arc::clone(&app)));
     behind.spawn(sweep_uploads(Arc::clone(&app)));
+    behind.spawn(changes::tend(Arc::clone(&app)));
     behind.spawn(sounds::listen(Arc::clone(&app)));
     behind.spawn(podcasts::tend(Arc::clone(&app)));
     behind.spawn(scrobbles::tend(Arc::clone(&app)));
     behind.spawn(tasks::tend(Arc::clone(&app)));
+    // Streams of changes have no end of their own that a drain could wait for.
+    let stop = async {
+        stop.await;
+        app.listeners.close();
+    };
     http::serve::serve(http::router(Arc::clone(&app)), &app.config, listener, stop).await;
     if let Err(cause) = tally::settle(&app).await {
         tracing::warn!(%cause, "the last downloads are not counted");

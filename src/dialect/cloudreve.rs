@@ -6,16 +6,17 @@
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
 //! is such a user; metadata is refused, since nothing would keep it.
-//! What the protocol has beyond files and shares (passkeys, administration) answers
-//! "not enabled" by name.
+//! What the protocol has beyond files, shares and administration (passkeys) answers "not enabled" by name.
 
 mod abuse;
+mod admin;
 pub mod answers;
 mod archive;
 pub mod boolset;
 mod by_share;
 mod content;
 mod devices;
+mod events;
 mod files;
 mod locks;
 mod permissions;
@@ -277,6 +278,20 @@ where
     outcome.unwrap_or_else(|failure| failure.answer(&asked))
 }
 
+async fn for_admin<F>(name: &'static str, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
+where
+    F: Future<Output = Outcome>,
+{
+    let asked = Asked::of(name, Access::Admin, &call);
+    let outcome = match caller(&call).await {
+        Ok(Some(user)) if user.is_admin() => handler(call, user).await,
+        Ok(Some(_)) => Err(admin::ADMIN_NEEDED),
+        Ok(None) => Err(Error::SignInNeeded.into()),
+        Err(failure) => Err(failure),
+    };
+    outcome.unwrap_or_else(|failure| failure.answer(&asked))
+}
+
 async fn for_anyone<F>(
     name: &'static str,
     access: Access,
@@ -323,6 +338,10 @@ async fn not_enabled_for_user(_: Call, _: User) -> Outcome {
     Err(Error::Unsupported("This feature").into())
 }
 
+async fn not_enabled_for_admin(_: Call, _: User) -> Outcome {
+    Err(Error::Unsupported("This feature").into())
+}
+
 async fn unknown_path(call: Call) -> Response {
     let asked = Asked::of("unknown", Access::Open, &call);
     let mut response = Failure::Code(404, "There is no such call").answer(&asked);
@@ -346,6 +365,15 @@ macro_rules! route {
             path: $path,
             access: Access::User,
             handler: |call| Box::pin(for_user($name, call, $handler)),
+        }
+    };
+    ($name:literal $method:ident $path:literal Admin $handler:path) => {
+        Route {
+            name: $name,
+            methods: &[Method::$method],
+            path: $path,
+            access: Access::Admin,
+            handler: |call| Box::pin(for_admin($name, call, $handler)),
         }
     };
     ($name:literal ANY $path:literal Open $handler:path) => {
@@ -464,11 +492,11 @@ static ROUTES: &[Route] = routes! {
     "postFileVersionCurrent" POST "/api/v4/file/version/current" User not_enabled_for_user;
     "deleteFileVersion" DELETE "/api/v4/file/version" User not_enabled_for_user;
     "putFileViewerSession" PUT "/api/v4/file/viewerSession" Open not_enabled;
-    "getFileEvents" GET "/api/v4/file/events" User not_enabled_for_user;
+    "getFileEvents" GET "/api/v4/file/events" User events::get_events;
     "getFileSearch" GET "/api/v4/file/search" User not_enabled_for_user;
     "postFilePermission" POST "/api/v4/file/permission" User permissions::post_permission;
     "deleteFilePermission" DELETE "/api/v4/file/permission" User permissions::delete_permission;
-    "getFileActivities" GET "/api/v4/file/activities" User not_enabled_for_user;
+    "getFileActivities" GET "/api/v4/file/activities" User events::get_activities;
     "patchFilePolicy" PATCH "/api/v4/file/policy" User not_enabled_for_user;
     "postWorkflowImport" POST "/api/v4/workflow/import" User not_enabled_for_user;
     "postWorkflowRelocate" POST "/api/v4/workflow/relocate" User not_enabled_for_user;
@@ -481,6 +509,66 @@ static ROUTES: &[Route] = routes! {
     "getVasPaymentStatus" GET "/api/v4/vas/payment/status/{id}/{trade}" User vas::get_payment_status;
     "getVasGiftcode" GET "/api/v4/vas/giftcode/{code}" Open vas::get_giftcode;
     "postVasGiftcodeRedeem" POST "/api/v4/vas/giftcode/{code}/redeem" Open vas::post_redeem;
+
+    "getAdminSummary" GET "/api/v4/admin/summary" Admin admin::site::get_summary;
+    "postAdminSettings" POST "/api/v4/admin/settings" Admin admin::site::post_settings;
+    "patchAdminSettings" PATCH "/api/v4/admin/settings" Admin admin::site::patch_settings;
+    "postAdminGroups" POST "/api/v4/admin/group" Admin admin::groups::post_list;
+    "putAdminGroup" PUT "/api/v4/admin/group" Admin admin::groups::put_new;
+    "getAdminGroup" GET "/api/v4/admin/group/{id}" Admin admin::groups::get_one;
+    "putAdminGroupOf" PUT "/api/v4/admin/group/{id}" Admin admin::groups::put_one;
+    "deleteAdminGroup" DELETE "/api/v4/admin/group/{id}" Admin admin::groups::delete_one;
+    "getAdminToolWopi" GET "/api/v4/admin/tool/wopi" Admin admin::fixed::no_viewers;
+    "postAdminToolThumbExecutable" POST "/api/v4/admin/tool/thumbExecutable" Admin admin::fixed::no_executables;
+    "postAdminToolMail" POST "/api/v4/admin/tool/mail" Admin admin::fixed::no_mail;
+    "deleteAdminToolEntityUrlCache" DELETE "/api/v4/admin/tool/entityUrlCache" Admin admin::fixed::delete_url_cache;
+    "getAdminQueueMetrics" GET "/api/v4/admin/queue/metrics" Admin admin::fixed::get_queue_metrics;
+    "postAdminQueue" POST "/api/v4/admin/queue" Admin admin::fixed::post_queue_list;
+    "getAdminQueueTask" GET "/api/v4/admin/queue/{id}" Admin admin::fixed::get_task;
+    "postAdminQueueBatchDelete" POST "/api/v4/admin/queue/batch/delete" Admin admin::fixed::post_queue_batch_delete;
+    "postAdminQueueCleanup" POST "/api/v4/admin/queue/cleanup" Admin admin::fixed::post_queue_cleanup;
+    "postAdminPolicies" POST "/api/v4/admin/policy" Admin admin::fixed::post_policy_list;
+    "putAdminPolicy" PUT "/api/v4/admin/policy" Admin admin::fixed::policy_is_fixed;
+    "getAdminPolicy" GET "/api/v4/admin/policy/{id}" Admin admin::fixed::get_policy;
+    "putAdminPolicyOf" PUT "/api/v4/admin/policy/{id}" Admin admin::fixed::policy_is_fixed;
+    "deleteAdminPolicy" DELETE "/api/v4/admin/policy/{id}" Admin admin::fixed::delete_policy;
+    "postAdminPolicyCors" POST "/api/v4/admin/policy/cors" Admin admin::fixed::policy_is_fixed;
+    "postAdminPolicyOauthSignin" POST "/api/v4/admin/policy/oauth/signin" Admin admin::fixed::policy_is_fixed;
+    "getAdminPolicyOauthRedirect" GET "/api/v4/admin/policy/oauth/redirect" Admin admin::fixed::policy_is_fixed;
+    "getAdminPolicyOauthStatus" GET "/api/v4/admin/policy/oauth/status/{id}" Admin admin::fixed::policy_is_fixed;
+    "postAdminPolicyOauthCallback" POST "/api/v4/admin/policy/oauth/callback" Admin admin::fixed::policy_is_fixed;
+    "getAdminPolicyOauthRoot" GET "/api/v4/admin/policy/oauth/root/{id}" Admin admin::fixed::policy_is_fixed;
+    "postAdminNodes" POST "/api/v4/admin/node" Admin admin::fixed::post_node_list;
+    "getAdminNode" GET "/api/v4/admin/node/{id}" Admin admin::fixed::get_node;
+    "postAdminNodeTest" POST "/api/v4/admin/node/test" Admin admin::fixed::node_stays;
+    "postAdminNodeTestDownloader" POST "/api/v4/admin/node/test/downloader" Admin admin::fixed::node_stays;
+    "putAdminNode" PUT "/api/v4/admin/node" Admin admin::fixed::node_stays;
+    "putAdminNodeOf" PUT "/api/v4/admin/node/{id}" Admin admin::fixed::node_stays;
+    "deleteAdminNode" DELETE "/api/v4/admin/node/{id}" Admin admin::fixed::node_stays;
+    "postAdminOauthClients" POST "/api/v4/admin/oauthClient" Admin not_enabled_for_admin;
+    "putAdminOauthClient" PUT "/api/v4/admin/oauthClient" Admin not_enabled_for_admin;
+    "getAdminOauthClient" GET "/api/v4/admin/oauthClient/{id}" Admin not_enabled_for_admin;
+    "putAdminOauthClientOf" PUT "/api/v4/admin/oauthClient/{id}" Admin not_enabled_for_admin;
+    "deleteAdminOauthClient" DELETE "/api/v4/admin/oauthClient/{id}" Admin not_enabled_for_admin;
+    "postAdminOauthClientBatchDelete" POST "/api/v4/admin/oauthClient/batch/delete" Admin not_enabled_for_admin;
+    "postAdminUsers" POST "/api/v4/admin/user" Admin admin::users::post_list;
+    "putAdminUser" PUT "/api/v4/admin/user" Admin admin::users::put_new;
+    "getAdminUser" GET "/api/v4/admin/user/{id}" Admin admin::users::get_one;
+    "putAdminUserOf" PUT "/api/v4/admin/user/{id}" Admin admin::users::put_one;
+    "postAdminUserBatchDelete" POST "/api/v4/admin/user/batch/delete" Admin admin::users::post_batch_delete;
+    "postAdminUserCalibrate" POST "/api/v4/admin/user/{id}/calibrate" Admin admin::users::post_calibrate;
+    "postAdminFiles" POST "/api/v4/admin/file" Admin admin::items::post_list;
+    "getAdminFile" GET "/api/v4/admin/file/{id}" Admin admin::items::get_one;
+    "putAdminFileOf" PUT "/api/v4/admin/file/{id}" Admin admin::items::put_one;
+    "getAdminFileUrl" GET "/api/v4/admin/file/url/{id}" Admin admin::items::get_url;
+    "postAdminFileBatchDelete" POST "/api/v4/admin/file/batch/delete" Admin admin::items::post_batch_delete;
+    "postAdminEntities" POST "/api/v4/admin/entity" Admin admin::items::post_entity_list;
+    "getAdminEntity" GET "/api/v4/admin/entity/{id}" Admin admin::items::get_entity;
+    "getAdminEntityUrl" GET "/api/v4/admin/entity/url/{id}" Admin admin::items::get_entity;
+    "postAdminEntityBatchDelete" POST "/api/v4/admin/entity/batch/delete" Admin admin::items::post_entity_batch_delete;
+    "postAdminShares" POST "/api/v4/admin/share" Admin admin::shares::post_list;
+    "getAdminShare" GET "/api/v4/admin/share/{id}" Admin admin::shares::get_one;
+    "postAdminShareBatchDelete" POST "/api/v4/admin/share/batch/delete" Admin admin::shares::post_batch_delete;
     "unknown" ANY "/api/v4/{*rest}" Open unknown_path;
 };
 

@@ -7,6 +7,8 @@ use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::LibraryKey;
 
+pub mod lists;
+
 const USER: &str = "id, public_id, name, mail, display_name, state, profile, quota_bytes, epoch, created_ms, \
                     role, roles, most_kbps, folders, \
                     (SELECT balance FROM purse WHERE purse.account_id = account.id)";
@@ -188,12 +190,26 @@ pub fn set_mail(tx: &mut Tx, key: UserKey, mail: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn set_state(tx: &mut Tx, key: UserKey, state: UserState) -> Result<()> {
-    let text = match state {
+fn state_text(state: UserState) -> &'static str {
+    match state {
         UserState::Active => "active",
         UserState::Banned => "banned",
-    };
-    tx.run("UPDATE account SET state = $2, epoch = epoch + 1 WHERE id = $1", args![key.0, text])?;
+    }
+}
+
+pub fn set_state(tx: &mut Tx, key: UserKey, state: UserState) -> Result<()> {
+    tx.run("UPDATE account SET state = $2, epoch = epoch + 1 WHERE id = $1", args![key.0, state_text(state)])?;
+    Ok(())
+}
+
+pub fn set_display_name(tx: &mut Tx, key: UserKey, name: &str) -> Result<()> {
+    tx.run("UPDATE account SET display_name = $2 WHERE id = $1", args![key.0, name])?;
+    Ok(())
+}
+
+/// None: their home may fill the disk.
+pub fn set_quota(tx: &mut Tx, key: UserKey, quota_bytes: Option<u64>) -> Result<()> {
+    tx.run("UPDATE account SET quota_bytes = $2 WHERE id = $1", args![key.0, quota_bytes])?;
     Ok(())
 }
 

@@ -65,6 +65,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("purchase", "id"),
     ("gift_code", "id"),
     ("abuse_report", "id"),
+    ("file_change", "id"),
 ];
 /// Made from the others, and made anew where those are put back.
 pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];

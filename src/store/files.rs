@@ -1,5 +1,6 @@
 //! Rows as people change them: what lies at a path, the trash, the space in use.
 
+use super::changes::{self, Before};
 use super::library::{ITEM, item_of};
 use super::scan::{Batch, Entry, Folder, Put, commit};
 use super::{Tx, scan};
@@ -31,7 +32,7 @@ pub fn put_all(tx: &mut Tx, library: LibraryKey, puts: Vec<Put>, now_ms: i64) ->
     let mut keys = HashMap::new();
     let entries: Vec<Entry> = puts.into_iter().map(|put| Entry::Put(Box::new(put))).collect();
     // Whatever stands at a path by now is the file that was just put there: a scan saw it first.
-    let batch = Batch { library, newest: ItemKey(0), now_ms };
+    let batch = Batch { library, newest: ItemKey(0), now_ms, changes: entries.len() };
     commit(tx, batch, &entries, &mut keys)?;
     Ok(keys)
 }
@@ -72,9 +73,14 @@ pub fn claim(tx: &mut Tx, key: ItemKey, revision: i64) -> Result<()> {
 }
 
 /// Of an item and all below it: the other library. Its tracks look for albums anew.
-pub fn change_library(tx: &mut Tx, key: ItemKey, library: LibraryKey) -> Result<()> {
+pub fn change_library(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
     mark_albums(tx, key)?;
     let from = library_of(tx, key)?;
+    let count: usize = tx.one(&format!("{BELOW} SELECT COUNT(*) FROM below"), args![key.0], |row| row.get(0))?;
+    if count > changes::ONE_BY_ONE {
+        // Where it goes to, whoever puts it there says the same.
+        changes::note_many(tx, from, now_ms)?;
+    }
     scan::list_elsewhere(tx, &below(), key, library)?;
     let sql = "UPDATE track SET album_id = NULL, unsorted = 1 WHERE item_id IN (SELECT id FROM below)";
     tx.run(&format!("{BELOW} {sql}"), args![key.0])?;
@@ -110,6 +116,7 @@ fn note_change(tx: &mut Tx, library: LibraryKey, now_ms: i64) -> Result<()> {
 pub fn trash(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
     super::locks::remove_below(tx, key)?;
     mark_albums(tx, key)?;
+    let before = Before::of(tx, key)?;
     // What had gone missing in it stays that: it is not in the trash.
     let sql = "WITH RECURSIVE below (id) AS (
                    SELECT id FROM item WHERE id = $1
@@ -126,14 +133,17 @@ pub fn trash(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Res
          WHERE id = $1",
         args![key.0, library.0],
     )?;
+    before.note(tx, None, now_ms)?;
     note_change(tx, library, now_ms)
 }
 
 /// Shows an item and all below it again, which [`put`] gave its place before.
 pub fn untrash(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
+    let before = Before::of(tx, key)?;
     let sql = "UPDATE item SET trashed_ms = NULL, trashed_from = NULL WHERE id IN (SELECT id FROM below)";
     tx.run(&format!("{BELOW} {sql}"), args![key.0])?;
     mark_albums(tx, key)?;
+    before.note(tx, None, now_ms)?;
     note_change(tx, library, now_ms)
 }
 
@@ -160,6 +170,7 @@ pub fn fate(tx: &mut Tx, id: &str) -> Result<Option<(ItemKey, bool)>> {
 /// Forgets an item and all below it.
 pub fn forget(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
     mark_albums(tx, key)?;
+    changes::note_end(tx, key, now_ms)?;
     scan::unlist(tx, &below(), key)?;
     let rights = "DELETE FROM rights WHERE object_kind = 'item' AND object_id IN (SELECT id FROM below)";
     tx.run(&format!("{BELOW} {rights}"), args![key.0])?;

@@ -201,6 +201,7 @@ pub fn remove(tx: &mut Tx, key: LibraryKey) -> Result<()> {
     tx.run(&format!("DELETE FROM track WHERE item_id IN ({items})"), args![key.0])?;
     tx.run("DELETE FROM album WHERE library_id = $1", args![key.0])?;
     tx.run("DELETE FROM item WHERE library_id = $1", args![key.0])?;
+    tx.run("DELETE FROM file_change WHERE library_id = $1", args![key.0])?;
     tx.run("DELETE FROM library WHERE id = $1", args![key.0])?;
     super::scan::forget_unused_names(tx)
 }

@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(19, include_str!("../../migrations/019_dav.sql")),
     Migration::of(18, include_str!("../../migrations/018_tasks.sql")),
     Migration::of(20, include_str!("../../migrations/020_points.sql")),
+    Migration::of(21, include_str!("../../migrations/021_changes_and_groups.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
@@ -63,7 +64,7 @@ fn step(connection: &mut Connection) -> Result<bool, Error> {
     connection.begin(Access::Migrate)?;
     let engine = connection.engine();
     connection.script("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY, hash TEXT NOT NULL)")?;
-    let mut tx = Tx { connection, failed: None, waypoints: None };
+    let mut tx = Tx::new(connection);
     let applied = tx.all("SELECT number, hash FROM migration ORDER BY number", args![], |row| {
         Ok((row.get::<i64>(0)?, row.get::<String>(1)?))
     })?;
@@ -80,7 +81,7 @@ fn step(connection: &mut Connection) -> Result<bool, Error> {
         return Ok(false);
     };
     connection.script(&for_engine(&next.full_text(engine), engine))?;
-    let mut tx = Tx { connection, failed: None, waypoints: None };
+    let mut tx = Tx::new(connection);
     if let Some(fill) = next.fill {
         fill(&mut tx)?;
     }

@@ -4,6 +4,7 @@
 //! their tags say; then `sort` gives tracks to albums, and `refresh` sums albums up. What is left to do stands in the rows
 //! (`track.unsorted`, `album.stale`), so that a scan that was killed is finished by the next one.
 
+use super::changes::{self, Before};
 use super::library::{item_kind, kind_number, media_number, new_id};
 use super::music::bind;
 use super::words::{self, Kind};
@@ -11,6 +12,7 @@ use super::{Tx, Value, in_list, settings};
 use crate::account::name_key;
 use crate::args;
 use crate::error::{Error, Result};
+use crate::library::changes::Kind as ChangeKind;
 use crate::library::music::Role;
 use crate::library::names::{Articles, search_key, shown, sort_key, unique_shown};
 use crate::library::scan::{Content, Known, Stamp, State};
@@ -156,18 +158,23 @@ pub struct Batch {
     /// See [`newest`]; asked before the walk.
     pub newest: ItemKey,
     pub now_ms: i64,
+    /// How many there are, in however many commits.
+    pub changes: usize,
 }
 
 /// Stores changes. `keys` has the items that were added so far by their number in the walk, and gets those added here.
 pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<usize, ItemKey>) -> Result<()> {
     let Batch { library, now_ms, .. } = batch;
     let mut names = Names::default();
+    let telling = if batch.changes <= changes::ONE_BY_ONE { Telling::Each } else { Telling::Many };
+    if telling == Telling::Many {
+        changes::note_many(tx, library, now_ms)?;
+    }
     for entry in entries {
         match entry {
             Entry::Missing { key } => {
                 mark_albums_around(tx, *key)?;
-                let sql = "UPDATE item SET missing_ms = $1 WHERE id = $2 AND missing_ms IS NULL";
-                tx.run(sql, args![now_ms, key.0])?;
+                miss(tx, *key, telling, now_ms)?;
             }
             Entry::Put(put) => {
                 let folder = match put.folder {
@@ -177,7 +184,7 @@ pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<u
                     ),
                     Folder::None => None,
                 };
-                let row = put_item(tx, batch, folder, put)?;
+                let row = put_and_tell(tx, batch, folder, put, telling)?;
                 let (Stored::New(key) | Stored::Old(key)) = row;
                 keys.insert(put.at, key);
                 match &put.track {
@@ -205,13 +212,52 @@ enum Stored {
     Old(ItemKey),
 }
 
-fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put) -> Result<Stored> {
+/// How the changes of one commit enter the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    Each,
+    /// As one.
+    Many,
+}
+
+fn put_and_tell(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put, telling: Telling) -> Result<Stored> {
+    if telling == Telling::Many {
+        return put_item(tx, batch, folder, put, telling);
+    }
+    let (before, content) = match put.fate {
+        // What another scan added just before was told by that one.
+        Fate::Added => (None, Content::Same),
+        Fate::Stays { key, content } | Fate::Placed { key, content } => (Some(Before::of(tx, key)?), content),
+    };
+    let stored = put_item(tx, batch, folder, put, telling)?;
+    match (stored, before) {
+        (Stored::New(key), _) => changes::note_new(tx, key, batch.now_ms)?,
+        (Stored::Old(_), Some(before)) => {
+            let at_its_place = (content == Content::Changed).then_some(ChangeKind::Modify);
+            before.note(tx, at_its_place, batch.now_ms)?;
+        }
+        (Stored::Old(_), None) => {}
+    }
+    Ok(stored)
+}
+
+/// It is not where it was.
+fn miss(tx: &mut Tx, key: ItemKey, telling: Telling, now_ms: i64) -> Result<()> {
+    let before = match telling {
+        Telling::Each => Some(Before::of(tx, key)?),
+        Telling::Many => None,
+    };
+    tx.run("UPDATE item SET missing_ms = $1 WHERE id = $2 AND missing_ms IS NULL", args![now_ms, key.0])?;
+    before.map_or(Ok(()), |before| before.note(tx, None, now_ms))
+}
+
+fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put, telling: Telling) -> Result<Stored> {
     let stamp = &put.stamp;
     let now_ms = batch.now_ms;
     let (known, content) = match put.fate {
-        Fate::Added => (make_room(tx, batch, folder, put, None)?, Content::Same),
+        Fate::Added => (make_room(tx, batch, folder, put, None, telling)?, Content::Same),
         Fate::Placed { key, content } => {
-            make_room(tx, batch, folder, put, Some(key))?;
+            make_room(tx, batch, folder, put, Some(key), telling)?;
             (Some(key), content)
         }
         Fate::Stays { key, content } => (Some(key), content),
@@ -289,6 +335,7 @@ fn make_room(
     folder: Option<ItemKey>,
     put: &Put,
     item: Option<ItemKey>,
+    telling: Telling,
 ) -> Result<Option<ItemKey>> {
     let Some(folder) = folder else { return Ok(None) };
     let occupant = tx.maybe(
@@ -301,7 +348,7 @@ fn make_room(
             Ok(Some(key))
         }
         Some((key, _)) if Some(key) != item => {
-            tx.run("UPDATE item SET missing_ms = $1 WHERE id = $2", args![batch.now_ms, key.0])?;
+            miss(tx, key, telling, batch.now_ms)?;
             Ok(None)
         }
         _ => Ok(None),

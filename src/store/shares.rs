@@ -10,6 +10,8 @@ use crate::share::grant::ShareFacts;
 use crate::share::visit::{LEASE_MS, Lease, LeaseKey, VISIT_MS, Visitor};
 use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject, Terms};
 
+pub mod lists;
+
 const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
     CASE WHEN s.password_hash IS NULL THEN 0 ELSE 1 END, s.not_before_ms, s.expires_ms, s.view_limit, s.download_limit,
     s.downloads_allowed, s.mode, s.audience, s.show_readme, s.share_view, s.use_cache, s.metadata, s.views, s.downloads,

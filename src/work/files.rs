@@ -20,7 +20,7 @@ use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, 
 use crate::share::grant::{Action, Grant, Placed, Through, authorize};
 use crate::share::visit::Visitor;
 use crate::store::scan::{Fate, Folder, Left, Put, Track};
-use crate::store::{self, Tx, files, library, rights, uploads};
+use crate::store::{self, Asker, Tx, files, library, rights, uploads};
 use crate::{App, now_ms};
 
 /// The last moment of the year 9999; later ones have no place in what clients print.
@@ -290,6 +290,7 @@ pub(super) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> 
 
 /// Runs to its end whether or not the caller still waits: a request that is dropped must not stop between disk and rows.
 pub(super) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let work = Asker::current().about(work);
     tokio::spawn(work).await.unwrap_or_else(|cause| Err(Error::internal("file work", cause)))
 }
 
@@ -673,7 +674,7 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, name: &[u8], how: Trans
         if how == Transplant::Move {
             known = keys_below(tx, key)?;
             store::locks::remove_below(tx, key)?;
-            files::change_library(tx, key, library_key)?;
+            files::change_library(tx, key, library_key, now_ms())?;
         }
         let mut puts = Vec::with_capacity(copied.len());
         for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {

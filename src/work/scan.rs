@@ -91,7 +91,7 @@ pub fn scan(db: &Db, key: LibraryKey, progress: impl Fn(Progress) -> ControlFlow
     }
     let comparison = compare(top, &known, &seen);
     drop(known);
-    let batch = Batch { library: key, newest, now_ms: now_ms() };
+    let batch = Batch { library: key, newest, now_ms: now_ms(), changes: comparison.changes.len() };
     let work = Work { db, root: &root, base: &[], seen: &seen, comparison: &comparison, batch };
     let outcome = work.store(&progress)?;
     if outcome.ended == Ended::Complete {
@@ -143,7 +143,7 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
     })?;
     add_from_elsewhere(db, key, &root, &seen, &mut known)?;
     let comparison = compare(folder.key, &known, &seen);
-    let batch = Batch { library: key, newest, now_ms: now_ms() };
+    let batch = Batch { library: key, newest, now_ms: now_ms(), changes: comparison.changes.len() };
     Work { db, root: &root, base: &base, seen: &seen, comparison: &comparison, batch }
         .store(&|_| ControlFlow::Continue(()))?;
     let (parent, wanted) = (folder.key, name.clone());

@@ -20,7 +20,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
 use crate::share::visit::Visitor;
 use crate::store::accounts::{self, ApiKey, NewUser, Session, StoredPassword};
-use crate::store::{Tx, Weighed, shares};
+use crate::store::{Asker, Tx, Weighed, shares};
 use crate::{App, now_ms};
 
 /// Credentials that fitted lately; holds no secret, only keyed digests of them.
@@ -100,9 +100,15 @@ pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visit
     let hash = found.as_ref().map(|(_, stored)| stored.hash.clone());
     let subject = login_subject(login, found.map(|(user, _)| user));
     match (check(app, &subject, password, hash, visitor).await?, found) {
-        (true, Some((user, _))) if user.is_active() => Ok(user.clone()),
+        (true, Some((user, _))) if user.is_active() => Ok(known_as(user.clone())),
         _ => Err(Error::WrongCredentials),
     }
+}
+
+/// What they do is told as theirs.
+fn known_as(user: User) -> User {
+    Asker::is(user.key);
+    user
 }
 
 struct Known(Option<(User, StoredPassword)>);
@@ -152,7 +158,7 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
         .collect();
     let fits = same(expected.as_bytes(), token.to_ascii_lowercase().as_bytes());
     match found {
-        Some((user, _)) if fits && user.is_active() => Ok(user.clone()),
+        Some((user, _)) if fits && user.is_active() => Ok(known_as(user.clone())),
         _ => {
             app.db.write(move |tx| accounts::count_try(tx, &[subject], now_ms())).await?;
             Err(Error::WrongCredentials)
@@ -182,7 +188,7 @@ pub async fn key_holder(app: &App, key: &str) -> Result<Option<User>> {
 pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User> {
     // A key has 128 random bits: a right one is no lucky guess, and is not made to wait for others' wrong ones.
     if let Some(user) = key_holder(app, key).await? {
-        return Ok(user);
+        return Ok(known_as(user));
     }
     let subject = format!("apikey {}", visitor.network());
     must_wait(app, &subject).await?;
@@ -275,8 +281,14 @@ struct Standing(Option<(Session, User)>);
 
 impl Weighed for Standing {}
 
-/// The user of a session that stands. `None` for any other, however it came to its end.
+/// The user of a session that stands. `None` for any other, however it came to its end. Whoever names it has proven that it
+/// is theirs.
 pub async fn session(app: &App, door: &'static str, id: &str) -> Result<Option<(Session, User)>> {
+    let found = standing(app, door, id).await?;
+    Ok(found.map(|(session, user)| (session, known_as(user))))
+}
+
+async fn standing(app: &App, door: &'static str, id: &str) -> Result<Option<(Session, User)>> {
     let wanted = id.to_owned();
     let found = app.db.recall("session", id, move |tx| Ok(Standing(accounts::session(tx, &wanted)?))).await?;
     let stands = |(session, _): &&(Session, User)| session.door == door && session.expires_ms > now_ms();
@@ -286,8 +298,8 @@ pub async fn session(app: &App, door: &'static str, id: &str) -> Result<Option<(
 /// The same, where whoever asks must also hold the secret: `{id}.{secret}` of a cookie.
 pub async fn session_by_secret(app: &App, door: &'static str, both: &str) -> Result<Option<User>> {
     let Some((id, secret)) = both.split_once('.') else { return Ok(None) };
-    let found = session(app, door, id).await?;
-    Ok(found.filter(|(session, _)| same(&session.secret_hash, &sha256(secret))).map(|(_, user)| user))
+    let found = standing(app, door, id).await?;
+    Ok(found.filter(|(session, _)| same(&session.secret_hash, &sha256(secret))).map(|(_, user)| known_as(user)))
 }
 
 /// Goes on with a session whose refresh token is of this generation. An older one coming back means that it was stolen

@@ -1,10 +1,12 @@
 //! Users as administrators manage them: what each is allowed, and their end.
 
+use super::groups::{self, MainGroup};
 use super::signin;
-use crate::account::{Allowed, Role, User, UserKey};
+use crate::account::{Allowed, Role, User, UserKey, UserState};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
 use crate::media::image;
+use crate::share::Change;
 use crate::store::{Tx, accounts, library};
 use crate::{App, now_ms};
 
@@ -12,7 +14,12 @@ use crate::{App, now_ms};
 #[derive(Debug, Default)]
 pub struct UserWish {
     pub mail: Option<String>,
+    pub display_name: Option<String>,
     pub allowed: Option<Allowed>,
+    pub group: Option<MainGroup>,
+    /// Who is banned is signed out everywhere.
+    pub state: Option<UserState>,
+    pub quota_bytes: Change<u64>,
 }
 
 /// Changes all that is wished of a user, or nothing. `wish` is made of the user as they are, in the same transaction. The
@@ -25,6 +32,16 @@ pub async fn edit(
 ) -> Result<()> {
     let login = login.to_owned();
     let key = app.db.read(move |tx| accounts::by_login(tx, &login)).await?.ok_or(Error::NotFound(Thing::User))?.key;
+    edit_one(app, key, password, wish).await
+}
+
+/// The same of a user who is known.
+pub async fn edit_one(
+    app: &App,
+    key: UserKey,
+    password: Option<String>,
+    wish: impl FnOnce(&mut Tx, &User) -> Result<UserWish> + Send + 'static,
+) -> Result<()> {
     let password = match password {
         Some(password) => Some(tokio::task::block_in_place(|| signin::stored_password(app, key, &password))?),
         None => None,
@@ -46,9 +63,37 @@ pub async fn edit(
                 }
                 accounts::set_allowed(tx, user.key, allowed)?;
             }
-            Ok(())
+            carry_out(tx, &user, &wish)
         })
         .await
+}
+
+fn carry_out(tx: &mut Tx, user: &User, wish: &UserWish) -> Result<()> {
+    if let Some(name) = &wish.display_name {
+        accounts::set_display_name(tx, user.key, &check_display_name(name)?)?;
+    }
+    if let Some(group) = wish.group {
+        groups::set_main(tx, user, group)?;
+    }
+    if let Some(state) = wish.state.filter(|state| *state != user.state) {
+        if state == UserState::Banned {
+            keep_an_admin(tx, user.key)?;
+        }
+        accounts::set_state(tx, user.key, state)?;
+    }
+    match wish.quota_bytes {
+        Change::Set(quota_bytes) => accounts::set_quota(tx, user.key, Some(quota_bytes)),
+        Change::Clear => accounts::set_quota(tx, user.key, None),
+        Change::Keep => Ok(()),
+    }
+}
+
+fn check_display_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    match name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        true => Err(Error::invalid("nick", "1 to 100 visible characters")),
+        false => Ok(name.to_owned()),
+    }
 }
 
 /// What is read of a picture at most.
@@ -91,7 +136,7 @@ pub async fn remove(app: &App, key: UserKey) -> Result<Option<Library>> {
 }
 
 /// Without one nobody could make another.
-fn keep_an_admin(tx: &mut Tx, but: UserKey) -> Result<()> {
+pub(super) fn keep_an_admin(tx: &mut Tx, but: UserKey) -> Result<()> {
     let is_other_admin = |user: &User| user.key != but && user.is_admin() && user.is_active();
     let user = accounts::by_key(tx, but)?.ok_or(Error::NotFound(Thing::User))?;
     if user.is_admin() && !accounts::list(tx)?.iter().any(is_other_admin) {

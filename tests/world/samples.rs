@@ -82,6 +82,7 @@ pub const TELLING: &[(&str, &str)] = &[
     ("cloudreve", "getFile"),
     ("cloudreve", "getFileInfo"),
     ("cloudreve", "getShare"),
+    ("cloudreve", "getFileActivities"),
     ("mycloud", "userinfo"),
     ("mycloud", "getUserInfoV1"),
     ("mycloud", "listShares"),
@@ -380,6 +381,10 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         }
         "getVasPaymentStatus" => get.part("id", "noSuchPayment").part("trade", "20260101000000"),
         "getVasGiftcode" | "postVasGiftcodeRedeem" => get.part("code", "d6695b49-1eca-4975-813f-0dafd90c1705"),
+        // Without a client's id: a stream would have no end.
+        "getFileEvents" => get.q("uri", &folder),
+        "getFileActivities" => get.q("uri", &file).q("page_size", "50").q("filter", "updates"),
+        name if name.contains("Admin") => administration(name),
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "getSiteCaptcha"
@@ -414,9 +419,7 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         | "postFileVersionCurrent"
         | "deleteFileVersion"
         | "putFileViewerSession"
-        | "getFileEvents"
         | "getFileSearch"
-        | "getFileActivities"
         | "patchFilePolicy"
         | "postWorkflowImport"
         | "postWorkflowRelocate"
@@ -428,6 +431,28 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             .q("query", "Canary"),
         _ => return None,
     })
+}
+
+/// Of what nobody has: among the wrong credentials are the admin's, which are right for these.
+fn administration(name: &str) -> Ask {
+    let get = Ask::get("").part("id", "999999");
+    let list = json!({
+        "page": 1, "page_size": 50, "order_by": "", "order_direction": "asc", "conditions": {"user_nick": "nobody"},
+        "searches": {},
+    });
+    match name {
+        "getAdminSummary" => get.q("generate", "true"),
+        "postAdminSettings" => get.json(json!({"keys": ["siteName", "siteDes"]})),
+        "patchAdminSettings" => get.json(json!({"settings": {"siteDes": "words"}})),
+        "putAdminGroup" | "putAdminGroupOf" => {
+            get.json(json!({"group": {"name": "", "permissions": "", "speed_limit": 0}}))
+        }
+        "putAdminUser" | "putAdminUserOf" => get.json(json!({"user": {"nick": "nobody", "status": "active"}})),
+        "putAdminFileOf" => get.json(json!({"file": {"name": "renamed.txt"}})),
+        name if name.ends_with("BatchDelete") => get.json(json!({"ids": [999_999]})),
+        name if name.starts_with("get") || name.starts_with("delete") => get,
+        _ => get.json(list),
+    }
 }
 
 fn multipart(meta: &Value, content: &str) -> Vec<u8> {

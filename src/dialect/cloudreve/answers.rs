@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::boolset;
 use crate::account;
-use crate::account::{Profile, Role};
+use crate::account::{Profile, Role, Roles};
+use crate::error::{Error, Result};
 use crate::library::Item;
 use crate::share::{Bits, Share as DomainShare, State};
 
@@ -33,33 +34,56 @@ pub struct Group {
     pub trash_retention: i64,
 }
 
-/// Bits of a group's permission: make shares, WebDAV, have archives made, open shares, delete without the trash.
-const USER_MAY: u64 = boolset::of(&[2, 3, 4, 7, 12]);
-/// Have archives made and unpacked.
-const UPLOADERS_MAY: u64 = boolset::of(&[5]);
-/// Have files fetched.
-const FETCHERS_MAY: u64 = boolset::of(&[9]);
+pub use super::content::DIRECT_LINKS_AT_ONCE;
+
+/// Bits of a group's permission, each with the role that gives it, or with none where everybody has it: administer, make
+/// shares, WebDAV, have archives made, have archives made and unpacked in the background, open shares, have files fetched,
+/// delete without the trash.
+const MAY: [(u32, Option<Role>); 8] = [
+    (0, Some(Role::Admin)),
+    (2, Some(Role::Share)),
+    (3, None),
+    (4, Some(Role::Download)),
+    (5, Some(Role::Upload)),
+    (7, None),
+    (9, Some(Role::Fetch)),
+    (12, None),
+];
+
+/// What somebody with these roles may do.
+pub fn group_permission(roles: Roles) -> u64 {
+    let may = |role: Option<Role>| role.is_none_or(|role| roles.has(role));
+    MAY.iter().filter(|(_, role)| may(*role)).fold(0, |set, (bit, _)| set | boolset::of(&[*bit]))
+}
+
+/// The roles that a permission gives. Who administers is no matter of a group of our own.
+pub fn roles_in(permission: u64) -> Result<Roles> {
+    if permission & boolset::of(&[0]) != 0 {
+        return Err(Error::invalid("permissions", "administrators are in the group Admin"));
+    }
+    let given = MAY.iter().filter(|(bit, _)| permission & boolset::of(&[*bit]) != 0);
+    Ok(given.filter_map(|(_, role)| *role).fold(Roles::NONE, Roles::with))
+}
+
 /// Is the group of guests; may have archives made, and open shares.
-const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
+pub const GUEST_MAY: u64 = boolset::of(&[1, 4, 7]);
 
 impl Group {
-    /// Everybody's with an account. Admins have no other here: what an admin may do more is not offered by this protocol,
-    /// and who is one is nobody's business.
+    /// As its member sees it: with what they may do by their own roles.
+    fn own(user: &account::User) -> Group {
+        let (id, name) = if user.is_admin() { ("admins", "Admin") } else { ("users", "User") };
+        Group { id, name, permission: boolset::write(group_permission(user.allowed.roles)), ..Group::users() }
+    }
+
+    /// Everybody's with an account, as others see it: who is an admin is nobody's business.
     fn users() -> Group {
         Group {
             id: "users",
             name: "User",
-            permission: boolset::write(USER_MAY),
-            direct_link_batch_size: super::content::DIRECT_LINKS_AT_ONCE,
+            permission: boolset::write(group_permission(Roles::USER)),
+            direct_link_batch_size: DIRECT_LINKS_AT_ONCE,
             trash_retention: 0,
         }
-    }
-
-    /// As the user themselves is told: with what they may besides.
-    fn of(user: &account::User) -> Group {
-        let part = |role, may| if user.has(role) { may } else { 0 };
-        let may = USER_MAY | part(Role::Upload, UPLOADERS_MAY) | part(Role::Fetch, FETCHERS_MAY);
-        Group { permission: boolset::write(may), ..Group::users() }
     }
 
     fn guests() -> Group {
@@ -115,9 +139,9 @@ impl User {
             avatar: Some(None),
             preferred_theme: Some(THEME),
             anonymous: Some(false),
-            group: Group::of(user),
             credit: Some(user.points),
             language: Some("en-US"),
+            group: Group::own(user),
             ..User::redacted(user)
         }
     }

@@ -8,11 +8,14 @@ use super::{Failure, Outcome, data, done, vas};
 use crate::account::{Profile, Role, User};
 use crate::error::{Error, Thing};
 use crate::http::Call;
-use crate::store::accounts;
+use crate::store::{Weighed, accounts, settings};
 use crate::work::files;
 
 /// The protocol's version that is answered; clients insist on one of 4.
-const VERSION: &str = "4.18.0";
+pub const VERSION: &str = "4.18.0";
+/// The setting of what the site is called.
+pub const TITLE: &str = "site-title";
+pub const USUAL_TITLE: &str = "Openshelf";
 /// Most URIs in one call.
 pub const MOST_URIS: usize = 3000;
 
@@ -22,6 +25,8 @@ pub async fn get_ping(_: Call, _: Option<User>) -> Outcome {
 
 /// A section's settings, all at one level. An unknown section is `basic`.
 pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
+    let title = call.app.db.recall("site title", "", |tx| Ok(Title(settings::get(tx, TITLE)?))).await?;
+    let title = title.0.as_deref().unwrap_or(USUAL_TITLE);
     data(&match call.path("section") {
         "login" => json!({
             "login_captcha": false, "reg_captcha": false, "forget_captcha": false, "authn": false, "register_enabled": false,
@@ -35,15 +40,19 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
         "app" => json!({ "app_promotion": false, "desktop_app_promotion": false }),
         "vas" => vas::config(),
         "thumb" => json!({ "thumb_exts": ["jpg", "jpeg", "png", "gif", "webp", "mp3", "flac", "ogg", "opus", "m4a"] }),
-        _ => basic(user.as_ref()),
+        _ => basic(title, user.as_ref()),
     })
 }
 
-fn basic(user: Option<&User>) -> Value {
+struct Title(Option<String>);
+
+impl Weighed for Title {}
+
+fn basic(title: &str, user: Option<&User>) -> Value {
     // Themes and icons are JSON within a string.
     let palette = json!({ "palette": { "primary": { "main": THEME } } });
     json!({
-        "title": "Openshelf",
+        "title": title,
         "themes": json!({ THEME: { "light": palette, "dark": palette } }).to_string(),
         "default_theme": THEME,
         "user": user.map_or_else(answers::User::guest, answers::User::own),

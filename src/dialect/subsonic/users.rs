@@ -152,7 +152,7 @@ pub async fn update_user(asked: Asked) -> Result<Payload> {
     let wish = move |tx: &mut Tx, user: &Account| {
         let mut allowed = user.allowed.clone();
         said.apply(tx, &mut allowed)?;
-        Ok(UserWish { mail, allowed: Some(allowed) })
+        Ok(UserWish { mail, allowed: Some(allowed), ..UserWish::default() })
     };
     users::edit(&asked.call.app, params.need("username")?, password, wish).await?;
     Ok(Payload::Empty)
