@@ -1,6 +1,11 @@
 //! People: who they are, what roles they have, what they may do.
 
+pub mod oauth;
 pub mod password;
+pub mod permit;
+pub mod second_factor;
+pub mod site;
+pub mod slip;
 pub mod token;
 
 use crate::error::{Error, Result};
@@ -120,7 +125,39 @@ impl Allowed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserState {
     Active,
+    /// Registered by themselves, and not activated yet, by the address in their mail or by an administrator.
+    Inactive,
     Banned,
+}
+
+/// How a user likes their apps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preferences {
+    /// As RFC 5646 writes it: `en-US`.
+    pub language: String,
+    /// A colour as `#rrggbb`; empty: the site's.
+    pub theme: String,
+    /// The view of each folder is kept here, so that all devices show it alike.
+    pub syncs_views: bool,
+    /// What is written over is kept as a version.
+    pub keeps_versions: bool,
+    /// Of names of files that versions are kept of; none given: of all.
+    pub version_endings: Vec<String>,
+    /// Of one file; `None`: any number.
+    pub most_versions: Option<i64>,
+}
+
+impl Default for Preferences {
+    fn default() -> Preferences {
+        Preferences {
+            language: "en-US".to_owned(),
+            theme: String::new(),
+            syncs_views: true,
+            keeps_versions: false,
+            version_endings: Vec::new(),
+            most_versions: None,
+        }
+    }
 }
 
 /// Which of a user's shares others see in a list of them. A list is hidden unless its user opens it.
@@ -148,6 +185,8 @@ pub struct User {
     /// Raised at a password change; sessions of an older epoch are dead.
     pub epoch: i64,
     pub created_ms: i64,
+    /// When their picture was last another, if they have one.
+    pub picture_ms: Option<i64>,
 }
 
 impl User {

@@ -144,6 +144,14 @@ enum UserCommand {
         #[arg(long)]
         listen_only: bool,
     },
+    /// Let in somebody who registered by themselves
+    Activate {
+        name: String,
+    },
+    /// For somebody who lost their phone: their password alone lets them in again
+    NoSecondFactor {
+        name: String,
+    },
     /// Their shares end; the files of their home stay on the disk
     Remove {
         name: String,
@@ -315,6 +323,8 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
                 };
                 Order::SetDefaults { name, defaults }
             }
+            UserCommand::Activate { name } => Order::ActivateUser { name },
+            UserCommand::NoSecondFactor { name } => Order::RemoveSecondFactor { name },
             UserCommand::Remove { name } => Order::RemoveUser { name },
         },
         Command::Library { command } => match command {

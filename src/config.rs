@@ -80,6 +80,19 @@ pub struct Given {
     /// "on" asks Last.fm for words about artists and albums, which takes --lastfm-key [default: off]
     #[arg(long, env = "OPENSHELF_NOTES", value_name = "on|off", global = true)]
     pub notes: Option<Switch>,
+    /// Server that mail is sent by: smtps://HOST, or smtp://HOST, which encrypts after the greeting unless HOST is this
+    /// machine [default: none, and an administrator activates who registers]
+    #[arg(long, env = "OPENSHELF_MAIL_SERVER", value_name = "URL", global = true)]
+    pub mail_server: Option<String>,
+    /// Whom mail is from: Openshelf <shelf@example.org>
+    #[arg(long, env = "OPENSHELF_MAIL_FROM", value_name = "ADDRESS", global = true)]
+    pub mail_from: Option<String>,
+    /// The user at that server; the password stands in OPENSHELF_MAIL_PASSWORD, or in the file as mail-password
+    #[arg(long, env = "OPENSHELF_MAIL_USER", value_name = "NAME", global = true)]
+    pub mail_user: Option<String>,
+    /// Never on a command line, where every user of the machine can read it.
+    #[arg(skip)]
+    pub mail_password: Option<String>,
     /// This program, for what it does in processes of its own: a server inside of another program says so.
     #[arg(skip)]
     #[serde(skip)]
@@ -95,6 +108,7 @@ pub enum Switch {
 
 /// Whatever its file is called by now.
 const SELF: &str = "/proc/self/exe";
+const MAIL_PASSWORD: &str = "OPENSHELF_MAIL_PASSWORD";
 const CACHE_SIZE_BYTES: u64 = 2 << 30;
 const PODCAST_SPACE_BYTES: u64 = 20 << 30;
 const LISTENBRAINZ_URL: &str = "https://api.listenbrainz.org";
@@ -110,6 +124,38 @@ pub struct LastfmKey {
 impl std::fmt::Debug for LastfmKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("LastfmKey(…)")
+    }
+}
+
+/// How the connection to a server for mail is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// To this machine alone.
+    None,
+    /// STARTTLS, or nothing is sent.
+    AfterGreeting,
+    FromTheFirstByte,
+}
+
+/// Who sends this server's mail.
+#[derive(Debug, Clone)]
+pub struct MailServer {
+    pub host: String,
+    pub port: u16,
+    pub encryption: Encryption,
+    pub from: String,
+    pub account: Option<MailAccount>,
+}
+
+#[derive(Clone)]
+pub struct MailAccount {
+    pub user: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for MailAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MailAccount(…)")
     }
 }
 
@@ -139,6 +185,7 @@ pub struct Config {
     pub lastfm_key: Option<LastfmKey>,
     /// Whether others are asked about artists and albums.
     pub notes: Switch,
+    pub mail: Option<MailServer>,
     pub program: PathBuf,
 }
 
@@ -183,6 +230,13 @@ impl Given {
             (None, None) => None,
             _ => bail!("--lastfm-key and --lastfm-secret go together"),
         };
+        let mail_password = self.mail_password.or_else(|| std::env::var(MAIL_PASSWORD).ok());
+        let mail = mail_server(
+            filled(self.mail_server.or(from_file.mail_server)),
+            filled(self.mail_from.or(from_file.mail_from)),
+            filled(self.mail_user.or(from_file.mail_user)),
+            filled(mail_password.or(from_file.mail_password)),
+        )?;
         Ok(Config {
             listen: self.listen.or(from_file.listen).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
             storage: self.storage.or(from_file.storage).unwrap_or_else(|| data.clone()),
@@ -223,9 +277,43 @@ impl Given {
             lastfm_url: self.lastfm_url.or(from_file.lastfm_url).unwrap_or_else(|| LASTFM_URL.to_owned()),
             lastfm_key,
             notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
+            mail,
             program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }
+}
+
+fn mail_server(
+    url: Option<String>,
+    from: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+) -> anyhow::Result<Option<MailServer>> {
+    let Some(url) = url else { return Ok(None) };
+    let wrong = || anyhow::anyhow!("--mail-server takes smtps://HOST or smtp://HOST, with a port if it is an odd one");
+    let (scheme, place) = url.trim_end_matches('/').split_once("://").ok_or_else(wrong)?;
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
+        _ => (place, None),
+    };
+    let host = host.trim_matches(['[', ']']);
+    if host.is_empty() || host.contains(['/', '@', '?']) {
+        return Err(wrong());
+    }
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let (encryption, usual_port) = match scheme {
+        "smtps" => (Encryption::FromTheFirstByte, 465),
+        "smtp" if is_here => (Encryption::None, 25),
+        "smtp" => (Encryption::AfterGreeting, 587),
+        _ => return Err(wrong()),
+    };
+    let account = match (user, password) {
+        (Some(user), Some(password)) => Some(MailAccount { user, password }),
+        (None, None) => None,
+        _ => bail!("--mail-user and {MAIL_PASSWORD} go together"),
+    };
+    let from = from.context("--mail-server needs --mail-from, the address that mail comes from")?;
+    Ok(Some(MailServer { host: host.to_owned(), port: port.unwrap_or(usual_port), encryption, from, account }))
 }
 
 fn output(name: &str) -> anyhow::Result<Output> {

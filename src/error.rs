@@ -81,6 +81,8 @@ pub enum Thing {
     Bookmark,
     Station,
     Avatar,
+    OauthApp,
+    Passkey,
 }
 
 impl fmt::Display for Thing {
@@ -108,6 +110,8 @@ impl fmt::Display for Thing {
             Thing::Bookmark => "Bookmark",
             Thing::Station => "Radio station",
             Thing::Avatar => "Avatar",
+            Thing::OauthApp => "App",
+            Thing::Passkey => "Passkey",
         })
     }
 }

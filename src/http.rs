@@ -212,6 +212,9 @@ pub fn faces() -> Vec<&'static Face> {
         &crate::web::VISIT,
         &crate::web::DESK,
         &crate::web::ACCOUNT,
+        &crate::web::AUTHORIZE,
+        &crate::web::DEVICES,
+        &crate::web::MAIL_LINKS,
         &crate::web::VISIT_UPLOADS,
         &crate::web::DESK_UPLOADS,
     ]

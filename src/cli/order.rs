@@ -17,7 +17,7 @@ use crate::store::library::Access;
 use crate::store::scrobbles::Target;
 use crate::store::{Tx, accounts, library as library_rows, scrobbles as scrobble_rows, shares};
 use crate::work::sharing::DefaultTerms;
-use crate::work::{libraries, scan, scrobbles, sharing, signin, users};
+use crate::work::{libraries, registration, scan, scrobbles, second_factor, sharing, signin, users};
 use crate::{App, now_ms};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +54,12 @@ pub enum Order {
     SetDefaults {
         name: String,
         defaults: DefaultTerms,
+    },
+    ActivateUser {
+        name: String,
+    },
+    RemoveSecondFactor {
+        name: String,
     },
     RemoveUser {
         name: String,
@@ -278,7 +284,8 @@ pub struct UserLine {
     pub name: String,
     pub mail: String,
     pub admin: bool,
-    pub active: bool,
+    /// Why they cannot sign in; empty where they can.
+    pub state: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -345,6 +352,16 @@ pub async fn run(
             let user = user_named(app, name).await?;
             sharing::set_default_terms(app, user.key, &defaults).await?;
             Ok(Reply::Done(format!("New shares of {:?} begin with these terms.", user.name)))
+        }
+        Order::ActivateUser { name } => {
+            let user = user_named(app, name).await?;
+            registration::activate(app, user.key).await?;
+            Ok(Reply::Done(format!("{} can sign in now.", user.name)))
+        }
+        Order::RemoveSecondFactor { name } => {
+            let user = user_named(app, name).await?;
+            second_factor::remove(app, user.key).await?;
+            Ok(Reply::Done(format!("{} signs in by their password alone.", user.name)))
         }
         Order::RemoveUser { name } => remove_user(app, name).await,
         Order::Libraries => Ok(Reply::Libraries(app.db.read(library_lines).await?)),
@@ -616,7 +633,11 @@ impl UserLine {
             name: user.name.clone(),
             mail: user.mail.clone(),
             admin: user.is_admin(),
-            active: user.state == UserState::Active,
+            state: match user.state {
+                UserState::Active => String::new(),
+                UserState::Inactive => "inactive".to_owned(),
+                UserState::Banned => "banned".to_owned(),
+            },
         }
     }
 }

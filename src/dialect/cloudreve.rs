@@ -12,9 +12,14 @@
 pub mod answers;
 mod archive;
 pub mod boolset;
+mod captcha;
 mod content;
 mod files;
+mod oauth;
+mod registration;
+mod scopes;
 mod session;
+mod setting;
 mod shares;
 mod site;
 mod tree;
@@ -32,6 +37,7 @@ use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::fields::Fields;
 use crate::http::{Access, Call, Cors, Face, Route, log_internal};
+use scopes::{Needs, needs};
 
 // Outcomes ------------------------------------------------------------------------------------------------------------
 
@@ -56,6 +62,7 @@ impl From<Error> for Failure {
 
 pub const SIGN_IN_NEEDED: u32 = 401;
 pub const WRONG_CREDENTIAL: Failure = Failure::Code(40020, "The credential is not valid");
+pub const NOT_LET_IN: Failure = Failure::Code(40089, "The app was not let in for this");
 pub const TOO_MANY_URIS: Failure = Failure::Code(40074, "Too many at once");
 pub const ROOT_PROTECTED: Failure = Failure::Code(40053, "The root cannot be changed or shared");
 pub const OWNER_ONLY: Failure = Failure::Code(40082, "Only the owner may do this");
@@ -92,7 +99,9 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Device
             | Thing::Bookmark
             | Thing::Station
-            | Thing::Avatar => 404,
+            | Thing::Avatar
+            | Thing::OauthApp
+            | Thing::Passkey => 404,
         },
         Error::SignInNeeded => SIGN_IN_NEEDED,
         Error::WrongCredentials => 40080,
@@ -209,6 +218,11 @@ fn data(data: &impl Serialize) -> Outcome {
     Ok(json(&Success { code: 0, data, msg: "" }))
 }
 
+/// No error and not the end either: what the client does next with the data, its code says.
+fn told(code: u32, message: &'static str, data: &impl Serialize) -> Outcome {
+    Ok(json(&Success { code, data, msg: message }))
+}
+
 fn done() -> Outcome {
     Ok(json(&Envelope { code: 0, msg: String::new(), correlation_id: None, aggregated_error: None }))
 }
@@ -234,20 +248,24 @@ impl Asked {
     }
 }
 
-/// Who calls. A token that does not stand makes a guest: pages of shares send stale ones along.
-async fn caller(call: &Call) -> Result<Option<User>, Failure> {
+/// Who calls, with what an app needs to do so in their name. A token that does not stand makes a guest: pages of shares
+/// send stale ones along.
+async fn caller(call: &Call, needs: Needs) -> Result<Option<User>, Failure> {
     if call.path.iter().any(|(_, value)| value.contains('\0')) {
         return Err(Error::invalid("path", "it holds a NUL").into());
     }
-    session::caller(call).await
+    match session::caller(call).await? {
+        Some(caller) if caller.permits().is_some_and(|permits| !needs.met_by(permits)) => Err(NOT_LET_IN),
+        caller => Ok(caller.map(|caller| caller.user)),
+    }
 }
 
-async fn for_user<F>(name: &'static str, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
+async fn for_user<F>(name: &'static str, needs: Needs, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
 where
     F: Future<Output = Outcome>,
 {
     let asked = Asked::of(name, Access::User, &call);
-    let outcome = match caller(&call).await {
+    let outcome = match caller(&call, needs).await {
         Ok(Some(user)) => handler(call, user).await,
         Ok(None) => Err(Error::SignInNeeded.into()),
         Err(failure) => Err(failure),
@@ -258,6 +276,7 @@ where
 async fn for_anyone<F>(
     name: &'static str,
     access: Access,
+    needs: Needs,
     call: Call,
     handler: impl FnOnce(Call, Option<User>) -> F,
 ) -> Response
@@ -266,7 +285,7 @@ where
 {
     let asked = Asked::of(name, access, &call);
     // Whoever comes by a signed address is who the address says; clients send their token along all the same.
-    let caller = if access == Access::Signed { Ok(None) } else { caller(&call).await };
+    let caller = if access == Access::Signed { Ok(None) } else { caller(&call, needs).await };
     let outcome = match caller {
         Ok(user) => handler(call, user).await,
         Err(failure) => Err(failure),
@@ -323,7 +342,7 @@ macro_rules! route {
             methods: &[Method::$method],
             path: $path,
             access: Access::User,
-            handler: |call| Box::pin(for_user($name, call, $handler)),
+            handler: |call| Box::pin(for_user($name, needs(stringify!($method), $path), call, $handler)),
         }
     };
     ($name:literal ANY $path:literal Open $handler:path) => {
@@ -341,7 +360,10 @@ macro_rules! route {
             methods: &[Method::$method],
             path: $path,
             access: Access::$access,
-            handler: |call| Box::pin(for_anyone($name, Access::$access, call, $handler)),
+            handler: |call| {
+                let needs = needs(stringify!($method), $path);
+                Box::pin(for_anyone($name, Access::$access, needs, call, $handler))
+            },
         }
     };
 }
@@ -359,9 +381,9 @@ static ROUTES: &[Route] = routes! {
     "getUserMe" GET "/api/v4/user/me" User site::get_me;
     "getUserCapacity" GET "/api/v4/user/capacity" User site::get_capacity;
     "getUserInfo" GET "/api/v4/user/info/{id}" Open site::get_user_info;
-    "getUserAvatar" GET "/api/v4/user/avatar/{id}" Signed site::get_avatar;
-    "getUserSetting" GET "/api/v4/user/setting" User site::get_setting;
-    "patchUserSetting" PATCH "/api/v4/user/setting" User site::patch_setting;
+    "getUserAvatar" GET "/api/v4/user/avatar/{id}" Signed setting::get_avatar;
+    "getUserSetting" GET "/api/v4/user/setting" User setting::get_setting;
+    "patchUserSetting" PATCH "/api/v4/user/setting" User setting::patch_setting;
     "getUserShares" GET "/api/v4/user/shares/{id}" Open shares::get_user_shares;
 
     "getFile" GET "/api/v4/file" Share files::get_file;
@@ -396,32 +418,32 @@ static ROUTES: &[Route] = routes! {
     "getShareInfo" GET "/api/v4/share/info/{id}" Share shares::get_info;
     "getShareInfo" GET "/share/info/{id}" Share shares::get_info;
 
-    "getSiteCaptcha" GET "/api/v4/site/captcha" Open not_enabled;
+    "getSiteCaptcha" GET "/api/v4/site/captcha" Open captcha::get_captcha;
     "postSiteAbuse" POST "/api/v4/site/abuse" Open not_enabled;
-    "postSessionToken2fa" POST "/api/v4/session/token/2fa" Open not_enabled;
+    "postSessionToken2fa" POST "/api/v4/session/token/2fa" Open session::post_token_2fa;
     "putSessionAuthn" PUT "/api/v4/session/authn" Open not_enabled;
     "postSessionAuthn" POST "/api/v4/session/authn" Open not_enabled;
     "putSessionOpenid" PUT "/api/v4/session/openid" Open not_enabled;
     "postSessionOpenid" POST "/api/v4/session/openid" Open not_enabled;
     "deleteSessionOpenid" DELETE "/api/v4/session/openid/{id}" User not_enabled_for_user;
-    "getSessionOauthApp" GET "/api/v4/session/oauth/app/{id}" Open not_enabled;
-    "postSessionOauthConsent" POST "/api/v4/session/oauth/consent" User not_enabled_for_user;
-    "postSessionOauthToken" POST "/api/v4/session/oauth/token" Open not_enabled;
-    "getSessionOauthUserinfo" GET "/api/v4/session/oauth/userinfo" User not_enabled_for_user;
-    "deleteSessionOauthGrant" DELETE "/api/v4/session/oauth/grant/{id}" User not_enabled_for_user;
-    "postUser" POST "/api/v4/user" Open not_enabled;
-    "postUserReset" POST "/api/v4/user/reset" Open not_enabled;
-    "patchUserReset" PATCH "/api/v4/user/reset/{id}" Open not_enabled;
-    "getUserActivate" GET "/api/v4/user/activate/{id}" Open not_enabled;
-    "getUserSearch" GET "/api/v4/user/search" User not_enabled_for_user;
-    "putUserSettingAvatar" PUT "/api/v4/user/setting/avatar" User not_enabled_for_user;
-    "getUserSetting2fa" GET "/api/v4/user/setting/2fa" User not_enabled_for_user;
-    "getUserSettingNodes" GET "/api/v4/user/setting/nodes" User not_enabled_for_user;
-    "getUserSettingPolicies" GET "/api/v4/user/setting/policies" User not_enabled_for_user;
+    "getSessionOauthApp" GET "/api/v4/session/oauth/app/{id}" Open oauth::get_app;
+    "postSessionOauthConsent" POST "/api/v4/session/oauth/consent" User oauth::post_consent;
+    "postSessionOauthToken" POST "/api/v4/session/oauth/token" Open oauth::post_token;
+    "getSessionOauthUserinfo" GET "/api/v4/session/oauth/userinfo" User oauth::get_userinfo;
+    "deleteSessionOauthGrant" DELETE "/api/v4/session/oauth/grant/{id}" User oauth::delete_grant;
+    "postUser" POST "/api/v4/user" Open registration::post_user;
+    "postUserReset" POST "/api/v4/user/reset" Open registration::post_reset;
+    "patchUserReset" PATCH "/api/v4/user/reset/{id}" Open registration::patch_reset;
+    "getUserActivate" GET "/api/v4/user/activate/{id}" Open registration::get_activate;
+    "getUserSearch" GET "/api/v4/user/search" User setting::get_search;
+    "putUserSettingAvatar" PUT "/api/v4/user/setting/avatar" User setting::put_avatar;
+    "getUserSetting2fa" GET "/api/v4/user/setting/2fa" User setting::get_2fa;
+    "getUserSettingNodes" GET "/api/v4/user/setting/nodes" User setting::get_nodes;
+    "getUserSettingPolicies" GET "/api/v4/user/setting/policies" User setting::get_policies;
     "putUserAuthn" PUT "/api/v4/user/authn" User not_enabled_for_user;
     "postUserAuthn" POST "/api/v4/user/authn" User not_enabled_for_user;
     "deleteUserAuthn" DELETE "/api/v4/user/authn" User not_enabled_for_user;
-    "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open not_enabled;
+    "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open registration::get_session_copy;
     "getUserCreditChanges" GET "/api/v4/user/creditChanges" User not_enabled_for_user;
     "getUserPayments" GET "/api/v4/user/payments" User not_enabled_for_user;
     "getGroupList" GET "/api/v4/group/list" User not_enabled_for_user;

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         fill: Some(super::scan::sum_up),
         ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
     },
+    Migration::of(16, include_str!("../../migrations/016_session.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
