@@ -49,6 +49,13 @@ CREATE TABLE passkey (
 );
 CREATE INDEX passkey_account ON passkey (account_id);
 
+-- What a browser was asked that makes one: it brings back nothing that could name this.
+CREATE TABLE passkey_offer (
+    account_id BIGINT PRIMARY KEY REFERENCES account (id) ON DELETE CASCADE,
+    state TEXT NOT NULL,                    -- JSON
+    expires_ms BIGINT NOT NULL
+);
+
 -- How a user likes their apps. Whoever has no row likes what a new user gets.
 CREATE TABLE preference (
     account_id BIGINT PRIMARY KEY REFERENCES account (id) ON DELETE CASCADE,

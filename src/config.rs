@@ -370,6 +370,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn mail_is_encrypted_unless_it_stays_on_this_machine_and_its_password_is_not_printed() {
+        let given = |url: &str, user: Option<&str>| Given {
+            data: Some("/nonexistent".into()),
+            mail_server: Some(url.to_owned()),
+            mail_from: Some("Shelf <shelf@example.org>".to_owned()),
+            mail_user: user.map(str::to_owned),
+            mail_password: user.map(|_| "Hidden1".to_owned()),
+            ..Given::default()
+        };
+        for (url, host, port, encryption) in [
+            ("smtps://mail.example.org", "mail.example.org", 465, Encryption::FromTheFirstByte),
+            ("smtp://mail.example.org/", "mail.example.org", 587, Encryption::AfterGreeting),
+            ("smtp://10.0.0.7:2525", "10.0.0.7", 2525, Encryption::AfterGreeting),
+            ("smtp://127.0.0.1:2525", "127.0.0.1", 2525, Encryption::None),
+            ("smtp://[::1]", "::1", 25, Encryption::None),
+        ] {
+            let mail = given(url, None).resolve(None).unwrap().mail.unwrap();
+            assert_eq!((mail.host.as_str(), mail.port, mail.encryption), (host, port, encryption), "{url}");
+        }
+        for wrong in ["mail.example.org", "http://mail.example.org", "smtp://", "smtp://a:b", "smtps://user:word@host"]
+        {
+            assert!(given(wrong, None).resolve(None).is_err(), "{wrong}");
+        }
+        assert!(Given { mail_from: None, ..given("smtps://a.example", None) }.resolve(None).is_err());
+        assert!(Given { mail_password: None, ..given("smtps://a.example", Some("me")) }.resolve(None).is_err());
+        let config = given("smtps://a.example", Some("me")).resolve(None).unwrap();
+        assert!(config.mail.as_ref().unwrap().account.is_some() && !format!("{config:?}").contains("Hidden1"));
+    }
+
+    #[test]
     fn sizes_are_read_with_and_without_a_unit() {
         for (text, bytes) in [("0", 0), ("500M", 500 << 20), ("2g", 2 << 30), (" 10 K ", 10 << 10), ("123", 123)] {
             assert_eq!(size_bytes(text), Some(bytes), "{text}");

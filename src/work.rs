@@ -10,6 +10,7 @@ pub mod look;
 pub mod notes;
 pub mod oauth;
 pub mod pace;
+pub mod passkeys;
 pub mod playback;
 pub mod podcasts;
 pub mod registration;

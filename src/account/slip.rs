@@ -21,7 +21,6 @@ pub enum Errand {
     SecondStep,
     /// The picture that somebody has to read.
     Captcha,
-    MakePasskey,
     UsePasskey,
     Activation,
     NewPassword,

@@ -6,11 +6,12 @@
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
 //! is such a user; rights beyond reading, prices and metadata are refused, since nothing would enforce or keep them.
-//! What the protocol has beyond files and shares (tasks, WebDAV accounts, passkeys, administration) answers
+//! What the protocol has beyond files and shares (tasks, WebDAV accounts, administration) answers
 //! "not enabled" by name.
 
 pub mod answers;
 mod archive;
+mod authn;
 pub mod boolset;
 mod captcha;
 mod content;
@@ -421,8 +422,8 @@ static ROUTES: &[Route] = routes! {
     "getSiteCaptcha" GET "/api/v4/site/captcha" Open captcha::get_captcha;
     "postSiteAbuse" POST "/api/v4/site/abuse" Open not_enabled;
     "postSessionToken2fa" POST "/api/v4/session/token/2fa" Open session::post_token_2fa;
-    "putSessionAuthn" PUT "/api/v4/session/authn" Open not_enabled;
-    "postSessionAuthn" POST "/api/v4/session/authn" Open not_enabled;
+    "putSessionAuthn" PUT "/api/v4/session/authn" Open authn::put_session_authn;
+    "postSessionAuthn" POST "/api/v4/session/authn" Open authn::post_session_authn;
     "putSessionOpenid" PUT "/api/v4/session/openid" Open not_enabled;
     "postSessionOpenid" POST "/api/v4/session/openid" Open not_enabled;
     "deleteSessionOpenid" DELETE "/api/v4/session/openid/{id}" User not_enabled_for_user;
@@ -440,9 +441,9 @@ static ROUTES: &[Route] = routes! {
     "getUserSetting2fa" GET "/api/v4/user/setting/2fa" User setting::get_2fa;
     "getUserSettingNodes" GET "/api/v4/user/setting/nodes" User setting::get_nodes;
     "getUserSettingPolicies" GET "/api/v4/user/setting/policies" User setting::get_policies;
-    "putUserAuthn" PUT "/api/v4/user/authn" User not_enabled_for_user;
-    "postUserAuthn" POST "/api/v4/user/authn" User not_enabled_for_user;
-    "deleteUserAuthn" DELETE "/api/v4/user/authn" User not_enabled_for_user;
+    "putUserAuthn" PUT "/api/v4/user/authn" User authn::put_user_authn;
+    "postUserAuthn" POST "/api/v4/user/authn" User authn::post_user_authn;
+    "deleteUserAuthn" DELETE "/api/v4/user/authn" User authn::delete_user_authn;
     "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open registration::get_session_copy;
     "getUserCreditChanges" GET "/api/v4/user/creditChanges" User not_enabled_for_user;
     "getUserPayments" GET "/api/v4/user/payments" User not_enabled_for_user;

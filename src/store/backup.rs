@@ -22,6 +22,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("spent_slip", "hash"),
     ("second_factor", "account_id"),
     ("passkey", "id"),
+    ("passkey_offer", "account_id"),
     ("preference", "account_id"),
     ("rights", "object_kind, object_id, subject_kind, subject_id"),
     ("library", "id"),

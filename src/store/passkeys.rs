@@ -60,3 +60,23 @@ pub fn remove(tx: &mut Tx, owner: UserKey, id: &str) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+// Those that are being made -------------------------------------------------------------------------------------------
+
+/// What the browser was asked, in place of what it was asked before.
+pub fn offer(tx: &mut Tx, owner: UserKey, state: &str, expires_ms: i64) -> Result<()> {
+    tx.run(
+        "INSERT INTO passkey_offer (account_id, state, expires_ms) VALUES ($1, $2, $3)
+         ON CONFLICT (account_id) DO UPDATE SET state = excluded.state, expires_ms = excluded.expires_ms",
+        args![owner.0, state, expires_ms],
+    )?;
+    Ok(())
+}
+
+/// What it was asked last, once.
+pub fn take_offer(tx: &mut Tx, owner: UserKey, now_ms: i64) -> Result<Option<String>> {
+    let sql = "SELECT state FROM passkey_offer WHERE account_id = $1 AND expires_ms > $2";
+    let state = tx.maybe(sql, args![owner.0, now_ms], |row| row.get(0))?;
+    tx.run("DELETE FROM passkey_offer WHERE account_id = $1", args![owner.0])?;
+    Ok(state)
+}

@@ -377,6 +377,10 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             ("code", "no.such.code"),
             ("code_verifier", "x"),
         ]),
+        "putSessionAuthn" | "putUserAuthn" => get,
+        "postSessionAuthn" => get.json(json!({"response": "{}", "session_id": "no.such.session"})),
+        "postUserAuthn" => get.json(json!({"response": "{}", "name": "{browser} on {os}", "ua": "none"})),
+        "deleteUserAuthn" => get.q("id", "no-such-passkey"),
         "postUser" => get.json(json!({"email": "new@example.org", "password": "a new password", "language": "en-US"})),
         "postUserReset" => get.json(json!({"email": "nobody@example.org"})),
         "patchUserReset" => {
@@ -388,14 +392,9 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "postSiteAbuse"
-        | "putSessionAuthn"
-        | "postSessionAuthn"
         | "putSessionOpenid"
         | "postSessionOpenid"
         | "deleteSessionOpenid"
-        | "putUserAuthn"
-        | "postUserAuthn"
-        | "deleteUserAuthn"
         | "getUserCreditChanges"
         | "getUserPayments"
         | "getGroupList"

@@ -9,7 +9,7 @@ use crate::account::site::Site;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::store::{accounts, preferences, site};
-use crate::work::files;
+use crate::work::{files, passkeys};
 
 /// The protocol's version that is answered; clients insist on one of 4.
 const VERSION: &str = "4.18.0";
@@ -26,7 +26,7 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
     data(&match call.path("section") {
         "login" => json!({
             "login_captcha": site.captcha.at_sign_in, "reg_captcha": site.captcha.at_registration,
-            "forget_captcha": site.captcha.at_reset, "authn": false,
+            "forget_captcha": site.captcha.at_reset, "authn": passkeys::party(&call.origin.base, &site.title).is_some(),
             "register_enabled": site.registers, "tos_url": site.terms_of_service_url,
             "privacy_policy_url": site.privacy_url,
         }),
