@@ -1,7 +1,12 @@
 //! People: who they are, what roles they have, what they may do.
 
+pub mod oauth;
 pub mod password;
+pub mod permit;
 pub mod points;
+pub mod second_factor;
+pub mod site;
+pub mod slip;
 pub mod token;
 
 use crate::error::{Error, Result};
@@ -173,7 +178,39 @@ pub struct Group {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserState {
     Active,
+    /// Registered by themselves, and not activated yet, by the address in their mail or by an administrator.
+    Inactive,
     Banned,
+}
+
+/// How a user likes their apps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preferences {
+    /// As RFC 5646 writes it: `en-US`.
+    pub language: String,
+    /// A colour as `#rrggbb`; empty: the site's.
+    pub theme: String,
+    /// The view of each folder is kept here, so that all devices show it alike.
+    pub syncs_views: bool,
+    /// What is written over is kept as a version.
+    pub keeps_versions: bool,
+    /// Of names of files that versions are kept of; none given: of all.
+    pub version_endings: Vec<String>,
+    /// Of one file; `None`: any number.
+    pub most_versions: Option<i64>,
+}
+
+impl Default for Preferences {
+    fn default() -> Preferences {
+        Preferences {
+            language: "en-US".to_owned(),
+            theme: String::new(),
+            syncs_views: true,
+            keeps_versions: false,
+            version_endings: Vec::new(),
+            most_versions: None,
+        }
+    }
 }
 
 /// Which of a user's shares others see in a list of them. A list is hidden unless its user opens it.
@@ -206,6 +243,8 @@ pub struct User {
     /// Tokens of locks that this request of theirs shows: what those lock is not locked for it. Only WebDAV has a word for
     /// them; by every other door a user comes without.
     pub lock_tokens: Vec<String>,
+    /// When their picture was last another, if they have one.
+    pub picture_ms: Option<i64>,
 }
 
 impl User {

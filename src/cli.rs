@@ -227,6 +227,14 @@ enum UserCommand {
     Unban {
         name: String,
     },
+    /// Let in somebody who registered by themselves
+    Activate {
+        name: String,
+    },
+    /// For somebody who lost their phone: their password alone lets them in again
+    NoSecondFactor {
+        name: String,
+    },
     /// Their shares end; the files of their home stay on the disk
     Remove {
         name: String,
@@ -463,6 +471,8 @@ pub fn run(line: CommandLine) -> anyhow::Result<()> {
             UserCommand::Deny { name, roles } => Order::SetRoles { name, allow: Vec::new(), deny: roles },
             UserCommand::Ban { name } => Order::SetBanned { name, banned: order::Banned::Yes },
             UserCommand::Unban { name } => Order::SetBanned { name, banned: order::Banned::No },
+            UserCommand::Activate { name } => Order::ActivateUser { name },
+            UserCommand::NoSecondFactor { name } => Order::RemoveSecondFactor { name },
             UserCommand::Remove { name } => Order::RemoveUser { name },
         },
         Command::Group { command } => match command {

@@ -83,6 +83,19 @@ pub struct Given {
     /// Folder of a build of Cloudreve's web interface, to be served in front of this server's own pages [default: none]
     #[arg(long, env = "OPENSHELF_CLOUDREVE_UI", value_name = "DIR", global = true)]
     pub cloudreve_ui: Option<PathBuf>,
+    /// Server that mail is sent by: smtps://HOST, or smtp://HOST, which encrypts after the greeting unless HOST is this
+    /// machine [default: none, and an administrator activates who registers]
+    #[arg(long, env = "OPENSHELF_MAIL_SERVER", value_name = "URL", global = true)]
+    pub mail_server: Option<String>,
+    /// Whom mail is from: Openshelf <shelf@example.org>
+    #[arg(long, env = "OPENSHELF_MAIL_FROM", value_name = "ADDRESS", global = true)]
+    pub mail_from: Option<String>,
+    /// The user at that server; the password stands in OPENSHELF_MAIL_PASSWORD, or in the file as mail-password
+    #[arg(long, env = "OPENSHELF_MAIL_USER", value_name = "NAME", global = true)]
+    pub mail_user: Option<String>,
+    /// Never on a command line, where every user of the machine can read it.
+    #[arg(skip)]
+    pub mail_password: Option<String>,
     /// This program, for what it does in processes of its own: a server inside of another program says so.
     #[arg(skip)]
     #[serde(skip)]
@@ -98,6 +111,7 @@ pub enum Switch {
 
 /// Whatever its file is called by now.
 const SELF: &str = "/proc/self/exe";
+const MAIL_PASSWORD: &str = "OPENSHELF_MAIL_PASSWORD";
 const CACHE_SIZE_BYTES: u64 = 2 << 30;
 const PODCAST_SPACE_BYTES: u64 = 20 << 30;
 const LISTENBRAINZ_URL: &str = "https://api.listenbrainz.org";
@@ -113,6 +127,38 @@ pub struct LastfmKey {
 impl std::fmt::Debug for LastfmKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("LastfmKey(…)")
+    }
+}
+
+/// How the connection to a server for mail is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// To this machine alone.
+    None,
+    /// STARTTLS, or nothing is sent.
+    AfterGreeting,
+    FromTheFirstByte,
+}
+
+/// Who sends this server's mail.
+#[derive(Debug, Clone)]
+pub struct MailServer {
+    pub host: String,
+    pub port: u16,
+    pub encryption: Encryption,
+    pub from: String,
+    pub account: Option<MailAccount>,
+}
+
+#[derive(Clone)]
+pub struct MailAccount {
+    pub user: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for MailAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MailAccount(…)")
     }
 }
 
@@ -143,6 +189,7 @@ pub struct Config {
     /// Whether others are asked about artists and albums.
     pub notes: Switch,
     pub cloudreve_ui: Option<PathBuf>,
+    pub mail: Option<MailServer>,
     pub program: PathBuf,
 }
 
@@ -187,6 +234,13 @@ impl Given {
             (None, None) => None,
             _ => bail!("--lastfm-key and --lastfm-secret go together"),
         };
+        let mail_password = self.mail_password.or_else(|| std::env::var(MAIL_PASSWORD).ok());
+        let mail = mail_server(
+            filled(self.mail_server.or(from_file.mail_server)),
+            filled(self.mail_from.or(from_file.mail_from)),
+            filled(self.mail_user.or(from_file.mail_user)),
+            filled(mail_password.or(from_file.mail_password)),
+        )?;
         Ok(Config {
             listen: self.listen.or(from_file.listen).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
             storage: self.storage.or(from_file.storage).unwrap_or_else(|| data.clone()),
@@ -228,9 +282,43 @@ impl Given {
             lastfm_key,
             notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
             cloudreve_ui: self.cloudreve_ui.or(from_file.cloudreve_ui),
+            mail,
             program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }
+}
+
+fn mail_server(
+    url: Option<String>,
+    from: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+) -> anyhow::Result<Option<MailServer>> {
+    let Some(url) = url else { return Ok(None) };
+    let wrong = || anyhow::anyhow!("--mail-server takes smtps://HOST or smtp://HOST, with a port if it is an odd one");
+    let (scheme, place) = url.trim_end_matches('/').split_once("://").ok_or_else(wrong)?;
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse::<u16>().map_err(|_| wrong())?)),
+        _ => (place, None),
+    };
+    let host = host.trim_matches(['[', ']']);
+    if host.is_empty() || host.contains(['/', '@', '?']) {
+        return Err(wrong());
+    }
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    let (encryption, usual_port) = match scheme {
+        "smtps" => (Encryption::FromTheFirstByte, 465),
+        "smtp" if is_here => (Encryption::None, 25),
+        "smtp" => (Encryption::AfterGreeting, 587),
+        _ => return Err(wrong()),
+    };
+    let account = match (user, password) {
+        (Some(user), Some(password)) => Some(MailAccount { user, password }),
+        (None, None) => None,
+        _ => bail!("--mail-user and {MAIL_PASSWORD} go together"),
+    };
+    let from = from.context("--mail-server needs --mail-from, the address that mail comes from")?;
+    Ok(Some(MailServer { host: host.to_owned(), port: port.unwrap_or(usual_port), encryption, from, account }))
 }
 
 fn output(name: &str) -> anyhow::Result<Output> {
@@ -285,6 +373,36 @@ fn default_data_dir() -> anyhow::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mail_is_encrypted_unless_it_stays_on_this_machine_and_its_password_is_not_printed() {
+        let given = |url: &str, user: Option<&str>| Given {
+            data: Some("/nonexistent".into()),
+            mail_server: Some(url.to_owned()),
+            mail_from: Some("Shelf <shelf@example.org>".to_owned()),
+            mail_user: user.map(str::to_owned),
+            mail_password: user.map(|_| "Hidden1".to_owned()),
+            ..Given::default()
+        };
+        for (url, host, port, encryption) in [
+            ("smtps://mail.example.org", "mail.example.org", 465, Encryption::FromTheFirstByte),
+            ("smtp://mail.example.org/", "mail.example.org", 587, Encryption::AfterGreeting),
+            ("smtp://10.0.0.7:2525", "10.0.0.7", 2525, Encryption::AfterGreeting),
+            ("smtp://127.0.0.1:2525", "127.0.0.1", 2525, Encryption::None),
+            ("smtp://[::1]", "::1", 25, Encryption::None),
+        ] {
+            let mail = given(url, None).resolve(None).unwrap().mail.unwrap();
+            assert_eq!((mail.host.as_str(), mail.port, mail.encryption), (host, port, encryption), "{url}");
+        }
+        for wrong in ["mail.example.org", "http://mail.example.org", "smtp://", "smtp://a:b", "smtps://user:word@host"]
+        {
+            assert!(given(wrong, None).resolve(None).is_err(), "{wrong}");
+        }
+        assert!(Given { mail_from: None, ..given("smtps://a.example", None) }.resolve(None).is_err());
+        assert!(Given { mail_password: None, ..given("smtps://a.example", Some("me")) }.resolve(None).is_err());
+        let config = given("smtps://a.example", Some("me")).resolve(None).unwrap();
+        assert!(config.mail.as_ref().unwrap().account.is_some() && !format!("{config:?}").contains("Hidden1"));
+    }
 
     #[test]
     fn sizes_are_read_with_and_without_a_unit() {

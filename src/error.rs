@@ -105,6 +105,8 @@ pub enum Thing {
     GiftCode,
     Payment,
     Report,
+    OauthApp,
+    Passkey,
 }
 
 impl fmt::Display for Thing {
@@ -136,6 +138,8 @@ impl fmt::Display for Thing {
             Thing::GiftCode => "Gift code",
             Thing::Payment => "Payment",
             Thing::Report => "Report",
+            Thing::OauthApp => "App",
+            Thing::Passkey => "Passkey",
         })
     }
 }

@@ -29,6 +29,7 @@ use blob::cache::Cache;
 use config::Config;
 use media::child::Programs;
 use outgoing::Outgoing;
+use outgoing::mail::Mailer;
 use store::Db;
 use web::interface::Interface;
 use work::archives::Plans;
@@ -59,6 +60,8 @@ pub struct App {
     pub pace: Pace,
     pub hot: HotCredentials,
     pub outgoing: Outgoing,
+    /// Where the settings name a server for mail.
+    pub mailer: Option<Mailer>,
     pub podcasts: Podcasts,
     pub scrobbles: Scrobbles,
     /// A build of Cloudreve's interface, where there is one in front.
@@ -104,6 +107,7 @@ impl App {
         Ok(Arc::new(App {
             pace: Pace::new(config.max_rate_bytes_s),
             outgoing: Outgoing::new(config.outgoing_networks.clone()),
+            mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             podcasts: Podcasts::default(),
             scrobbles: Scrobbles::default(),
             interface,

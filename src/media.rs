@@ -1,5 +1,6 @@
 //! Media: what is made from bytes on their way out.
 
+pub mod captcha;
 pub mod captions;
 pub mod child;
 pub mod ffmpeg;

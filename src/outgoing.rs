@@ -5,6 +5,8 @@
 //! where it is connected to, after its name was resolved, and anew for each redirect: a name that leads elsewhere at its
 //! second look gains nothing. What comes is bounded in size and time by whoever asks.
 
+pub mod mail;
+
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};

@@ -6,8 +6,11 @@
 
 pub mod account;
 pub mod assets;
+pub mod authorize;
 pub mod desk;
+pub mod devices;
 pub mod interface;
+pub mod mail_links;
 pub mod pages;
 pub mod uploads;
 pub mod visit;
@@ -30,6 +33,9 @@ pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors:
 pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
 pub static ACCOUNT: Face = Face { name: "desk", routes: account::ROUTES, cors: Cors::SameOrigin };
 pub static INTERFACE: Face = Face { name: "interface", routes: interface::ROUTES, cors: Cors::SameOrigin };
+pub static AUTHORIZE: Face = Face { name: "desk", routes: authorize::ROUTES, cors: Cors::SameOrigin };
+pub static DEVICES: Face = Face { name: "desk", routes: devices::ROUTES, cors: Cors::SameOrigin };
+pub static MAIL_LINKS: Face = Face { name: "desk", routes: mail_links::ROUTES, cors: Cors::SameOrigin };
 pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
 pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
 

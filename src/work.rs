@@ -2,6 +2,7 @@
 
 pub mod archives;
 pub mod by_share;
+pub mod captcha;
 pub mod changes;
 pub mod dav_accounts;
 pub mod drop_box;
@@ -14,14 +15,19 @@ pub mod list;
 pub mod locks;
 pub mod look;
 pub mod notes;
+pub mod oauth;
 pub mod pace;
+pub mod passkeys;
 pub mod playback;
 pub mod podcasts;
 pub mod properties;
 pub mod purchases;
+pub mod registration;
 pub mod renditions;
 pub mod scan;
 pub mod scrobbles;
+pub mod second_factor;
+pub mod session_copy;
 pub mod sharing;
 pub mod signin;
 pub mod similar;

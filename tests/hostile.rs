@@ -276,6 +276,15 @@ fn cloudreve(answer: &Answer, text: &str, bytes: bool, route: &Route) -> Result<
     if bytes || answer.status == 302 {
         return Ok(if answer.status == 416 { Outcome::Refused } else { Outcome::Done });
     }
+    // An app asks for its tokens in OAuth's own words, without the envelope.
+    if matches!(route.name, "postSessionOauthToken" | "getSessionOauthUserinfo") {
+        let body: Value = serde_json::from_str(text).map_err(|_| format!("no JSON: {text:.200}"))?;
+        return match (answer.status, body["error"].is_string(), body["code"].as_i64()) {
+            (200, false, None) => Ok(Outcome::Done),
+            (400, true, None) | (200, _, Some(_)) => Ok(Outcome::Refused),
+            _ => Err(format!("neither OAuth nor an envelope: {text:.200}")),
+        };
+    }
     // Addresses that are opened without a client have a status of their own.
     let fits = answer.status == 200 || route.access == Access::Signed || route.name == "unknown";
     if route.methods[0] == "HEAD" && fits {
@@ -325,6 +334,9 @@ const WATCHED: &[(&str, &[&str])] = &[
     ("share_item", &[]),
     ("direct_link", &["downloads"]),
     ("upload", &["received_bytes", "expires_ms"]),
+    ("oauth_grant", &["used_ms"]),
+    ("passkey", &["used_ms"]),
+    ("preference", &[]),
 ];
 
 impl Watch {

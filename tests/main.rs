@@ -32,6 +32,7 @@ mod rights;
 mod scan;
 mod scrobbles;
 mod server;
+mod session;
 mod sharing;
 mod shelf;
 mod stand_in;

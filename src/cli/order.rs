@@ -21,7 +21,7 @@ use crate::store::scrobbles::Target;
 use crate::store::{Tx, accounts, library as library_rows, scrobbles as scrobble_rows, shares};
 use crate::work::sharing::DefaultTerms;
 use crate::work::users::UserWish;
-use crate::work::{libraries, scan, scrobbles, sharing, signin, users};
+use crate::work::{libraries, registration, scan, scrobbles, second_factor, sharing, signin, users};
 use crate::{App, now_ms};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +64,12 @@ pub enum Order {
         name: String,
         allow: Vec<String>,
         deny: Vec<String>,
+    },
+    ActivateUser {
+        name: String,
+    },
+    RemoveSecondFactor {
+        name: String,
     },
     RemoveUser {
         name: String,
@@ -359,7 +365,8 @@ pub struct UserLine {
     pub name: String,
     pub mail: String,
     pub admin: bool,
-    pub active: bool,
+    /// Why they cannot sign in; empty where they can.
+    pub state: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -434,6 +441,16 @@ pub async fn run(
             Ok(Reply::Done(format!("New shares of {:?} begin with these terms.", user.name)))
         }
         Order::SetRoles { name, allow, deny } => set_roles(app, name, &allow, &deny).await,
+        Order::ActivateUser { name } => {
+            let user = user_named(app, name).await?;
+            registration::activate(app, user.key).await?;
+            Ok(Reply::Done(format!("{} can sign in now.", user.name)))
+        }
+        Order::RemoveSecondFactor { name } => {
+            let user = user_named(app, name).await?;
+            second_factor::remove(app, user.key).await?;
+            Ok(Reply::Done(format!("{} signs in by their password alone.", user.name)))
+        }
         Order::RemoveUser { name } => remove_user(app, name).await,
         Order::SetBanned { name, banned } => administration::set_banned(app, name, banned).await,
         Order::Groups => administration::groups(app).await,
@@ -714,7 +731,11 @@ impl UserLine {
             name: user.name.clone(),
             mail: user.mail.clone(),
             admin: user.is_admin(),
-            active: user.state == UserState::Active,
+            state: match user.state {
+                UserState::Active => String::new(),
+                UserState::Inactive => "inactive".to_owned(),
+                UserState::Banned => "banned".to_owned(),
+            },
         }
     }
 }

@@ -140,8 +140,7 @@ fn reports(lines: &[ReportLine]) {
 fn users(lines: &[UserLine]) {
     let rows = lines.iter().map(|user| {
         let role = if user.admin { "admin" } else { "user" };
-        let state = if user.active { "" } else { "banned" };
-        [user.name.clone(), user.mail.clone(), role.to_owned(), state.to_owned()]
+        [user.name.clone(), user.mail.clone(), role.to_owned(), user.state.clone()]
     });
     table(rows);
 }

@@ -6,21 +6,27 @@
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
 //! is such a user; metadata is refused, since nothing would keep it.
-//! What the protocol has beyond files, shares and administration (passkeys) answers "not enabled" by name.
+//! What is left of the protocol answers "not enabled" by name.
 
 mod abuse;
 mod admin;
 pub mod answers;
 mod archive;
+mod authn;
 pub mod boolset;
 mod by_share;
+mod captcha;
 mod content;
 mod devices;
 mod events;
 mod files;
 mod locks;
+mod oauth;
 mod permissions;
+mod registration;
+mod scopes;
 mod session;
+mod setting;
 mod shares;
 mod site;
 mod tree;
@@ -40,6 +46,7 @@ use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::fields::Fields;
 use crate::http::{Access, Call, Cors, Face, Route, log_internal};
+use scopes::{Needs, needs};
 
 // Outcomes ------------------------------------------------------------------------------------------------------------
 
@@ -64,6 +71,7 @@ impl From<Error> for Failure {
 
 pub const SIGN_IN_NEEDED: u32 = 401;
 pub const WRONG_CREDENTIAL: Failure = Failure::Code(40020, "The credential is not valid");
+pub const NOT_LET_IN: Failure = Failure::Code(40089, "The app was not let in for this");
 pub const TOO_MANY_URIS: Failure = Failure::Code(40074, "Too many at once");
 pub const ROOT_PROTECTED: Failure = Failure::Code(40053, "The root cannot be changed or shared");
 /// Groups are where the protocol keeps what a user is allowed.
@@ -107,6 +115,7 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Avatar
             | Thing::Task => 404,
             Thing::Payment | Thing::Report => 404,
+            Thing::OauthApp | Thing::Passkey => 404,
         },
         Error::SignInNeeded => SIGN_IN_NEEDED,
         Error::WrongCredentials => 40080,
@@ -232,6 +241,11 @@ fn data(data: &impl Serialize) -> Outcome {
     Ok(json(&Success { code: 0, data, msg: "" }))
 }
 
+/// No error and not the end either: what the client does next with the data, its code says.
+fn told(code: u32, message: &'static str, data: &impl Serialize) -> Outcome {
+    Ok(json(&Success { code, data, msg: message }))
+}
+
 fn done() -> Outcome {
     Ok(json(&Envelope { code: 0, msg: String::new(), data: None, correlation_id: None, aggregated_error: None }))
 }
@@ -257,20 +271,24 @@ impl Asked {
     }
 }
 
-/// Who calls. A token that does not stand makes a guest: pages of shares send stale ones along.
-async fn caller(call: &Call) -> Result<Option<User>, Failure> {
+/// Who calls, with what an app needs to do so in their name. A token that does not stand makes a guest: pages of shares
+/// send stale ones along.
+async fn caller(call: &Call, needs: Needs) -> Result<Option<User>, Failure> {
     if call.path.iter().any(|(_, value)| value.contains('\0')) {
         return Err(Error::invalid("path", "it holds a NUL").into());
     }
-    session::caller(call).await
+    match session::caller(call).await? {
+        Some(caller) if caller.permits().is_some_and(|permits| !needs.met_by(permits)) => Err(NOT_LET_IN),
+        caller => Ok(caller.map(|caller| caller.user)),
+    }
 }
 
-async fn for_user<F>(name: &'static str, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
+async fn for_user<F>(name: &'static str, needs: Needs, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
 where
     F: Future<Output = Outcome>,
 {
     let asked = Asked::of(name, Access::User, &call);
-    let outcome = match caller(&call).await {
+    let outcome = match caller(&call, needs).await {
         Ok(Some(user)) => handler(call, user).await,
         Ok(None) => Err(Error::SignInNeeded.into()),
         Err(failure) => Err(failure),
@@ -278,12 +296,12 @@ where
     outcome.unwrap_or_else(|failure| failure.answer(&asked))
 }
 
-async fn for_admin<F>(name: &'static str, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
+async fn for_admin<F>(name: &'static str, needs: Needs, call: Call, handler: impl FnOnce(Call, User) -> F) -> Response
 where
     F: Future<Output = Outcome>,
 {
     let asked = Asked::of(name, Access::Admin, &call);
-    let outcome = match caller(&call).await {
+    let outcome = match caller(&call, needs).await {
         Ok(Some(user)) if user.is_admin() => handler(call, user).await,
         Ok(Some(_)) => Err(admin::ADMIN_NEEDED),
         Ok(None) => Err(Error::SignInNeeded.into()),
@@ -295,6 +313,7 @@ where
 async fn for_anyone<F>(
     name: &'static str,
     access: Access,
+    needs: Needs,
     call: Call,
     handler: impl FnOnce(Call, Option<User>) -> F,
 ) -> Response
@@ -303,7 +322,7 @@ where
 {
     let asked = Asked::of(name, access, &call);
     // Whoever comes by a signed address is who the address says; clients send their token along all the same.
-    let caller = if access == Access::Signed { Ok(None) } else { caller(&call).await };
+    let caller = if access == Access::Signed { Ok(None) } else { caller(&call, needs).await };
     let outcome = match caller {
         Ok(user) => handler(call, user).await,
         Err(failure) => Err(failure),
@@ -364,7 +383,7 @@ macro_rules! route {
             methods: &[Method::$method],
             path: $path,
             access: Access::User,
-            handler: |call| Box::pin(for_user($name, call, $handler)),
+            handler: |call| Box::pin(for_user($name, needs(stringify!($method), $path), call, $handler)),
         }
     };
     ($name:literal $method:ident $path:literal Admin $handler:path) => {
@@ -373,7 +392,7 @@ macro_rules! route {
             methods: &[Method::$method],
             path: $path,
             access: Access::Admin,
-            handler: |call| Box::pin(for_admin($name, call, $handler)),
+            handler: |call| Box::pin(for_admin($name, needs(stringify!($method), $path), call, $handler)),
         }
     };
     ($name:literal ANY $path:literal Open $handler:path) => {
@@ -391,7 +410,10 @@ macro_rules! route {
             methods: &[Method::$method],
             path: $path,
             access: Access::$access,
-            handler: |call| Box::pin(for_anyone($name, Access::$access, call, $handler)),
+            handler: |call| {
+                let needs = needs(stringify!($method), $path);
+                Box::pin(for_anyone($name, Access::$access, needs, call, $handler))
+            },
         }
     };
 }
@@ -409,9 +431,9 @@ static ROUTES: &[Route] = routes! {
     "getUserMe" GET "/api/v4/user/me" User site::get_me;
     "getUserCapacity" GET "/api/v4/user/capacity" User site::get_capacity;
     "getUserInfo" GET "/api/v4/user/info/{id}" Open site::get_user_info;
-    "getUserAvatar" GET "/api/v4/user/avatar/{id}" Signed site::get_avatar;
-    "getUserSetting" GET "/api/v4/user/setting" User site::get_setting;
-    "patchUserSetting" PATCH "/api/v4/user/setting" User site::patch_setting;
+    "getUserAvatar" GET "/api/v4/user/avatar/{id}" Signed setting::get_avatar;
+    "getUserSetting" GET "/api/v4/user/setting" User setting::get_setting;
+    "patchUserSetting" PATCH "/api/v4/user/setting" User setting::patch_setting;
     "getUserShares" GET "/api/v4/user/shares/{id}" Open shares::get_user_shares;
 
     "getFile" GET "/api/v4/file" Share files::get_file;
@@ -455,36 +477,36 @@ static ROUTES: &[Route] = routes! {
     "patchWorkflowDownload" PATCH "/api/v4/workflow/download/{id}" User workflow::patch_download;
     "deleteWorkflowDownload" DELETE "/api/v4/workflow/download/{id}" User workflow::delete_download;
 
-    "getSiteCaptcha" GET "/api/v4/site/captcha" Open not_enabled;
     "postSiteAbuse" POST "/api/v4/site/abuse" Open abuse::post_abuse;
-    "postSessionToken2fa" POST "/api/v4/session/token/2fa" Open not_enabled;
-    "putSessionAuthn" PUT "/api/v4/session/authn" Open not_enabled;
-    "postSessionAuthn" POST "/api/v4/session/authn" Open not_enabled;
     "putSessionOpenid" PUT "/api/v4/session/openid" Open not_enabled;
     "postSessionOpenid" POST "/api/v4/session/openid" Open not_enabled;
     "deleteSessionOpenid" DELETE "/api/v4/session/openid/{id}" User not_enabled_for_user;
-    "getSessionOauthApp" GET "/api/v4/session/oauth/app/{id}" Open not_enabled;
-    "postSessionOauthConsent" POST "/api/v4/session/oauth/consent" User not_enabled_for_user;
-    "postSessionOauthToken" POST "/api/v4/session/oauth/token" Open not_enabled;
-    "getSessionOauthUserinfo" GET "/api/v4/session/oauth/userinfo" User not_enabled_for_user;
-    "deleteSessionOauthGrant" DELETE "/api/v4/session/oauth/grant/{id}" User not_enabled_for_user;
-    "postUser" POST "/api/v4/user" Open not_enabled;
-    "postUserReset" POST "/api/v4/user/reset" Open not_enabled;
-    "patchUserReset" PATCH "/api/v4/user/reset/{id}" Open not_enabled;
-    "getUserActivate" GET "/api/v4/user/activate/{id}" Open not_enabled;
-    "getUserSearch" GET "/api/v4/user/search" User not_enabled_for_user;
-    "putUserSettingAvatar" PUT "/api/v4/user/setting/avatar" User not_enabled_for_user;
-    "getUserSetting2fa" GET "/api/v4/user/setting/2fa" User not_enabled_for_user;
-    "getUserSettingNodes" GET "/api/v4/user/setting/nodes" User not_enabled_for_user;
-    "getUserSettingPolicies" GET "/api/v4/user/setting/policies" User not_enabled_for_user;
-    "putUserAuthn" PUT "/api/v4/user/authn" User not_enabled_for_user;
-    "postUserAuthn" POST "/api/v4/user/authn" User not_enabled_for_user;
-    "deleteUserAuthn" DELETE "/api/v4/user/authn" User not_enabled_for_user;
-    "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open not_enabled;
     "deleteFileLock" DELETE "/api/v4/file/lock" User locks::delete_lock;
     "getUserCreditChanges" GET "/api/v4/user/creditChanges" User vas::get_credit_changes;
     "getUserPayments" GET "/api/v4/user/payments" User vas::get_payments;
     "getGroupList" GET "/api/v4/group/list" User permissions::get_group_list;
+    "getSiteCaptcha" GET "/api/v4/site/captcha" Open captcha::get_captcha;
+    "postSessionToken2fa" POST "/api/v4/session/token/2fa" Open session::post_token_2fa;
+    "putSessionAuthn" PUT "/api/v4/session/authn" Open authn::put_session_authn;
+    "postSessionAuthn" POST "/api/v4/session/authn" Open authn::post_session_authn;
+    "getSessionOauthApp" GET "/api/v4/session/oauth/app/{id}" Open oauth::get_app;
+    "postSessionOauthConsent" POST "/api/v4/session/oauth/consent" User oauth::post_consent;
+    "postSessionOauthToken" POST "/api/v4/session/oauth/token" Open oauth::post_token;
+    "getSessionOauthUserinfo" GET "/api/v4/session/oauth/userinfo" User oauth::get_userinfo;
+    "deleteSessionOauthGrant" DELETE "/api/v4/session/oauth/grant/{id}" User oauth::delete_grant;
+    "postUser" POST "/api/v4/user" Open registration::post_user;
+    "postUserReset" POST "/api/v4/user/reset" Open registration::post_reset;
+    "patchUserReset" PATCH "/api/v4/user/reset/{id}" Open registration::patch_reset;
+    "getUserActivate" GET "/api/v4/user/activate/{id}" Open registration::get_activate;
+    "getUserSearch" GET "/api/v4/user/search" User setting::get_search;
+    "putUserSettingAvatar" PUT "/api/v4/user/setting/avatar" User setting::put_avatar;
+    "getUserSetting2fa" GET "/api/v4/user/setting/2fa" User setting::get_2fa;
+    "getUserSettingNodes" GET "/api/v4/user/setting/nodes" User setting::get_nodes;
+    "getUserSettingPolicies" GET "/api/v4/user/setting/policies" User setting::get_policies;
+    "putUserAuthn" PUT "/api/v4/user/authn" User authn::put_user_authn;
+    "postUserAuthn" POST "/api/v4/user/authn" User authn::post_user_authn;
+    "deleteUserAuthn" DELETE "/api/v4/user/authn" User authn::delete_user_authn;
+    "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open registration::get_session_copy;
     "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
     "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
     "putFilePin" PUT "/api/v4/file/pin" User not_enabled_for_user;

@@ -1,7 +1,8 @@
 //! SQL of people, groups, sessions, keys and the limiter.
 
-use super::{Row, Tx, Weighed, in_list};
+use super::{Row, Tx, Weighed, in_list, oauth};
 use crate::account::password::{FORGET_MS, wait_ms};
+use crate::account::permit::Permits;
 use crate::account::{Allowed, GroupKey, Profile, Role, Roles, User, UserKey, UserState, name_key};
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -11,7 +12,8 @@ pub mod lists;
 
 const USER: &str = "id, public_id, name, mail, display_name, state, profile, quota_bytes, epoch, created_ms, \
                     role, roles, most_kbps, folders, \
-                    (SELECT balance FROM purse WHERE purse.account_id = account.id)";
+                    (SELECT balance FROM purse WHERE purse.account_id = account.id), \
+                    (SELECT changed_ms FROM avatar WHERE avatar.account_id = account.id)";
 
 fn user(row: &Row) -> Result<User> {
     Ok(User {
@@ -20,7 +22,11 @@ fn user(row: &Row) -> Result<User> {
         name: row.get(2)?,
         mail: row.get(3)?,
         display_name: row.get(4)?,
-        state: if row.get::<String>(5)? == "active" { UserState::Active } else { UserState::Banned },
+        state: match row.get::<String>(5)?.as_str() {
+            "active" => UserState::Active,
+            "inactive" => UserState::Inactive,
+            _ => UserState::Banned,
+        },
         profile: match row.get::<String>(6)?.as_str() {
             "all" => Profile::All,
             "public" => Profile::Public,
@@ -40,7 +46,16 @@ fn user(row: &Row) -> Result<User> {
             most_kbps: row.get(12)?,
             folders: row.get::<Option<String>>(13)?.map(|list| folders_of(&list)).transpose()?,
         },
+        picture_ms: row.get(15)?,
     })
+}
+
+fn state_text(state: UserState) -> &'static str {
+    match state {
+        UserState::Active => "active",
+        UserState::Inactive => "inactive",
+        UserState::Banned => "banned",
+    }
 }
 
 fn role_text(roles: Roles) -> &'static str {
@@ -141,6 +156,21 @@ pub fn list(tx: &mut Tx) -> Result<Vec<User>> {
     tx.all(&format!("SELECT {USER} FROM account ORDER BY name_key"), args![], user)
 }
 
+/// Active users with this in their name, or with this mail address.
+pub fn search(tx: &mut Tx, keyword: &str, most: usize) -> Result<Vec<User>> {
+    let key = name_key(keyword);
+    let escaped = key.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    tx.all(
+        &format!(
+            "SELECT {USER} FROM account WHERE state = 'active'
+                AND (name_key LIKE $1 ESCAPE '\\' OR LOWER(display_name) LIKE $1 ESCAPE '\\' OR mail_key = $2)
+             ORDER BY name_key LIMIT $3"
+        ),
+        args![format!("%{escaped}%"), &key, most],
+        user,
+    )
+}
+
 pub fn count(tx: &mut Tx) -> Result<i64> {
     tx.one("SELECT COUNT(*) FROM account", args![], |row| row.get(0))
 }
@@ -190,13 +220,6 @@ pub fn set_mail(tx: &mut Tx, key: UserKey, mail: &str) -> Result<()> {
     Ok(())
 }
 
-fn state_text(state: UserState) -> &'static str {
-    match state {
-        UserState::Active => "active",
-        UserState::Banned => "banned",
-    }
-}
-
 pub fn set_state(tx: &mut Tx, key: UserKey, state: UserState) -> Result<()> {
     tx.run("UPDATE account SET state = $2, epoch = epoch + 1 WHERE id = $1", args![key.0, state_text(state)])?;
     Ok(())
@@ -220,6 +243,12 @@ pub fn set_profile(tx: &mut Tx, key: UserKey, profile: Profile) -> Result<()> {
         Profile::All => "all",
     };
     tx.run("UPDATE account SET profile = $2 WHERE id = $1", args![key.0, text])?;
+    Ok(())
+}
+
+/// Accounts that were registered before then, and that nobody activated.
+pub fn remove_inactive(tx: &mut Tx, before_ms: i64) -> Result<()> {
+    tx.run("DELETE FROM account WHERE state = 'inactive' AND created_ms < $1", args![before_ms])?;
     Ok(())
 }
 
@@ -290,13 +319,23 @@ pub struct Session {
     pub generation: i64,
     pub epoch: i64,
     pub expires_ms: i64,
+    /// Who began it in the user's name, if not they themselves.
+    pub app: Option<ForApp>,
+}
+
+/// An app that a user let in, and what it may do in one of its sessions.
+#[derive(Debug, Clone)]
+pub struct ForApp {
+    pub client_id: String,
+    pub permits: Permits,
 }
 
 pub fn insert_session(tx: &mut Tx, session: &Session, agent: &str, now_ms: i64) -> Result<()> {
     tx.run("DELETE FROM session WHERE expires_ms <= $1", args![now_ms])?;
     tx.run(
-        "INSERT INTO session (id, account_id, door, secret_hash, generation, epoch, created_ms, expires_ms, agent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO session (id, account_id, door, secret_hash, generation, epoch, created_ms, expires_ms, agent,
+            client_id, permits)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         args![
             &session.id,
             session.account.0,
@@ -306,7 +345,9 @@ pub fn insert_session(tx: &mut Tx, session: &Session, agent: &str, now_ms: i64) 
             session.epoch,
             now_ms,
             session.expires_ms,
-            agent
+            agent,
+            session.app.as_ref().map(|app| app.client_id.clone()),
+            session.app.as_ref().map(|app| app.permits.to_string())
         ],
     )?;
     Ok(())
@@ -315,9 +356,14 @@ pub fn insert_session(tx: &mut Tx, session: &Session, agent: &str, now_ms: i64) 
 /// A session that has neither ended nor been outlived by its user's password.
 pub fn session(tx: &mut Tx, id: &str) -> Result<Option<(Session, User)>> {
     let session = tx.maybe(
-        "SELECT id, account_id, door, secret_hash, generation, epoch, expires_ms FROM session WHERE id = $1",
+        "SELECT id, account_id, door, secret_hash, generation, epoch, expires_ms, client_id, permits
+         FROM session WHERE id = $1",
         args![id],
         |row| {
+            let app = match row.get::<Option<String>>(7)? {
+                Some(client_id) => Some(ForApp { client_id, permits: oauth::permits_of(&row.get::<String>(8)?)? }),
+                None => None,
+            };
             Ok(Session {
                 id: row.get(0)?,
                 account: UserKey(row.get(1)?),
@@ -326,6 +372,7 @@ pub fn session(tx: &mut Tx, id: &str) -> Result<Option<(Session, User)>> {
                 generation: row.get(4)?,
                 epoch: row.get(5)?,
                 expires_ms: row.get(6)?,
+                app,
             })
         },
     )?;

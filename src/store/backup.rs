@@ -17,6 +17,13 @@ pub const TABLES: &[(&str, &str)] = &[
     ("session", "id"),
     ("api_key", "id"),
     ("throttle", "subject"),
+    ("oauth_client", "id"),
+    ("oauth_grant", "account_id, client_id"),
+    ("spent_slip", "hash"),
+    ("second_factor", "account_id"),
+    ("passkey", "id"),
+    ("passkey_offer", "account_id"),
+    ("preference", "account_id"),
     ("rights", "object_kind, object_id, subject_kind, subject_id"),
     ("library", "id"),
     (ITEM, "id"),
@@ -229,7 +236,7 @@ impl Intake {
 }
 
 fn has_text_key(table: &str) -> bool {
-    matches!(table, "session" | "upload")
+    matches!(table, "session" | "upload" | "oauth_client" | "passkey")
 }
 
 /// Roots of the homes with the ids of their owners.

@@ -51,6 +51,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(18, include_str!("../../migrations/018_tasks.sql")),
     Migration::of(20, include_str!("../../migrations/020_points.sql")),
     Migration::of(21, include_str!("../../migrations/021_changes_and_groups.sql")),
+    Migration::of(16, include_str!("../../migrations/016_session.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result, Thing};
 use crate::handle;
 use crate::http::send::{Disposition, safe_headers};
 use crate::http::{Access, Call, Route};
-use crate::store::accounts;
+use crate::store::{accounts, second_factors};
 use crate::work::users::{self, PICTURE_BYTES};
 
 const GET: &[Method] = &[Method::GET, Method::HEAD];
@@ -70,7 +70,8 @@ async fn shown(call: &Call, user: &User, problem: Option<String>) -> Result<Resp
         base: call.origin.prefix().to_owned(),
         user: user.display_name.clone(),
         // Part of the address, so that a browser does not show the one before.
-        picture: call.app.db.read(move |tx| accounts::avatar_changed_ms(tx, key)).await?,
+        picture: user.picture_ms,
+        has_second_factor: call.app.db.read(move |tx| second_factors::is_on(tx, key)).await?,
         problem,
     };
     Ok(page(status, &view))

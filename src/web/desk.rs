@@ -4,9 +4,9 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 
 use super::pages::{
-    Crumb, DropFields, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow, KeysPage, Kind, MadeKey,
-    MadeShare, PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState, SharesPage, SignInPage,
-    SignInProblem, UploadForm, UploadOf, local_time,
+    CodePage, CodeProblem, Crumb, DropFields, FileRow, FilesPage, FolderRow, FormMode, FormOf, FormProblem, KeyRow,
+    KeysPage, Kind, MadeKey, MadeShare, PasswordIs, RevokePage, ShareFields, ShareFormPage, ShareRow, ShareState,
+    SharesPage, SignInPage, SignInProblem, UploadForm, UploadOf, local_time,
 };
 use super::visit::SESSION_COOKIE;
 use super::{encoded, error_page, interface, lead_to, page, refuse_foreign_post};
@@ -23,6 +23,8 @@ use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
 use crate::store::shares::{Direction, Order};
 use crate::store::{library, shares};
 use crate::work::files::{self, Place};
+use crate::work::second_factor::{self, Step};
+use crate::work::signin::FirstStep;
 use crate::work::{pace, sharing, signin};
 
 const GET: &[Method] = &[Method::GET, Method::HEAD];
@@ -40,6 +42,13 @@ pub const ROUTES: &[Route] = &[
         handler: handle!(sign_in_page),
     },
     Route { name: "signIn", methods: POST, path: "/app/sign-in", access: Access::Open, handler: handle!(sign_in) },
+    Route {
+        name: "signInCode",
+        methods: POST,
+        path: "/app/sign-in/code",
+        access: Access::Open,
+        handler: handle!(sign_in_code),
+    },
     Route { name: "signOut", methods: POST, path: "/app/sign-out", access: Access::Open, handler: handle!(sign_out) },
     Route {
         name: "sharesPage",
@@ -127,7 +136,7 @@ pub(super) async fn user(call: &Call) -> Result<User, Box<Response>> {
 }
 
 /// The signed-in user of a form that our own page posted, and its fields.
-async fn form(call: &mut Call) -> Result<(User, Fields), Box<Response>> {
+pub(super) async fn form(call: &mut Call) -> Result<(User, Fields), Box<Response>> {
     let user = user(call).await?;
     let fields = match refuse_foreign_post(call) {
         Ok(()) => Fields::of_form(call).await,
@@ -173,8 +182,12 @@ async fn sign_in(mut call: Call) -> Response {
     };
     let (name, next) = (fields.get("user").unwrap_or_default(), local_path(fields.get("next")));
     let password = fields.get("password").unwrap_or_default();
-    let (status, problem) = match signin::by_password(&call.app, name, password, &call.guest()).await {
-        Ok(user) => return signed_in(&call, &user, next).await,
+    let (status, problem) = match signin::first_step(&call.app, name, password, &call.guest()).await {
+        Ok(FirstStep::Done(user)) => return signed_in(&call, &user, next).await,
+        Ok(FirstStep::NeedsCode(user)) => {
+            return ask_for_code(&call, second_factor::second_step(&call.app, &user), next, None);
+        }
+        Ok(FirstStep::NotActivated) => (StatusCode::FORBIDDEN, SignInProblem::NotActivated),
         Err(Error::WrongCredentials) => (StatusCode::FORBIDDEN, SignInProblem::WrongCredentials),
         Err(Error::Throttled { retry_after_s }) => {
             (StatusCode::TOO_MANY_REQUESTS, SignInProblem::Throttled { retry_after_s })
@@ -184,6 +197,40 @@ async fn sign_in(mut call: Call) -> Response {
     let view =
         SignInPage { base: call.origin.prefix().to_owned(), user: name.to_owned(), next, problem: Some(problem) };
     page(status, &view)
+}
+
+fn ask_for_code(call: &Call, step: String, next: Option<String>, problem: Option<CodeProblem>) -> Response {
+    let status = match &problem {
+        None => StatusCode::OK,
+        Some(CodeProblem::Wrong) => StatusCode::FORBIDDEN,
+        Some(CodeProblem::Throttled { .. }) => StatusCode::TOO_MANY_REQUESTS,
+    };
+    page(status, &CodePage { base: call.origin.prefix().to_owned(), step, next, problem })
+}
+
+/// The second step: a code of the user's second factor.
+async fn sign_in_code(mut call: Call) -> Response {
+    let fields = match refuse_foreign_post(&call) {
+        Ok(()) => Fields::of_form(&mut call).await,
+        Err(error) => Err(error),
+    };
+    let fields = match fields {
+        Ok(fields) => fields,
+        Err(error) => return error_page("signInCode", call.origin.prefix(), &error),
+    };
+    let (step, code) = (fields.get("step").unwrap_or_default(), fields.get("code").unwrap_or_default());
+    let next = local_path(fields.get("next"));
+    let problem = match second_factor::finish(&call.app, step, code).await {
+        Ok(Step::Done(user)) => return signed_in(&call, &user, next).await,
+        Ok(Step::WrongCode) => CodeProblem::Wrong,
+        Ok(Step::Over) => {
+            let (base, problem) = (call.origin.prefix().to_owned(), Some(SignInProblem::Expired));
+            return page(StatusCode::FORBIDDEN, &SignInPage { base, user: String::new(), next, problem });
+        }
+        Err(Error::Throttled { retry_after_s }) => CodeProblem::Throttled { retry_after_s },
+        Err(error) => return error_page("signInCode", call.origin.prefix(), &error),
+    };
+    ask_for_code(&call, step.to_owned(), next, Some(problem))
 }
 
 async fn signed_in(call: &Call, user: &User, next: Option<String>) -> Response {

@@ -592,6 +592,25 @@ pub enum SignInProblem {
     },
     /// The session ended in between.
     Expired,
+    /// They registered, and the address in their mail was not opened yet.
+    NotActivated,
+}
+
+/// The second step of signing in. Posts `step`, `code` and `next` to `{base}/app/sign-in/code`.
+#[derive(Clone, Template)]
+#[template(path = "sign_in_code.html")]
+pub struct CodePage {
+    pub base: String,
+    /// Stands for the first step, which was right.
+    pub step: String,
+    pub next: Option<String>,
+    pub problem: Option<CodeProblem>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CodeProblem {
+    Wrong,
+    Throttled { retry_after_s: u64 },
 }
 
 /// `{base}/app/shares`: what the signed-in user shares.
@@ -831,7 +850,81 @@ pub struct AccountPage {
     pub user: String,
     /// When it was last another, of one who has a picture.
     pub picture: Option<i64>,
+    pub has_second_factor: bool,
     pub problem: Option<String>,
+}
+
+/// `{base}/app/authorize`: whether an app is let in. Posts its fields back, with `answer` (`allow`, `deny`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "authorize.html")]
+pub struct AuthorizePage {
+    pub base: String,
+    pub user: String,
+    /// What the app is called.
+    pub app: String,
+    pub description: String,
+    /// What it would be allowed, each to go on after "to".
+    pub permits: Vec<&'static str>,
+    pub fields: Vec<(&'static str, String)>,
+}
+
+/// Leads on to an app that a user let in, or did not.
+#[derive(Debug, Clone, Template)]
+#[template(path = "callback.html")]
+pub struct CallbackPage {
+    pub base: String,
+    /// Of the app's own scheme.
+    pub address: String,
+    pub is_let_in: bool,
+}
+
+/// A QR code: the path of its dark squares, in a square of this many.
+#[derive(Clone)]
+pub struct Drawn {
+    pub size: usize,
+    pub squares: String,
+}
+
+/// A second factor that is to be turned on. Posts `code` to `{base}/app/account/second-factor/on`.
+#[derive(Clone, Template)]
+#[template(path = "second_factor.html")]
+pub struct SecondFactorPage {
+    pub base: String,
+    pub user: String,
+    /// What a phone reads.
+    pub code: Drawn,
+    /// The same for typing.
+    pub secret: String,
+}
+
+/// An address that signs in another device of the same user, once.
+#[derive(Clone, Template)]
+#[template(path = "device.html")]
+pub struct DevicePage {
+    pub base: String,
+    pub user: String,
+    pub code: Drawn,
+    pub address: String,
+}
+
+/// Where an address in a mail leads. Posts `id`, `slip` and, for a new password, `password` to the same path.
+#[derive(Clone, Template)]
+#[template(path = "mail_link.html")]
+pub struct MailLinkPage {
+    pub base: String,
+    pub of: MailLink,
+    pub id: String,
+    pub slip: String,
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailLink {
+    Activate,
+    Reset,
+    Done,
+    /// It was used, or is too old.
+    Over,
 }
 
 /// `{base}/app/keys`. Posts `name` to it to make a key, and to `{base}/app/keys/{id}/revoke` to end one.
@@ -1068,7 +1161,13 @@ mod tests {
             problem: None,
         };
         assert_tame(&keys.render().unwrap());
-        let account = AccountPage { base: String::new(), user: hostile(), picture: Some(0), problem: Some(hostile()) };
+        let account = AccountPage {
+            base: String::new(),
+            user: hostile(),
+            picture: Some(0),
+            has_second_factor: true,
+            problem: Some(hostile()),
+        };
         assert_tame(&account.render().unwrap());
     }
 

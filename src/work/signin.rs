@@ -14,13 +14,13 @@ use tokio::sync::{OwnedMutexGuard, Semaphore};
 
 use crate::account::password;
 use crate::account::token::{Purpose, random_base62, same, sha256};
-use crate::account::{Allowed, User, UserKey, name_key};
+use crate::account::{Allowed, User, UserKey, UserState, name_key};
 use crate::config::Switch;
 use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
 use crate::share::visit::Visitor;
-use crate::store::accounts::{self, ApiKey, NewUser, Session, StoredPassword};
-use crate::store::{Asker, Tx, Weighed, shares};
+use crate::store::accounts::{self, ApiKey, ForApp, NewUser, Session, StoredPassword};
+use crate::store::{Asker, Tx, Weighed, second_factors, shares};
 use crate::{App, now_ms};
 
 /// Credentials that fitted lately; holds no secret, only keyed digests of them.
@@ -89,18 +89,32 @@ fn login_subject(login: &str, found: Option<&User>) -> String {
     }
 }
 
+/// How far a right name and password lead.
+pub enum FirstStep {
+    Done(User),
+    /// They have a second factor, and show a code of it next (`work/second_factor.rs`).
+    NeedsCode(User),
+    /// They registered, and nobody has activated their account yet.
+    NotActivated,
+}
+
 /// By user name or mail address and password. `WrongCredentials` tells neither which was wrong nor whether there is
 /// such a user.
-pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
+pub async fn first_step(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<FirstStep> {
     if login.len().max(password.len()) > LONGEST_LOGIN_BYTES {
         return Err(Error::WrongCredentials);
     }
     let found = known(app, login).await?;
     let found = found.0.as_ref();
-    let hash = found.as_ref().map(|(_, stored)| stored.hash.clone());
-    let subject = login_subject(login, found.map(|(user, _)| user));
+    let hash = found.as_ref().map(|found| found.stored.hash.clone());
+    let subject = login_subject(login, found.map(|found| &found.user));
     match (check(app, &subject, password, hash, visitor).await?, found) {
-        (true, Some((user, _))) if user.is_active() => Ok(known_as(user.clone())),
+        (true, Some(found)) => match found.user.state {
+            UserState::Active if found.has_second_factor => Ok(FirstStep::NeedsCode(found.user.clone())),
+            UserState::Active => Ok(FirstStep::Done(known_as(found.user.clone()))),
+            UserState::Inactive => Ok(FirstStep::NotActivated),
+            UserState::Banned => Err(Error::WrongCredentials),
+        },
         _ => Err(Error::WrongCredentials),
     }
 }
@@ -111,24 +125,48 @@ fn known_as(user: User) -> User {
     user
 }
 
-struct Known(Option<(User, StoredPassword)>);
+const CODE_NEEDED: Error = Error::Forbidden("this account has a second factor: take an API key for the password");
+
+/// The same for doors that know nothing but passwords: whoever has a second factor does not come in by one.
+pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
+    match first_step(app, login, password, visitor).await? {
+        FirstStep::Done(user) => Ok(user),
+        FirstStep::NeedsCode(_) => Err(CODE_NEEDED),
+        FirstStep::NotActivated => Err(Error::WrongCredentials),
+    }
+}
+
+/// Whether it is the password of a user who is signed in already. Counts among the tries of signing in.
+pub async fn is_password(app: &App, user: &User, password: &str, visitor: &Visitor) -> Result<bool> {
+    if password.len() > LONGEST_LOGIN_BYTES {
+        return Ok(false);
+    }
+    let key = user.key;
+    let stored = app.db.read(move |tx| accounts::password(tx, key)).await?;
+    check(app, &login_subject(&user.name, Some(user)), password, Some(stored.hash), visitor).await
+}
+
+struct Known(Option<Found>);
+
+struct Found {
+    user: User,
+    stored: StoredPassword,
+    has_second_factor: bool,
+}
 
 impl Weighed for Known {}
 
 /// The user of a name or mail address, as asked for by every call of a client that signs in with each.
 async fn known(app: &App, login: &str) -> Result<Arc<Known>> {
     let name = login.to_owned();
-    app.db.recall("login", login, move |tx| Ok(Known(user_and_password(tx, &name)?))).await
+    app.db.recall("login", login, move |tx| Ok(Known(find(tx, &name)?))).await
 }
 
-fn user_and_password(tx: &mut Tx, login: &str) -> Result<Option<(User, StoredPassword)>> {
-    match accounts::by_login(tx, login)? {
-        Some(user) => {
-            let stored = accounts::password(tx, user.key)?;
-            Ok(Some((user, stored)))
-        }
-        None => Ok(None),
-    }
+fn find(tx: &mut Tx, login: &str) -> Result<Option<Found>> {
+    let Some(user) = accounts::by_login(tx, login)? else { return Ok(None) };
+    let stored = accounts::password(tx, user.key)?;
+    let has_second_factor = second_factors::is_on(tx, user.key)?;
+    Ok(Some(Found { user, stored, has_second_factor }))
 }
 
 /// By OpenSubsonic's `t = md5(password + s)`, which needs a recoverable password. `Unsupported` where none is kept.
@@ -145,10 +183,12 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
     let _turn = app.hot.turn(format!("token {} {network}", name_key(login))).await;
     let found = known(app, login).await?;
     let found = found.0.as_ref();
-    let subject = format!("{} {network}", login_subject(login, found.map(|(user, _)| user)));
+    let subject = format!("{} {network}", login_subject(login, found.map(|found| &found.user)));
     must_wait(app, &subject).await?;
     let clear = match found {
-        Some((user, StoredPassword { sealed: Some(sealed), .. })) => Some(app.keys.open(&seal_of(user.key), sealed)?),
+        Some(Found { user, stored: StoredPassword { sealed: Some(sealed), .. }, .. }) => {
+            Some(app.keys.open(&seal_of(user.key), sealed)?)
+        }
         Some(_) => return Err(Error::Unsupported("token login")),
         None => None,
     };
@@ -158,7 +198,8 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
         .collect();
     let fits = same(expected.as_bytes(), token.to_ascii_lowercase().as_bytes());
     match found {
-        Some((user, _)) if fits && user.is_active() => Ok(known_as(user.clone())),
+        Some(found) if fits && found.user.is_active() && found.has_second_factor => Err(CODE_NEEDED),
+        Some(found) if fits && found.user.is_active() => Ok(known_as(found.user.clone())),
         _ => {
             app.db.write(move |tx| accounts::count_try(tx, &[subject], now_ms())).await?;
             Err(Error::WrongCredentials)
@@ -196,6 +237,26 @@ pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User>
     Err(Error::WrongCredentials)
 }
 
+/// Most apps have fields for a name and a password only: a user's own key goes for their password there. A key is too
+/// long to be guessed, so looking for it counts as no try.
+pub async fn by_key_as_password(app: &App, login: &str, password: &str) -> Result<Option<User>> {
+    const KEY_CHARS: usize = 32;
+    if password.len() != KEY_CHARS || !password.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(None);
+    }
+    let owner = key_holder(app, password).await?;
+    let login = name_key(login);
+    Ok(owner.filter(|user| name_key(&user.name) == login || name_key(&user.mail) == login))
+}
+
+/// By a password, or by an API key in its place.
+pub async fn by_password_or_key(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
+    match by_key_as_password(app, login, password).await? {
+        Some(user) => Ok(user),
+        None => by_password(app, login, password, visitor).await,
+    }
+}
+
 fn seal_of(user: UserKey) -> String {
     format!("password of account {}", user.0)
 }
@@ -203,8 +264,21 @@ fn seal_of(user: UserKey) -> String {
 /// What is stored of a password; the recoverable copy only where token login is on. Takes tens of milliseconds.
 pub fn stored_password(app: &App, user: UserKey, password: &str) -> Result<StoredPassword> {
     password::check_account(password)?;
-    let sealed = (app.config.token_login == Switch::On).then(|| app.keys.seal(&seal_of(user), password));
-    Ok(StoredPassword { hash: password::hash(password)?, sealed })
+    Ok(StoredPassword { hash: password::hash(password)?, sealed: sealed(app, user, password) })
+}
+
+/// The recoverable copy of a password, where token login is on.
+pub(super) fn sealed(app: &App, user: UserKey, password: &str) -> Option<Vec<u8>> {
+    (app.config.token_login == Switch::On).then(|| app.keys.seal(&seal_of(user), password))
+}
+
+/// The same work for a password that strangers may send: no more of it at once than of tries to sign in.
+pub(super) async fn hashed(app: &App, password: &str) -> Result<String> {
+    let permit = app.hot.hashing.acquire().await.map_err(|e| Error::internal("hashing", e))?;
+    let password = password.to_owned();
+    let hash = tokio::task::spawn_blocking(move || password::hash(&password)).await;
+    drop(permit);
+    hash.map_err(|e| Error::internal("hashing", e))?
 }
 
 /// A new user with a home of their own. `Exists` when the name or mail address is taken.
@@ -261,8 +335,16 @@ pub struct Opened {
 
 /// Begins a session of one door; it opens no other.
 pub async fn open_session(app: &App, user: &User, door: &str, agent: &str, lasts_ms: i64) -> Result<Opened> {
-    let now = now_ms();
-    let opened = Opened { id: random_base62(22), secret: random_base62(22), generation: 1, expires_ms: now + lasts_ms };
+    let (opened, session) = new_session(user, door, lasts_ms, None);
+    let agent: String = agent.chars().take(200).collect();
+    app.db.write(move |tx| accounts::insert_session(tx, &session, &agent, now_ms())).await?;
+    Ok(opened)
+}
+
+/// A session that is still to be inserted.
+pub(super) fn new_session(user: &User, door: &str, lasts_ms: i64, app: Option<ForApp>) -> (Opened, Session) {
+    let opened =
+        Opened { id: random_base62(22), secret: random_base62(22), generation: 1, expires_ms: now_ms() + lasts_ms };
     let session = Session {
         id: opened.id.clone(),
         account: user.key,
@@ -271,10 +353,9 @@ pub async fn open_session(app: &App, user: &User, door: &str, agent: &str, lasts
         generation: opened.generation,
         epoch: user.epoch,
         expires_ms: opened.expires_ms,
+        app,
     };
-    let agent: String = agent.chars().take(200).collect();
-    app.db.write(move |tx| accounts::insert_session(tx, &session, &agent, now)).await?;
-    Ok(opened)
+    (opened, session)
 }
 
 struct Standing(Option<(Session, User)>);

@@ -2,12 +2,13 @@
 
 use super::groups::{self, MainGroup};
 use super::signin;
-use crate::account::{Allowed, Role, User, UserKey, UserState};
+use crate::account::{Allowed, Preferences, Profile, Role, User, UserKey, UserState, password};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Library, LibraryKind};
 use crate::media::image;
 use crate::share::Change;
-use crate::store::{Tx, accounts, library};
+use crate::share::visit::Visitor;
+use crate::store::{Tx, accounts, library, preferences};
 use crate::{App, now_ms};
 
 /// What is to become of a user; what it does not say stays.
@@ -94,6 +95,93 @@ fn check_display_name(name: &str) -> Result<String> {
         true => Err(Error::invalid("nick", "1 to 100 visible characters")),
         false => Ok(name.to_owned()),
     }
+}
+
+// What users change of themselves -------------------------------------------------------------------------------------
+
+/// What it does not say stays.
+#[derive(Debug, Default)]
+pub struct OwnWish {
+    pub display_name: Option<String>,
+    pub profile: Option<Profile>,
+    pub language: Option<String>,
+    pub theme: Option<String>,
+    pub syncs_views: Option<bool>,
+    pub keeps_versions: Option<bool>,
+    pub version_endings: Option<Vec<String>>,
+    /// Of one file; 0: any number.
+    pub most_versions: Option<i64>,
+}
+
+const LONGEST_NAME_CHARS: usize = 255;
+const MOST_ENDINGS: usize = 100;
+const MOST_VERSIONS: i64 = 10_000;
+
+impl OwnWish {
+    pub fn check(&self) -> Result<()> {
+        let is_name = |name: &String| {
+            (1..=LONGEST_NAME_CHARS).contains(&name.trim().chars().count()) && !name.chars().any(char::is_control)
+        };
+        let is_language =
+            |tag: &String| (2..=35).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_ending =
+            |ending: &String| (1..=32).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphanumeric());
+        let are_endings = |endings: &Vec<String>| endings.len() <= MOST_ENDINGS && endings.iter().all(is_ending);
+        if !self.display_name.as_ref().is_none_or(is_name) {
+            return Err(Error::invalid("nick", format!("1 to {LONGEST_NAME_CHARS} visible characters")));
+        }
+        if !self.language.as_ref().is_none_or(is_language) {
+            return Err(Error::invalid("language", "a language, such as en-US"));
+        }
+        if !self.version_endings.as_ref().is_none_or(are_endings) {
+            return Err(Error::invalid("version_retention_ext", "at most 100 endings of names, such as txt"));
+        }
+        if !self.most_versions.is_none_or(|most| (0..=MOST_VERSIONS).contains(&most)) {
+            return Err(Error::invalid("version_retention_max", format!("0 to {MOST_VERSIONS}")));
+        }
+        Ok(())
+    }
+
+    fn applied_to(self, now: Preferences) -> Preferences {
+        Preferences {
+            language: self.language.unwrap_or(now.language),
+            theme: self.theme.unwrap_or(now.theme),
+            syncs_views: self.syncs_views.unwrap_or(now.syncs_views),
+            keeps_versions: self.keeps_versions.unwrap_or(now.keeps_versions),
+            version_endings: self.version_endings.unwrap_or(now.version_endings),
+            most_versions: self.most_versions.map_or(now.most_versions, |most| Some(most).filter(|most| *most > 0)),
+        }
+    }
+}
+
+/// Changes all that is wished, or nothing.
+pub async fn edit_own(app: &App, user: &User, wish: OwnWish) -> Result<()> {
+    user.may(Role::Settings)?;
+    wish.check()?;
+    let key = user.key;
+    app.db
+        .write(move |tx| {
+            if let Some(name) = &wish.display_name {
+                accounts::set_display_name(tx, key, name.trim())?;
+            }
+            if let Some(profile) = wish.profile {
+                accounts::set_profile(tx, key, profile)?;
+            }
+            let now = preferences::of(tx, key)?;
+            preferences::set(tx, key, &wish.applied_to(now))
+        })
+        .await
+}
+
+/// Ends the user's sessions. False where `current` is not their password.
+pub async fn set_own_password(app: &App, user: &User, current: &str, new: &str, visitor: &Visitor) -> Result<bool> {
+    user.may(Role::Settings)?;
+    password::check_account(new)?;
+    if !signin::is_password(app, user, current, visitor).await? {
+        return Ok(false);
+    }
+    signin::set_password(app, user.key, new).await?;
+    Ok(true)
 }
 
 /// What is read of a picture at most.

@@ -1,7 +1,7 @@
 //! A request for every route, such as would succeed with the right credentials. A route without one fails the tests.
 
 use openshelf::http::{Access, Face, Route};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ask::{Ask, Body};
 use super::{Target, Things, part};
@@ -168,6 +168,17 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         }
         "setPicture" => Ask::get("").bytes(FORM, posted("picture.png")),
         "signIn" => Ask::get("").form(&[("user", "ann"), ("password", "not her password"), ("next", "/app/keys")]),
+        "signInCode" => Ask::get("").form(&[("step", "no.such.step"), ("code", "000000"), ("next", "/app/keys")]),
+        "offerSecondFactor" | "deviceLink" => Ask::get("").form(&[]),
+        "turnOnSecondFactor" | "turnOffSecondFactor" => Ask::get("").form(&[("code", "000000")]),
+        "activatePage" => Ask::get("").q("id", &things.ann).q("sign", "no.such.sign"),
+        "resetPage" => Ask::get("").q("id", &things.ann).q("secret", "no.such.secret"),
+        "activate" => Ask::get("").form(&[("id", &things.ann), ("slip", "no.such.slip")]),
+        "reset" => Ask::get("").form(&[("id", &things.ann), ("slip", "no.such.slip"), ("password", "a new password")]),
+        "authorizeLink" => OAUTH.iter().fold(Ask::get(""), |ask, (name, value)| ask.q(name, value)),
+        "authorizePage" => OAUTH.iter().fold(Ask::get(""), |ask, (name, value)| ask.q(name, value)),
+        "authorize" => Ask::get("").form(&[&OAUTH[..], &[("answer", "allow")]].concat()),
+        "callbackPage" => Ask::get("").q("code", "no.such.code").q("state", "x"),
         "signOut" => Ask::get("").form(&[]),
         "makeShare" => Ask::get("").form(&form),
         "newSharePage" => Ask::get("").q("item", &things.file),
@@ -190,6 +201,17 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         _ => return None,
     })
 }
+
+/// What the desktop client asks a user for.
+const OAUTH: [(&str, &str); 7] = [
+    ("client_id", "393a1839-f52e-498e-9972-e77cc2241eee"),
+    ("response_type", "code"),
+    ("redirect_uri", "/callback/desktop"),
+    ("scope", "openid profile Files.Write"),
+    ("state", "x"),
+    ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+    ("code_challenge_method", "S256"),
+];
 
 fn subsonic(things: &Things, name: &str) -> Option<Ask> {
     let (get, id) = (Ask::get(""), Ask::get("").q("id", &things.song));
@@ -385,33 +407,40 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getFileEvents" => get.q("uri", &folder),
         "getFileActivities" => get.q("uri", &file).q("page_size", "50").q("filter", "updates"),
         name if name.contains("Admin") => administration(name),
-        "unknown" => get.part("*rest", "no/such/call"),
-        // Known to the protocol, not offered.
         "getSiteCaptcha"
-        | "postSessionToken2fa"
-        | "putSessionAuthn"
-        | "postSessionAuthn"
-        | "putSessionOpenid"
-        | "postSessionOpenid"
-        | "deleteSessionOpenid"
-        | "getSessionOauthApp"
-        | "postSessionOauthConsent"
-        | "postSessionOauthToken"
         | "getSessionOauthUserinfo"
-        | "deleteSessionOauthGrant"
-        | "postUser"
-        | "postUserReset"
-        | "patchUserReset"
-        | "getUserActivate"
-        | "getUserSearch"
-        | "putUserSettingAvatar"
         | "getUserSetting2fa"
         | "getUserSettingNodes"
-        | "getUserSettingPolicies"
-        | "putUserAuthn"
-        | "postUserAuthn"
-        | "deleteUserAuthn"
-        | "getUserSessionCopy"
+        | "getUserSettingPolicies" => get,
+        "postSessionToken2fa" => get.json(json!({"otp": "000000", "session_id": "no.such.session"})),
+        "getSessionOauthApp" | "deleteSessionOauthGrant" => get.part("id", OAUTH[0].1),
+        "postSessionOauthConsent" => {
+            get.json(OAUTH.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect::<Map<_, _>>().into())
+        }
+        "postSessionOauthToken" => get.form(&[
+            ("client_id", OAUTH[0].1),
+            ("client_secret", "wrong"),
+            ("grant_type", "authorization_code"),
+            ("code", "no.such.code"),
+            ("code_verifier", "x"),
+        ]),
+        "putSessionAuthn" | "putUserAuthn" => get,
+        "postSessionAuthn" => get.json(json!({"response": "{}", "session_id": "no.such.session"})),
+        "postUserAuthn" => get.json(json!({"response": "{}", "name": "{browser} on {os}", "ua": "none"})),
+        "deleteUserAuthn" => get.q("id", "no-such-passkey"),
+        "postUser" => get.json(json!({"email": "new@example.org", "password": "a new password", "language": "en-US"})),
+        "postUserReset" => get.json(json!({"email": "nobody@example.org"})),
+        "patchUserReset" => {
+            get.part("id", &things.ann).json(json!({"password": "a new password", "secret": "no.such.secret"}))
+        }
+        "getUserActivate" | "getUserSessionCopy" => get.part("id", &things.ann).q("sign", "no.such.sign"),
+        "getUserSearch" => get.q("keyword", "Canary"),
+        "putUserSettingAvatar" => get.bytes("application/octet-stream", "no picture"),
+        "unknown" => get.part("*rest", "no/such/call"),
+        // Known to the protocol, not offered.
+        "putSessionOpenid"
+        | "postSessionOpenid"
+        | "deleteSessionOpenid"
         | "patchFileMetadata"
         | "patchFileView"
         | "putFilePin"

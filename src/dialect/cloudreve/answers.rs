@@ -6,13 +6,16 @@ use serde::Serialize;
 
 use super::boolset;
 use crate::account;
-use crate::account::{Profile, Role, Roles};
+use crate::account::{Preferences, Profile, Role, Roles};
 use crate::error::{Error, Result};
 use crate::library::Item;
 use crate::share::{Bits, Share as DomainShare, State};
+use crate::store::passkeys;
 
 /// The one theme that clients are told of.
 pub const THEME: &str = "#1976d2";
+/// Those that a user may prefer.
+pub const THEMES: [&str; 1] = [THEME];
 
 /// RFC 3339; a time that no calendar has becomes the last one that it has.
 pub fn time(ms: i64) -> String {
@@ -105,7 +108,7 @@ pub struct User {
     pub nickname: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<&'static str>,
-    /// `null`: no picture. Left out where the user is redacted.
+    /// `null`: no picture. Left out where no more than the name is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Option<&'static str>>,
     pub created_at: String,
@@ -117,7 +120,9 @@ pub struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credit: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<&'static str>,
+    pub language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_view_sync: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_links_in_profile: Option<&'static str>,
 }
@@ -130,18 +135,24 @@ pub fn profile_text(profile: Profile) -> &'static str {
     }
 }
 
+/// Where clients find a user's picture; there is but one place.
+pub fn picture_of(user: &account::User) -> Option<&'static str> {
+    user.picture_ms.map(|_| "file")
+}
+
 impl User {
     /// As the user sees themselves.
-    pub fn own(user: &account::User) -> User {
+    pub fn own(user: &account::User, preferences: &Preferences) -> User {
         User {
             email: Some(user.mail.clone()),
-            status: Some("active"),
-            avatar: Some(None),
-            preferred_theme: Some(THEME),
+            status: Some(if user.is_active() { "active" } else { "inactive" }),
+            // Clients break where it is none of the site's themes.
+            preferred_theme: THEMES.into_iter().find(|theme| *theme == preferences.theme).or(Some(THEME)),
             anonymous: Some(false),
             credit: Some(user.points),
-            language: Some("en-US"),
             group: Group::own(user),
+            language: Some(preferences.language.clone()),
+            disable_view_sync: Some(!preferences.syncs_views),
             ..User::redacted(user)
         }
     }
@@ -149,6 +160,7 @@ impl User {
     /// As others see them.
     pub fn redacted(user: &account::User) -> User {
         User {
+            avatar: Some(picture_of(user)),
             created_at: time(user.created_ms),
             share_links_in_profile: Some(profile_text(user.profile)),
             ..User::named(user)
@@ -169,6 +181,7 @@ impl User {
             group: Group::users(),
             credit: None,
             language: None,
+            disable_view_sync: None,
             share_links_in_profile: None,
         }
     }
@@ -185,7 +198,8 @@ impl User {
             anonymous: Some(true),
             group: Group::guests(),
             credit: Some(0),
-            language: Some("en-US"),
+            language: Some(Preferences::default().language),
+            disable_view_sync: None,
             share_links_in_profile: None,
         }
     }
@@ -197,6 +211,26 @@ pub struct Token {
     pub refresh_token: String,
     pub access_expires: String,
     pub refresh_expires: String,
+}
+
+#[derive(Serialize)]
+pub struct Passkey {
+    pub id: String,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<String>,
+    pub created_at: String,
+}
+
+impl Passkey {
+    pub fn of(passkey: &passkeys::Passkey) -> Passkey {
+        Passkey {
+            id: passkey.id.clone(),
+            name: passkey.name.clone(),
+            used_at: passkey.used_ms.map(time),
+            created_at: time(passkey.created_ms),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::answers::{self, Pagination};
+use super::scopes::needs;
 use super::tree::{self, At, Spot};
 use super::uri::FileUri;
 use super::{Failure, OWNER_ONLY, Outcome, data, query};
@@ -67,7 +68,11 @@ fn judge(call: Arc<Call>, user: User, uri: FileUri) -> Judge {
     Box::new(move || {
         let (call, key, uri) = (Arc::clone(&call), user.key, uri.clone());
         Box::pin(async move {
-            let user = super::caller(&call).await.ok().flatten().filter(|user| user.key == key);
+            let user = super::caller(&call, needs("GET", "/api/v4/file/events"))
+                .await
+                .ok()
+                .flatten()
+                .filter(|user| user.key == key);
             let user = user.ok_or(Error::SignInNeeded)?;
             let visitor = tree::visitor(&call, Some(&user), &uri).await.map_err(refused)?;
             call.app.db.read(move |tx| watched(tx, &uri, &user, &visitor)).await

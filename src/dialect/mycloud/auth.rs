@@ -314,7 +314,7 @@ pub async fn post_ro(mut call: Call) -> Result<Response> {
 
 async fn by_password(call: &Call, fields: &[(String, String)]) -> Result<Response> {
     let (name, password) = (required(fields, "username")?, required(fields, "password")?);
-    let user = signin::by_password(&call.app, name, password, &call.guest()).await?;
+    let user = signin::by_password_or_key(&call.app, name, password, &call.guest()).await?;
     let session = signin::open_session(&call.app, &user, DOOR, call.agent(), SESSION_LASTS_MS).await?;
     Ok(answer_json(StatusCode::OK, &tokens(call, &user, &session.id, session.generation)))
 }
@@ -380,6 +380,7 @@ mod tests {
             epoch: 1,
             lock_tokens: Vec::new(),
             created_ms: 0,
+            picture_ms: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::envelope::{AuthRefusal, Failure};
 use super::params::Params;
-use crate::account::{User, name_key};
+use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::work::signin;
@@ -118,10 +118,9 @@ pub(super) fn decoded(password: &str) -> String {
 pub async fn authenticate(call: &Call, credentials: Credentials) -> Result<User, Refusal> {
     let (app, visitor) = (&call.app, call.guest());
     match credentials {
-        Credentials::Password { login, password } => match by_key_as_password(call, &login, &password).await? {
-            Some(user) => Ok(user),
-            None => Ok(signin::by_password(app, &login, &password, &visitor).await?),
-        },
+        Credentials::Password { login, password } => {
+            Ok(signin::by_password_or_key(app, &login, &password, &visitor).await?)
+        }
         Credentials::Token { login, token, salt } => {
             signin::by_token(app, &login, &token, &salt, &visitor).await.map_err(|error| match error {
                 Error::Unsupported(_) => AuthRefusal::TokensOff.into(),
@@ -133,18 +132,6 @@ pub async fn authenticate(call: &Call, credentials: Credentials) -> Result<User,
             error => error.into(),
         }),
     }
-}
-
-/// Most apps have fields for a name and a password only: a user's own key goes for their password there. A key is too
-/// long to be guessed, so looking for it counts as no try.
-async fn by_key_as_password(call: &Call, login: &str, password: &str) -> Result<Option<User>> {
-    const KEY_CHARS: usize = 32;
-    if password.len() != KEY_CHARS || !password.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Ok(None);
-    }
-    let owner = signin::key_holder(&call.app, password).await?;
-    let login = name_key(login);
-    Ok(owner.filter(|user| name_key(&user.name) == login || name_key(&user.mail) == login))
 }
 
 #[cfg(test)]

@@ -41,7 +41,8 @@ fn user(key: UserKey, groups: Vec<GroupKey>) -> User {
         groups,
         quota_bytes: None,
         points: 0,
-        lock_tokens: Default::default(),
+        lock_tokens: Vec::new(),
+        picture_ms: None,
         epoch: 1,
         created_ms: 0,
     }

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::audit;
 use crate::account::User;
-use crate::dialect::cloudreve::site::{TITLE, USUAL_TITLE, VERSION};
+use crate::dialect::cloudreve::site::VERSION;
 use crate::dialect::cloudreve::{Outcome, answers, data, is_set, query};
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::now_ms;
 use crate::store::metrics::{self, Metrics};
-use crate::store::settings;
+use crate::store::{settings, site};
 
 // Summary -------------------------------------------------------------------------------------------------------------
 
@@ -64,9 +64,26 @@ pub async fn get_summary(call: Call, _: User) -> Outcome {
 
 // Settings ------------------------------------------------------------------------------------------------------------
 
-/// What can be set: the protocol's name, the row that holds it, what it is without one, and how long it may be.
-const SETTINGS: &[(&str, &str, &str, usize)] =
-    &[("siteName", TITLE, USUAL_TITLE, 64), ("siteDes", "site-description", "", 500)];
+/// What a setting may be.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A line of at most so many characters.
+    Line(usize),
+    /// `1` or `0`; kept as `on` or `off`.
+    Switch,
+}
+
+/// What can be set: the protocol's name, the row that holds it, what it is without one, and what it may be.
+const SETTINGS: &[(&str, &str, &str, Kind)] = &[
+    ("siteName", site::TITLE, "Openshelf", Kind::Line(64)),
+    ("siteDes", "site-description", "", Kind::Line(500)),
+    ("register_enabled", site::REGISTERS, "off", Kind::Switch),
+    ("login_captcha", site::CAPTCHA_AT_SIGN_IN, "off", Kind::Switch),
+    ("reg_captcha", site::CAPTCHA_AT_REGISTRATION, "off", Kind::Switch),
+    ("forget_captcha", site::CAPTCHA_AT_RESET, "off", Kind::Switch),
+    ("tos_url", site::TERMS_OF_SERVICE_URL, "", Kind::Line(500)),
+    ("privacy_policy_url", site::PRIVACY_URL, "", Kind::Line(500)),
+];
 
 #[derive(Deserialize)]
 struct Keys {
@@ -83,8 +100,13 @@ pub async fn post_settings(mut call: Call, _: User) -> Outcome {
     let values = call.app.db.read(move |tx| {
         let known = SETTINGS.iter().filter(|(key, ..)| keys.iter().any(|asked| asked == key));
         let mut values = BTreeMap::new();
-        for (key, row, usual, _) in known {
-            values.insert(*key, settings::get(tx, row)?.unwrap_or_else(|| (*usual).to_owned()));
+        for (key, row, usual, kind) in known {
+            let value = settings::get(tx, row)?.unwrap_or_else(|| (*usual).to_owned());
+            let shown = match kind {
+                Kind::Line(_) => value,
+                Kind::Switch => if value == "on" { "1" } else { "0" }.to_owned(),
+            };
+            values.insert(*key, shown);
         }
         if keys.iter().any(|key| key == "siteURL") {
             values.insert("siteURL", String::new());
@@ -102,10 +124,16 @@ struct Patch {
     settings: Option<BTreeMap<String, String>>,
 }
 
-fn check(value: &str, most_chars: usize) -> Result<()> {
-    match value.chars().count() > most_chars || value.chars().any(char::is_control) {
-        true => Err(Error::invalid("settings", format!("a line of at most {most_chars} characters"))),
-        false => Ok(()),
+/// As its row keeps it.
+fn kept(value: &str, kind: Kind) -> Result<String> {
+    match (kind, value) {
+        (Kind::Line(most_chars), _) if value.chars().count() > most_chars || value.chars().any(char::is_control) => {
+            Err(Error::invalid("settings", format!("a line of at most {most_chars} characters")))
+        }
+        (Kind::Line(_), _) => Ok(value.to_owned()),
+        (Kind::Switch, "1" | "true") => Ok("on".to_owned()),
+        (Kind::Switch, "0" | "false") => Ok("off".to_owned()),
+        (Kind::Switch, _) => Err(Error::invalid("settings", "a switch is 1 or 0")),
     }
 }
 
@@ -116,10 +144,9 @@ pub async fn patch_settings(mut call: Call, admin: User) -> Outcome {
     let mut rows = Vec::new();
     for (key, value) in &settings {
         let known = SETTINGS.iter().find(|(known, ..)| known == key);
-        let (_, row, _, most_chars) =
+        let (_, row, _, kind) =
             known.ok_or_else(|| Error::invalid("settings", "one of them is not known here, or set elsewhere"))?;
-        check(value, *most_chars)?;
-        rows.push((*row, value.clone()));
+        rows.push((*row, kept(value, *kind)?));
     }
     call.app.db.write(move |tx| rows.iter().try_for_each(|(row, value)| settings::set(tx, row, value))).await?;
     audit(&admin, "changed settings", &settings.keys().cloned().collect::<Vec<_>>().join(", "));

@@ -83,6 +83,7 @@ impl UserEnt {
 fn status_text(state: UserState) -> &'static str {
     match state {
         UserState::Active => "active",
+        UserState::Inactive => "inactive",
         UserState::Banned => "manual_banned",
     }
 }
@@ -90,8 +91,9 @@ fn status_text(state: UserState) -> &'static str {
 fn state_in(status: &str) -> Result<UserState> {
     match status {
         "active" => Ok(UserState::Active),
+        "inactive" => Ok(UserState::Inactive),
         "manual_banned" | "sys_banned" => Ok(UserState::Banned),
-        _ => Err(Error::invalid("status", "active or manual_banned")),
+        _ => Err(Error::invalid("status", "active, inactive or manual_banned")),
     }
 }
 

@@ -1,0 +1,61 @@
+//! Mail, by the one server that the settings name. Its address is no user's, so it may be in a private network.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+
+use crate::config::{Encryption, MailServer};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+pub struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl Mailer {
+    pub fn new(server: &MailServer) -> anyhow::Result<Mailer> {
+        let tls = || TlsParameters::new(server.host.clone()).context("mail cannot be encrypted");
+        let tls = match server.encryption {
+            Encryption::None => Tls::None,
+            Encryption::AfterGreeting => Tls::Required(tls()?),
+            Encryption::FromTheFirstByte => Tls::Wrapper(tls()?),
+        };
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
+            .port(server.port)
+            .tls(tls)
+            .timeout(Some(TIMEOUT));
+        if let Some(account) = &server.account {
+            transport = transport.credentials(Credentials::new(account.user.clone(), account.password.clone()));
+        }
+        let from = server.from.parse().context("--mail-from takes a mail address")?;
+        Ok(Mailer { transport: transport.build(), from })
+    }
+
+    /// What fails is noted and nothing else: whoever asked for the mail must not learn whether there was one. Neither the
+    /// address nor the text gets into the log.
+    pub async fn send(&self, to: &str, subject: &str, text: String) {
+        let message = to
+            .parse::<Mailbox>()
+            .ok()
+            .and_then(|to| Message::builder().from(self.from.clone()).to(to).subject(subject).body(text).ok());
+        let Some(message) = message else {
+            tracing::warn!("a mail is not sent: its address is none that mail is sent to");
+            return;
+        };
+        if let Err(cause) = self.transport.send(message).await {
+            let why = match () {
+                () if cause.is_timeout() => "the server takes too long",
+                () if cause.is_permanent() => "the server refuses it",
+                () if cause.is_transient() => "the server does not take it now",
+                () if cause.is_tls() => "the connection cannot be encrypted",
+                () => "the server cannot be reached, or not understood",
+            };
+            tracing::warn!(why, "a mail is not sent");
+        }
+    }
+}

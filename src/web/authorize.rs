@@ -1,0 +1,209 @@
+//! Where a user lets an app in: the page that OAuth leads a browser to, and those that lead on to the app.
+//!
+//! The addresses are those that apps of the Cloudreve dialect open and wait for.
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+
+use super::desk::{finish, form, user};
+use super::pages::{AuthorizePage, CallbackPage};
+use super::{CSP, encoded, lead_to, page};
+use crate::account::User;
+use crate::account::oauth::Request;
+use crate::error::{Error, Result};
+use crate::handle;
+use crate::http::fields::Fields;
+use crate::http::{Access, Call, Route};
+use crate::store::site;
+use crate::work::oauth;
+
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const POST: &[Method] = &[Method::POST];
+
+pub const ROUTES: &[Route] = &[
+    Route {
+        name: "authorizeLink",
+        methods: GET,
+        path: "/session/authorize",
+        access: Access::Open,
+        handler: handle!(authorize_link),
+    },
+    Route {
+        name: "authorizePage",
+        methods: GET,
+        path: "/app/authorize",
+        access: Access::User,
+        handler: handle!(authorize_page),
+    },
+    Route {
+        name: "authorize",
+        methods: POST,
+        path: "/app/authorize",
+        access: Access::User,
+        handler: handle!(authorize),
+    },
+    Route {
+        name: "callbackPage",
+        methods: GET,
+        path: "/callback/desktop",
+        access: Access::Open,
+        handler: handle!(callback_desktop),
+    },
+    Route {
+        name: "callbackPage",
+        methods: GET,
+        path: "/callback/ios",
+        access: Access::Open,
+        handler: handle!(callback_phone),
+    },
+];
+
+/// Names of what an app asks with, as they stand in the address and in the form.
+const FIELDS: [&str; 7] =
+    ["client_id", "response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"];
+
+fn request_of(fields: &Fields) -> Request {
+    let text = |name| fields.get(name).unwrap_or_default().to_owned();
+    Request {
+        client_id: text("client_id"),
+        response_type: text("response_type"),
+        redirect_uri: text("redirect_uri"),
+        scope: text("scope"),
+        state: text("state"),
+        challenge: text("code_challenge"),
+        challenge_method: text("code_challenge_method"),
+    }
+}
+
+async fn authorize_link(call: Call) -> Response {
+    let query = call.query();
+    lead_to(&format!("{}/app/authorize{}{query}", call.origin.prefix(), if query.is_empty() { "" } else { "?" }))
+}
+
+async fn authorize_page(call: Call) -> Response {
+    match user(&call).await {
+        Ok(user) => finish(&call, "authorizePage", ask(&call, &user).await),
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn ask(call: &Call, user: &User) -> Result<Response> {
+    let fields = Fields::of_query(call)?;
+    let request = request_of(&fields);
+    let (client, permits) = oauth::asked(&call.app, &request).await?;
+    let given = |name: &'static str| Some((name, fields.get(name)?.to_owned()));
+    let view = AuthorizePage {
+        base: call.origin.prefix().to_owned(),
+        user: user.display_name.clone(),
+        app: client.name,
+        description: client.description,
+        permits: permits.each().map(|permit| permit.words()).collect(),
+        fields: FIELDS.into_iter().filter_map(given).collect(),
+    };
+    let mut response = page(StatusCode::OK, &view);
+    // Browsers hold the redirect that answers a form against this as well.
+    let csp = CSP.replace("form-action 'self'", &format!("form-action 'self' {}", form_target(&request.redirect_uri)));
+    if let Ok(csp) = HeaderValue::from_str(&csp) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
+    }
+    Ok(response)
+}
+
+/// Scheme and host of an address of the web, the scheme alone of an app's own; nothing of a page of ours, or of what
+/// would not stand in a policy.
+fn form_target(redirect_uri: &str) -> String {
+    let Some((scheme, rest)) = redirect_uri.split_once("://") else { return String::new() };
+    let target = match scheme {
+        "http" | "https" => format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default()),
+        _ => format!("{scheme}:"),
+    };
+    let is_plain = target.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:/[]".contains(&b));
+    if is_plain { target } else { String::new() }
+}
+
+async fn authorize(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, fields)) => {
+            let answer = decide(&call, &user, &fields).await;
+            finish(&call, "authorize", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+async fn decide(call: &Call, user: &User, fields: &Fields) -> Result<Response> {
+    let request = request_of(fields);
+    let answer = match fields.get("answer") {
+        Some("allow") => ("code", oauth::consent(&call.app, user, &request).await?),
+        Some("deny") => {
+            oauth::asked(&call.app, &request).await?;
+            ("error", "access_denied".to_owned())
+        }
+        _ => return Err(Error::Missing("answer")),
+    };
+    let (name, value) = answer;
+    let to = &request.redirect_uri;
+    let base = if to.starts_with('/') { call.origin.prefix() } else { "" };
+    let separator = if to.contains('?') { '&' } else { '?' };
+    let state = if request.state.is_empty() { String::new() } else { format!("&state={}", encoded(&request.state)) };
+    Ok(lead_to(&format!("{base}{to}{separator}{name}={}{state}", encoded(&value))))
+}
+
+// On to the app -------------------------------------------------------------------------------------------------------
+
+/// What a drive that is added anew is called, and which folder it shows: the desktop client asks for both.
+const WHOLE_DRIVE: &str = "cloudreve://my";
+/// The client's own mark that the drive is there already.
+const AGAIN: &str = "reauthorize:";
+
+async fn callback_desktop(call: Call) -> Response {
+    let title = match call.app.db.recall("site", "", site::read).await {
+        Ok(site) => site.title.clone(),
+        Err(error) => return finish(&call, "callbackPage", Err(error)),
+    };
+    let drive = [("name", title.as_str()), ("path", WHOLE_DRIVE)];
+    finish(&call, "callbackPage", lead_on(&call, &drive).await)
+}
+
+async fn callback_phone(call: Call) -> Response {
+    finish(&call, "callbackPage", lead_on(&call, &[]).await)
+}
+
+/// A link, which only its user's own click opens: browsers ask before they start a program.
+async fn lead_on(call: &Call, drive: &[(&str, &str)]) -> Result<Response> {
+    let query = Fields::of_query(call)?;
+    let state = query.get("state").unwrap_or_default();
+    let user_id = user(call).await.map_or(String::new(), |user| user.id);
+    let told = match query.get("error") {
+        Some(error) => vec![("error", error)],
+        None => vec![("code", query.need("code")?), ("user_id", user_id.as_str())],
+    };
+    let drive = if query.get("error").is_some() || state.starts_with(AGAIN) { &[] } else { drive };
+    let all = [&[("state", state)], &told[..], drive].concat();
+    let pairs = all.into_iter().map(|(name, value)| format!("{name}={}", encoded(value)));
+    let view = CallbackPage {
+        base: call.origin.prefix().to_owned(),
+        address: format!("cloudreve://mount?{}", pairs.collect::<Vec<_>>().join("&")),
+        is_let_in: query.get("error").is_none(),
+    };
+    Ok(page(StatusCode::OK, &view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_may_lead_to_the_app_that_asked_and_nowhere_else() {
+        for (uri, target) in [
+            ("/callback/desktop", ""),
+            ("https://app.example:8443/cb?x=1", "https://app.example:8443"),
+            ("http://127.0.0.1:5000/cb", "http://127.0.0.1:5000"),
+            ("my.app://mount", "my.app:"),
+            ("https://a; script-src *", ""),
+            ("javascript:alert(1)", ""),
+        ] {
+            assert_eq!(form_target(uri), target, "{uri}");
+        }
+    }
+}
