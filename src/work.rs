@@ -3,9 +3,11 @@
 pub mod archives;
 pub mod drop_box;
 pub mod files;
+pub mod folders;
 pub mod jukebox;
 pub mod libraries;
 pub mod look;
+pub mod metadata;
 pub mod notes;
 pub mod pace;
 pub mod playback;
@@ -21,3 +23,4 @@ pub mod tally;
 pub mod transfers;
 pub mod upload;
 pub mod users;
+pub mod versions;

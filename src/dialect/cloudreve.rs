@@ -14,12 +14,19 @@ mod archive;
 pub mod boolset;
 mod content;
 mod files;
+mod list;
+mod metadata;
+mod search;
 mod session;
 mod shares;
 mod site;
 mod tree;
 mod upload;
 pub mod uri;
+mod versions;
+mod viewers;
+mod views;
+mod with_me;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +53,8 @@ pub enum Failure {
     Code(u32, &'static str),
     /// Of several things, those that failed, by the name that the client gave them.
     Batch(Vec<(String, Failure)>),
+    /// The same, with what is told of the others.
+    Partly(serde_json::Value, Vec<(String, Failure)>),
 }
 
 impl From<Error> for Failure {
@@ -100,6 +109,7 @@ fn code_of(error: &Error) -> u32 {
         // The protocol has no code for "later"; this one makes clients show the message, which says when.
         Error::Throttled { .. } | Error::Forbidden(_) => 403,
         Error::Exists(_) => 40004,
+        Error::Conflict(Thing::Upload) => 40054,
         Error::Conflict(_) => 40076,
         Error::TooLarge { .. } => 40049,
         Error::NoSpace => 40051,
@@ -114,7 +124,7 @@ impl Failure {
         match self {
             Failure::Of(error) => code_of(error),
             Failure::Code(code, _) => *code,
-            Failure::Batch(_) => BATCH_FAILED,
+            Failure::Batch(_) | Failure::Partly(..) => BATCH_FAILED,
         }
     }
 
@@ -123,7 +133,7 @@ impl Failure {
             Failure::Of(Error::Internal(_)) => "Something went wrong on the server".to_owned(),
             Failure::Of(error) => error.to_string(),
             Failure::Code(_, message) => (*message).to_owned(),
-            Failure::Batch(_) => "Some of it failed".to_owned(),
+            Failure::Batch(_) | Failure::Partly(..) => "Some of it failed".to_owned(),
         }
     }
 
@@ -131,18 +141,19 @@ impl Failure {
         match self {
             Failure::Of(error) => log_internal(call, error),
             Failure::Code(..) => {}
-            Failure::Batch(each) => each.iter().for_each(|(_, failure)| failure.log(call)),
+            Failure::Batch(each) | Failure::Partly(_, each) => each.iter().for_each(|(_, failure)| failure.log(call)),
         }
     }
 
     fn envelope(&self, correlation_id: &str) -> Envelope {
         let each = match self {
-            Failure::Batch(each) => {
+            Failure::Batch(each) | Failure::Partly(_, each) => {
                 Some(each.iter().map(|(name, f)| (name.clone(), f.envelope(correlation_id))).collect())
             }
             Failure::Of(_) | Failure::Code(..) => None,
         };
         Envelope {
+            data: if let Failure::Partly(data, _) = self { Some(data.clone()) } else { None },
             code: self.code(),
             msg: self.message(),
             correlation_id: Some(correlation_id.to_owned()),
@@ -181,6 +192,8 @@ impl Failure {
 #[derive(Serialize)]
 struct Envelope {
     code: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<serde_json::Value>,
     msg: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
@@ -210,7 +223,7 @@ fn data(data: &impl Serialize) -> Outcome {
 }
 
 fn done() -> Outcome {
-    Ok(json(&Envelope { code: 0, msg: String::new(), correlation_id: None, aggregated_error: None }))
+    Ok(json(&Envelope { code: 0, data: None, msg: String::new(), correlation_id: None, aggregated_error: None }))
 }
 
 /// Done, if nothing failed.
@@ -364,7 +377,7 @@ static ROUTES: &[Route] = routes! {
     "patchUserSetting" PATCH "/api/v4/user/setting" User site::patch_setting;
     "getUserShares" GET "/api/v4/user/shares/{id}" Open shares::get_user_shares;
 
-    "getFile" GET "/api/v4/file" Share files::get_file;
+    "getFile" GET "/api/v4/file" Share list::get_file;
     "getFileInfo" GET "/api/v4/file/info" Share files::get_file_info;
     "postFileCreate" POST "/api/v4/file/create" User files::post_create;
     "postFileRename" POST "/api/v4/file/rename" User files::post_rename;
@@ -427,13 +440,13 @@ static ROUTES: &[Route] = routes! {
     "getGroupList" GET "/api/v4/group/list" User not_enabled_for_user;
     "deleteFileLock" DELETE "/api/v4/file/lock" User not_enabled_for_user;
     "getFileArchive" GET "/api/v4/file/archive" Open not_enabled;
-    "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
-    "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
-    "putFilePin" PUT "/api/v4/file/pin" User not_enabled_for_user;
-    "deleteFilePin" DELETE "/api/v4/file/pin" User not_enabled_for_user;
-    "postFileVersionCurrent" POST "/api/v4/file/version/current" User not_enabled_for_user;
-    "deleteFileVersion" DELETE "/api/v4/file/version" User not_enabled_for_user;
-    "putFileViewerSession" PUT "/api/v4/file/viewerSession" Open not_enabled;
+    "patchFileMetadata" PATCH "/api/v4/file/metadata" User metadata::patch_metadata;
+    "patchFileView" PATCH "/api/v4/file/view" User views::patch_view;
+    "putFilePin" PUT "/api/v4/file/pin" User views::put_pin;
+    "deleteFilePin" DELETE "/api/v4/file/pin" User views::delete_pin;
+    "postFileVersionCurrent" POST "/api/v4/file/version/current" User versions::post_current;
+    "deleteFileVersion" DELETE "/api/v4/file/version" User versions::delete_version;
+    "putFileViewerSession" PUT "/api/v4/file/viewerSession" Share viewers::put_session;
     "getFileEvents" GET "/api/v4/file/events" User not_enabled_for_user;
     "getFileSearch" GET "/api/v4/file/search" User not_enabled_for_user;
     "postFilePermission" POST "/api/v4/file/permission" User not_enabled_for_user;

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = &[
         fill: Some(super::scan::sum_up),
         ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
     },
+    Migration::of(17, include_str!("../../migrations/017_files.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::answers::{self, SignedIn, Token};
-use super::{Failure, Outcome, WRONG_CREDENTIAL, data, done, query};
+use super::{Failure, Outcome, WRONG_CREDENTIAL, data, done, query, views};
 use crate::account::User;
 use crate::account::token::Purpose;
 use crate::error::{Error, Result};
@@ -103,7 +103,7 @@ pub async fn post_token(mut call: Call, _: Option<User>) -> Outcome {
     let password = login.password.filter(|text| !text.is_empty()).ok_or(Error::Missing("password"))?;
     let user = signin::by_password(&call.app, &email, &password, &call.guest()).await?;
     let opened = signin::open_session(&call.app, &user, DOOR, call.agent(), REFRESH_LASTS_MS).await?;
-    data(&SignedIn { user: answers::User::own(&user), token: tokens(&call.app, &user, &opened) })
+    data(&SignedIn { user: views::own(&call.app, &user).await?, token: tokens(&call.app, &user, &opened) })
 }
 
 #[derive(Deserialize)]

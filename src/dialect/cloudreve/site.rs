@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answers::{self, Capacity, THEME};
-use super::{Failure, Outcome, data, done};
+use super::{Failure, Outcome, data, done, viewers, views};
 use crate::account::{Profile, Role, User};
 use crate::error::{Error, Thing};
 use crate::http::Call;
-use crate::store::accounts;
+use crate::store::{Tx, accounts, versions, views as rows};
 use crate::work::files;
 
 /// The protocol's version that is answered; clients insist on one of 4.
@@ -27,32 +27,38 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
             "login_captcha": false, "reg_captcha": false, "forget_captcha": false, "authn": false, "register_enabled": false,
         }),
         "explorer" => json!({
-            "icons": "[]", "file_viewers": [], "default_viewer_mapping": {}, "max_batch_size": MOST_URIS,
+            "icons": "[]", "file_viewers": viewers::groups(), "default_viewer_mapping": viewers::mapping(), "max_batch_size": MOST_URIS,
             "map_provider": "openstreetmap", "thumbnail_width": 400, "thumbnail_height": 400, "custom_props": [],
             "show_encryption_status": false, "full_text_search": false,
         }),
         "emojis" => json!({ "emoji_preset": "{}" }),
         "app" => json!({ "app_promotion": false, "desktop_app_promotion": false }),
         "thumb" => json!({ "thumb_exts": ["jpg", "jpeg", "png", "gif", "webp", "mp3", "flac", "ogg", "opus", "m4a"] }),
-        _ => basic(user.as_ref()),
+        _ => {
+            let user = match &user {
+                Some(user) => views::own(&call.app, user).await?,
+                None => answers::User::guest(),
+            };
+            basic(user)
+        }
     })
 }
 
-fn basic(user: Option<&User>) -> Value {
+fn basic(user: answers::User) -> Value {
     // Themes and icons are JSON within a string.
     let palette = json!({ "palette": { "primary": { "main": THEME } } });
     json!({
         "title": "Openshelf",
         "themes": json!({ THEME: { "light": palette, "dark": palette } }).to_string(),
         "default_theme": THEME,
-        "user": user.map_or_else(answers::User::guest, answers::User::own),
+        "user": user,
         "captcha_type": "normal",
         "app_promotion": false,
     })
 }
 
-pub async fn get_me(_: Call, user: User) -> Outcome {
-    data(&answers::User::own(&user))
+pub async fn get_me(call: Call, user: User) -> Outcome {
+    data(&views::own(&call.app, &user).await?)
 }
 
 pub async fn get_capacity(call: Call, user: User) -> Outcome {
@@ -76,7 +82,7 @@ pub async fn get_avatar(_: Call, _: Option<User>) -> Outcome {
 struct Setting {
     version_retention_enabled: bool,
     version_retention_ext: Option<Vec<String>>,
-    version_retention_max: Option<i64>,
+    version_retention_max: Option<u32>,
     passwordless: bool,
     two_fa_enabled: bool,
     passkeys: Option<Vec<String>>,
@@ -84,15 +90,18 @@ struct Setting {
     share_links_in_profile: &'static str,
 }
 
-pub async fn get_setting(_: Call, user: User) -> Outcome {
+pub async fn get_setting(call: Call, user: User) -> Outcome {
+    let key = user.key;
+    let read = move |tx: &mut Tx| Ok((versions::retention(tx, key)?, rows::are_kept(tx, key)?));
+    let (retention, keeps_views) = call.app.db.read(read).await?;
     data(&Setting {
-        version_retention_enabled: false,
-        version_retention_ext: None,
-        version_retention_max: None,
+        version_retention_enabled: retention.is_on,
+        version_retention_ext: retention.suffixes,
+        version_retention_max: retention.most,
         passwordless: false,
         two_fa_enabled: false,
         passkeys: None,
-        disable_view_sync: true,
+        disable_view_sync: !keeps_views,
         share_links_in_profile: answers::profile_text(user.profile),
     })
 }

@@ -23,6 +23,7 @@ struct Upload {
     last_modified: Option<i64>,
     mime_type: Option<String>,
     entity_type: Option<String>,
+    previous: Option<String>,
 }
 
 pub async fn put_upload(mut call: Call, user: User) -> Outcome {
@@ -31,14 +32,19 @@ pub async fn put_upload(mut call: Call, user: User) -> Outcome {
     tree::own_path(&user, &uri)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let on_conflict = on_conflict(asked.entity_type.as_deref())?;
+    let previous = match asked.previous.as_deref().filter(|entity| !entity.is_empty()) {
+        Some(entity) => Some(revision_in(entity, &own_item(&call, &user, &uri).await?.id)?),
+        None => None,
+    };
     let into = folder_at(&call, &user, &folder.path).await?;
     let begin = Begin {
+        previous,
         size_bytes: Some(asked.size.ok_or(Error::Missing("size"))?),
         chunk_bytes: CHUNK_BYTES,
         modified_ms: asked.last_modified.filter(|ms| *ms > 0),
         ..Begin::stream(into, name.to_owned(), on_conflict)
     };
-    let begun = upload::begin(&call.app, &user, begin).await?;
+    let begun = upload::begin_alone(&call.app, &user, begin).await?;
     data(&UploadSession {
         session_id: begun.id,
         upload_id: String::new(),
@@ -100,9 +106,8 @@ pub async fn put_content(mut call: Call, user: User) -> Outcome {
     changed(&call, user, &uri, &item).await
 }
 
-/// The revision in an entity's id, which is the file's own and the revision.
+/// The revision in an entity's id, which is the file's own and the revision. Any other version of the file is a stale one.
 fn revision_in(entity: &str, item_id: &str) -> Result<i64, Error> {
-    let revision =
-        entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-')).and_then(|text| text.parse().ok());
-    revision.ok_or(Error::NotFound(Thing::Version))
+    let rest = entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-'));
+    rest.ok_or(Error::NotFound(Thing::Version))?.parse().map_err(|_| Error::Conflict(Thing::Version))
 }
