@@ -227,7 +227,7 @@ both_engines! {
         std::fs::write(versions.join("fNobodysFile00000-1"), "nobody's").unwrap();
         let app = std::sync::Arc::clone(&drive.server.app);
         drive.server.run(async move { openshelf::work::upload::sweep_at_start(&app).await.unwrap() });
-        assert_eq!(kept(&home), [format!("{id}-99")].into());
+        assert_eq!(kept(&home), [entity.clone(), format!("{id}-99")].into(), "the first waits for being written over");
         assert_eq!(drive.entities(NOTE).await, [entity, format!("{id}-99")]);
         assert_eq!(drive.content(NOTE, Some(&format!("{id}-99"))).await, "lost and found");
         // Where the whole disk is away, nothing is forgotten.

@@ -5,7 +5,8 @@
 //!
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
-//! is such a user; rights beyond reading, prices and metadata are refused, since nothing would enforce or keep them.
+//! is such a user; rights beyond reading and prices are refused, since nothing would enforce them; what
+//! files have is in `README.d/files.md`.
 //! What the protocol has beyond files and shares (tasks, WebDAV accounts, passkeys, administration) answers
 //! "not enabled" by name.
 

@@ -228,8 +228,8 @@ pub async fn remove(app: &Arc<App>, user: &User, item_id: &str, version_id: &str
 
 // Mending ------------------------------------------------------------------------------------------------------------
 
-/// After a start: what a crash left between disk and rows. What was written over has its row; what never was is no version;
-/// what no file is known of is removed.
+/// After a start: what a crash left between disk and rows. What was written over has its row; what never was is no version,
+/// and waits for being written over; what no file is known of is removed.
 pub(super) async fn mend(app: &Arc<App>, library: &Library) -> Result<()> {
     let (there, key) = (library.clone(), library.key);
     let Some(on_the_disk) = on_disk(move || open(&there)?.versions()).await? else { return Ok(()) };
@@ -253,9 +253,12 @@ async fn mend_one(app: &App, library: &Library, id: &str) -> Result<()> {
     let (key, path) = known.map_or((None, None), |(key, path)| (Some(key), path));
     let kept = on_disk(move || {
         let root = open(&there)?;
-        let is_current = path.map(|path| root.is_at(&name, &path)).transpose()?.unwrap_or(false);
-        if is_current || !is_known {
+        if !is_known {
             root.remove_version(&name)?;
+            return Ok(None);
+        }
+        // Another node may be about to write over it.
+        if path.map(|path| root.is_at(&name, &path)).transpose()?.unwrap_or(false) {
             return Ok(None);
         }
         let stat = Stat::of(root.open_version(&name)?)?;

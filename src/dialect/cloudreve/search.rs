@@ -7,6 +7,8 @@ use crate::store::folders::{Case, Category, Holds, Is, Wanted};
 
 /// Conditions of one search; each costs a comparison of every item.
 const MOST_CONDITIONS: usize = 50;
+/// Longer than any name; a database compares no pattern of any length.
+const LONGEST_BYTES: usize = 1024;
 
 fn category(name: &str) -> Result<Category> {
     Ok(match name {
@@ -34,6 +36,9 @@ pub enum Seeker {
 pub fn wanted(pairs: &[(String, String)], seeker: Seeker) -> Result<Option<Wanted>> {
     if pairs.len() > MOST_CONDITIONS {
         return Err(Error::invalid("search", "it has too many conditions"));
+    }
+    if pairs.iter().any(|(key, value)| key.len() > LONGEST_BYTES || value.len() > LONGEST_BYTES) {
+        return Err(Error::invalid("search", "a condition is too long"));
     }
     let mut wanted = Wanted::default();
     for (key, value) in pairs {
@@ -94,7 +99,7 @@ mod tests {
     #[test]
     fn what_says_nothing_is_no_search_and_what_is_unknown_is_refused() {
         assert_eq!(of(&[], Seeker::Owner).unwrap(), None);
-        for pair in [("size_gte", "big"), ("colour", "red"), ("category", "x")] {
+        for pair in [("size_gte", "big"), ("colour", "red"), ("category", "x"), ("name", "%".repeat(2000).as_str())] {
             assert!(of(&[pair], Seeker::Owner).is_err(), "{pair:?}");
         }
     }

@@ -15,6 +15,8 @@ use crate::work::files;
 use crate::work::metadata;
 use crate::work::sharing::{self, Contents};
 
+/// Shares and shortcuts of one list.
+const MOST: usize = 500;
 /// Download, list, enter.
 const MAY: u64 = boolset::of(&[7, 9, 23]);
 
@@ -24,13 +26,13 @@ pub fn list(tx: &mut Tx, uri: FileUri, user: &User, visitor: &Visitor) -> Result
         return Err(Error::NotFound(Thing::Folder));
     }
     let mut all = Vec::new();
-    for share in shares::naming(tx, user, PAGE_MOST)? {
+    for share in shares::naming(tx, user, MOST)? {
         let facts = shares::facts_of(tx, share, visitor, now_ms())?;
         if admit(&facts, visitor, now_ms()).is_ok() {
             all.extend(shared(tx, &facts, visitor)?);
         }
     }
-    for (item, leads_to) in metadata::with_field(tx, user, SHORTCUT, PAGE_MOST - all.len())? {
+    for (item, leads_to) in metadata::with_field(tx, user, SHORTCUT, MOST)? {
         let path = FileUri::my(files::path_of(tx, user, &item)?);
         let mut file = File::of(&item, &item.shown, path.to_string(), MAY, Owned::Mine);
         file.metadata = Some([(SHORTCUT.to_owned(), leads_to)].into());
