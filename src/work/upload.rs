@@ -359,11 +359,11 @@ pub async fn begin(app: &Arc<App>, who: impl Into<Uploader>, begin: Begin) -> Re
 }
 
 /// As [`begin`], and `Conflict(Upload)` where a file of that name is on its way there already.
-pub async fn begin_alone(app: &Arc<App>, user: &User, begin: Begin) -> Result<Upload> {
+pub async fn begin_alone(app: &Arc<App>, who: impl Into<Uploader>, begin: Begin) -> Result<Upload> {
     check(&begin)?;
-    let (app, user) = (app.clone(), user.clone());
+    let (app, who) = (app.clone(), who.into());
     to_the_end(async move {
-        let (who, size_bytes) = (Uploader::User(user), begin.size_bytes.unwrap_or(0));
+        let size_bytes = begin.size_bytes.unwrap_or(0);
         let alone = move |tx: &mut Tx| {
             let (session, library) = draft(tx, &who, &begin)?;
             let lately_ms = now_ms().saturating_add(LASTS_MS - COMING_MS);
@@ -473,7 +473,7 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
         }
     });
     let Some(target) = aimed.await? else { return Ok(None) };
-    let (folder, library, pieces, writer) = (target.folder, target.library.clone(), pieces.to_vec(), user.clone());
+    let (folder, library, pieces) = (target.folder, target.library.clone(), pieces.to_vec());
     let (named, sha256) = on_disk(move || {
         let mut hashing = Hashing::always(told);
         pieces.iter().for_each(|piece| hashing.update(piece));
@@ -491,7 +491,7 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
     })
     .await?;
     let key = library.key;
-    let replaces = named.kept.is_some();
+    let retention = named.retention.clone();
     let item = store_rows(app, key, move |tx| {
         let stamp = named.found.stamp;
         let item = named.store(tx, key, folder)?;
@@ -501,8 +501,8 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
         Ok(item)
     })
     .await?;
-    if replaces {
-        versions::prune(app, &item, &writer).await?;
+    if let Some(retention) = retention {
+        versions::prune(app, &item, retention).await?;
     }
     if item.media == Media::Audio {
         refresh_albums(app, key).await?;

@@ -13,8 +13,9 @@ use crate::blob::{Existing, Root, Stat};
 use crate::error::{Error, Result, Thing};
 use crate::library::versions::{Retention, Version};
 use crate::library::{Item, ItemKey, Library, LibraryKey, LibraryKind};
+use crate::share::Bits;
 use crate::share::grant::{Action, Grant};
-use crate::store::{Tx, files, library, versions};
+use crate::store::{Tx, files, library, rights, versions};
 use crate::{App, now_ms};
 
 // Keeping ------------------------------------------------------------------------------------------------------------
@@ -23,6 +24,7 @@ use crate::{App, now_ms};
 pub(super) struct Former {
     wish: String,
     library: LibraryKey,
+    pub(super) retention: Retention,
 }
 
 /// Of a home its owner says what is kept, elsewhere whoever writes.
@@ -33,8 +35,8 @@ fn retention_of(tx: &mut Tx, library: &Library, writer: &User) -> Result<Retenti
 
 /// What is to be kept of a file when `writer` writes over it.
 pub(super) fn former(tx: &mut Tx, library: &Library, item: &Item, writer: &User) -> Result<Option<Former>> {
-    let is_kept = retention_of(tx, library, writer)?.keeps(item);
-    Ok(is_kept.then(|| Former { wish: item.etag(), library: library.key }))
+    let retention = retention_of(tx, library, writer)?;
+    Ok(retention.keeps(item).then(|| Former { wish: item.etag(), library: library.key, retention }))
 }
 
 /// What writing over a file gives back to its library.
@@ -93,13 +95,9 @@ pub(super) fn keeping<T>(
 }
 
 /// Removes the oldest versions of a file that are too many by now.
-pub(super) async fn prune(app: &App, item: &Item, writer: &User) -> Result<()> {
-    let (key, library, writer) = (item.key, item.library, writer.clone());
-    let surplus = app.db.read(move |tx| {
-        let library = library::by_key(tx, library)?;
-        let all = versions::of_item(tx, key)?;
-        Ok(retention_of(tx, &library, &writer)?.surplus(&all).to_vec())
-    });
+pub(super) async fn prune(app: &App, item: &Item, retention: Retention) -> Result<()> {
+    let key = item.key;
+    let surplus = app.db.read(move |tx| Ok(retention.surplus(&versions::of_item(tx, key)?).to_vec()));
     discard(app, surplus.await?).await
 }
 
@@ -135,15 +133,24 @@ pub(super) async fn clear_below(app: &App, top: ItemKey) -> Result<()> {
 
 // Looking ------------------------------------------------------------------------------------------------------------
 
-/// Former contents of a file, the oldest first; for whoever may change it.
+/// Whoever may change a file sees what it was.
+fn check(tx: &mut Tx, user: &User, item: &Item) -> Result<()> {
+    by_rights(tx, user, item.clone(), Action::See)?;
+    match rights::in_library(tx, user, item.library)?.has(Bits::UPDATE) {
+        true => Ok(()),
+        false => Err(Error::Forbidden("former contents are for those who may change the file")),
+    }
+}
+
+/// Former contents of a file, the oldest first.
 pub fn list(tx: &mut Tx, user: &User, item: &Item) -> Result<Vec<Version>> {
-    by_rights(tx, user, item.clone(), Action::Update)?;
+    check(tx, user, item)?;
     versions::of_item(tx, item.key)
 }
 
 /// One of them, and the library that it lies in.
 pub fn find(tx: &mut Tx, user: &User, item: &Item, id: &str) -> Result<(Version, Library)> {
-    by_rights(tx, user, item.clone(), Action::Update)?;
+    check(tx, user, item)?;
     let version = versions::by_id(tx, item.key, id)?;
     let library = library::by_key(tx, version.library)?;
     Ok((version, library))
@@ -172,7 +179,7 @@ pub async fn make_current(app: &Arc<App>, user: &User, item_id: &str, version_id
         let Some((version, lies_in)) = found else { return Ok(grant.item().clone()) };
         let (library, path, folder) = (grant.library().clone(), grant.path().to_vec(), not_a_root(&grant)?);
         let (key, chosen) = (library.key, version.clone());
-        let former = Former { wish: grant.item().etag(), library: key };
+        let former = Former { wish: grant.item().etag(), library: key, retention: Retention::default() };
         let (found, kept): (Found, _) = on_disk(move || {
             let root = open(&library)?;
             keeping(&root, Some(&former), &path, || {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::library::LibraryKey;
-use crate::library::versions::Version;
+use crate::library::versions::{Retention, Version};
 use crate::store::versions as rows;
 
 /// Gives the file its name. On an error the upload is as it was: what is missing may still come.
@@ -43,6 +43,8 @@ pub(super) struct Target {
 pub(super) struct Named {
     pub(super) found: Found,
     pub(super) kept: Option<Version>,
+    /// How many of those may stay, where one came.
+    pub(super) retention: Option<Retention>,
 }
 
 impl Named {
@@ -140,7 +142,6 @@ async fn land_closed(
     total: u64,
     landing: Landing,
 ) -> Result<(Item, Library)> {
-    let writer = if let Uploader::User(user) = who { Some(user.clone()) } else { None };
     let (who, judged) = (who.clone(), session.clone());
     // Writes only when a revision is to be claimed.
     let revision = landing.revision;
@@ -164,7 +165,7 @@ async fn land_closed(
     })
     .await?;
     let key = library.key;
-    let replaces = named.kept.is_some();
+    let retention = named.retention.clone();
     // Without these rows the file is there for the next scan, and the session, whose temporary is gone, expires.
     let item = store_rows(app, key, move |tx| {
         uploads::remove(tx, &landed.id)?;
@@ -182,8 +183,8 @@ async fn land_closed(
         Ok(item)
     })
     .await?;
-    if let Some(writer) = writer.filter(|_| replaces) {
-        versions::prune(app, &item, &writer).await?;
+    if let Some(retention) = retention {
+        versions::prune(app, &item, retention).await?;
     }
     Ok((item, library))
 }
@@ -193,11 +194,12 @@ pub(super) fn name_it(root: &Root, temporary: &mut Temporary, target: &Target) -
     if target.numbered {
         let (name, folder) = target.path.split_last().ok_or_else(|| Error::internal("upload", "no name"))?;
         let path = with_free_name(folder, name, |path| root.try_commit(temporary, path, target.existing))?;
-        return Ok(Named { found: look(root, &path)?, kept: None });
+        return Ok(Named { found: look(root, &path)?, kept: None, retention: None });
     }
     let commit = || root.try_commit(temporary, &target.path, target.existing);
     let ((), kept) = versions::keeping(root, target.former.as_ref(), &target.path, commit)?;
-    Ok(Named { found: look(root, &target.path)?, kept })
+    let retention = target.former.as_ref().filter(|_| kept.is_some()).map(|former| former.retention.clone());
+    Ok(Named { found: look(root, &target.path)?, kept, retention })
 }
 
 /// What a stop of the machine left between the name and the rows: the temporary's inode under another name.
@@ -207,7 +209,7 @@ fn landed_before(root: &Root, target: &Target, session: &Session, total: u64) ->
     let is_it = |stat: &Stat| stat.kind == Kind::File && stat.inode == session.inode && stat.size_bytes == total;
     let (name, _) = root.list(folder)?.into_iter().find(|(_, stat)| is_it(stat)).ok_or(gone)?;
     // What that kept, the start found.
-    Ok(Named { found: look(root, &[folder, &[name]].concat())?, kept: None })
+    Ok(Named { found: look(root, &[folder, &[name]].concat())?, kept: None, retention: None })
 }
 
 /// Holds the content against the hash that its client told when it began.
