@@ -13,19 +13,19 @@ use crate::fixture::Fixture;
 use crate::server::{ADMIN, ADMIN_MAIL, PASSWORD, Server};
 
 /// A server with the fixture as library "Shelf", and its admin signed in.
-struct Drive {
-    server: Server,
-    client: Client,
-    token: String,
+pub struct Drive {
+    pub server: Server,
+    pub client: Client,
+    pub token: String,
     refresh: String,
     _folder: tempfile::TempDir,
 }
 
-const SHELF: &str = "cloudreve://my/Shelf";
-const OPEN_TXT: &str = "cloudreve://my/Shelf/pub/open.txt";
+pub const SHELF: &str = "cloudreve://my/Shelf";
+pub const OPEN_TXT: &str = "cloudreve://my/Shelf/pub/open.txt";
 
 impl Drive {
-    async fn new(backend: &Backend) -> Drive {
+    pub async fn new(backend: &Backend) -> Drive {
         let folder = tempfile::TempDir::new().unwrap();
         let fixture = Fixture::build(folder.path());
         let server = Server::start(backend);
@@ -38,11 +38,11 @@ impl Drive {
         drive
     }
 
-    async fn sign_in(&self, name: &str) -> Value {
+    pub async fn sign_in(&self, name: &str) -> Value {
         data(self.guest(Method::POST, "/session/token", json!({"email": name, "password": PASSWORD})).await)
     }
 
-    async fn send(&self, token: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Response {
+    pub async fn send(&self, token: Option<&str>, method: Method, path: &str, body: Option<Value>) -> Response {
         let mut request = self.client.request(method, format!("{}/api/v4{path}", self.server.url));
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -54,59 +54,59 @@ impl Drive {
     }
 
     /// The envelope of a call with the admin's token.
-    async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         envelope(self.send(Some(&self.token), method, path, Some(body)).await).await
     }
 
-    async fn guest(&self, method: Method, path: &str, body: Value) -> Value {
+    pub async fn guest(&self, method: Method, path: &str, body: Value) -> Value {
         envelope(self.send(None, method, path, Some(body)).await).await
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         envelope(self.send(Some(&self.token), Method::GET, path, None).await).await
     }
 
-    async fn guest_get(&self, path: &str) -> Value {
+    pub async fn guest_get(&self, path: &str) -> Value {
         envelope(self.send(None, Method::GET, path, None).await).await
     }
 
     /// Makes a share; its id.
-    async fn share(&self, wish: Value) -> String {
+    pub async fn share(&self, wish: Value) -> String {
         let link = text(&data(self.call(Method::PUT, "/share", wish).await));
         let rest = link.strip_prefix(&format!("{}/s/", self.server.url)).expect("a link of this server");
         rest.split('/').next().unwrap().to_owned()
     }
 
-    async fn guest_list(&self, uri: &str) -> Value {
+    pub async fn guest_list(&self, uri: &str) -> Value {
         self.guest_get(&format!("/file?uri={}", encoded(uri))).await
     }
 
-    async fn guest_url(&self, uri: &str) -> Value {
+    pub async fn guest_url(&self, uri: &str) -> Value {
         self.guest(Method::POST, "/file/url", json!({"uris": [uri], "download": true})).await
     }
 }
 
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-async fn envelope(response: Response) -> Value {
+pub async fn envelope(response: Response) -> Value {
     assert_eq!(response.status(), 200, "clients take any other status for a broken connection");
     let envelope: Value = response.json().await.unwrap();
     assert!(envelope["code"].is_u64() && envelope["msg"].is_string(), "{envelope}");
     envelope
 }
 
-fn data(envelope: Value) -> Value {
+pub fn data(envelope: Value) -> Value {
     assert_eq!(envelope["code"], 0, "{envelope}");
     envelope["data"].clone()
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().expect("a text").to_owned()
 }
 
-fn names(listed: &Value) -> Vec<String> {
+pub fn names(listed: &Value) -> Vec<String> {
     listed["files"].as_array().unwrap().iter().map(|file| text(&file["name"])).collect()
 }
 

@@ -171,6 +171,7 @@ fn begin(size_bytes: usize) -> Begin {
         modified_ms: None,
         on_conflict: OnConflict::Refuse,
         sha256: None,
+        previous: None,
     }
 }
 

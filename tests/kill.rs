@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use openshelf::account::Preferences;
 use openshelf::store::Database;
+use openshelf::store::{accounts, preferences};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -432,5 +434,71 @@ both_engines! {
             }
             assert_eq!(counted(), "3 of 3");
         }
+    }
+
+    async fn a_kill_among_writers_over_one_file_loses_no_content_that_was_acknowledged(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let mut running = installation.start();
+        let database = match backend.file() {
+            Some(_) => Database::Sqlite(installation.data().join("openshelf.sqlite")),
+            None => backend.database().clone(),
+        };
+        let keep = tokio::task::spawn_blocking(move || {
+            let db = openshelf::store::Db::open(&database).unwrap();
+            db.write_blocking(|tx| {
+                let wish = Preferences { keeps_versions: true, ..Preferences::default() };
+                let all = accounts::list(tx)?;
+                all.iter().try_for_each(|user| preferences::set(tx, user.key, &wish))
+            })
+            .unwrap();
+            db.close();
+        });
+        keep.await.unwrap();
+        let mut acknowledged = HashSet::new();
+        for round in 0..3 {
+            let signed = running.client.post(format!("{}/api/v4/session/token", running.url));
+            let signed = signed.json(&serde_json::json!({"email": ADMIN, "password": PASSWORD})).send().await.unwrap();
+            let token = text(&signed.json::<Value>().await.unwrap()["data"]["token"]["access_token"]);
+            let (told, mut hear) = mpsc::channel(1000);
+            for writer in 0..4 {
+                let (client, url, token, told) = (running.client.clone(), running.url.clone(), token.clone(), told.clone());
+                tokio::spawn(async move {
+                    for number in 0.. {
+                        let content = format!("round {round}, writer {writer}, number {number}");
+                        let put = client.put(format!("{url}/api/v4/file/content?uri=cloudreve://my/one.txt"));
+                        let Ok(answer) = put.bearer_auth(&token).body(content.clone()).send().await else { return };
+                        let Ok(answer) = answer.json::<Value>().await else { return };
+                        // Of those who begin while there is no file one makes it.
+                        if answer["code"] == 0 && told.send(content).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(told);
+            let before = acknowledged.len();
+            while let Some(content) = hear.recv().await {
+                acknowledged.insert(content);
+                if acknowledged.len() == before + 15 {
+                    running.kill();
+                }
+            }
+            running = installation.start();
+        }
+        let home = walkdir::WalkDir::new(installation.data()).into_iter().map(Result::unwrap);
+        let file = home.into_iter().find(|entry| entry.file_name() == "one.txt").expect("it is there").into_path();
+        let versions = file.with_file_name(".openshelf").join("versions");
+        let kept = std::fs::read_dir(&versions).unwrap().map(|entry| entry.unwrap().path());
+        let there: HashSet<String> = kept.chain([file]).map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        let lost: Vec<&String> = acknowledged.difference(&there).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+        // And clients are told of each.
+        let signed = running.client.post(format!("{}/api/v4/session/token", running.url));
+        let signed = signed.json(&serde_json::json!({"email": ADMIN, "password": PASSWORD})).send().await.unwrap();
+        let token = text(&signed.json::<Value>().await.unwrap()["data"]["token"]["access_token"]);
+        let info = format!("{}/api/v4/file/info?extended=true&uri=cloudreve://my/one.txt", running.url);
+        let info = running.client.get(info).bearer_auth(token).send().await.unwrap().json::<Value>().await.unwrap();
+        let told = info["data"]["extended_info"]["entities"].as_array().unwrap().len();
+        assert_eq!(told, 1 + std::fs::read_dir(&versions).unwrap().count());
     }
 }

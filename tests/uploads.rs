@@ -311,23 +311,14 @@ both_engines! {
     }
 
     async fn a_full_disk_is_told_and_nothing_stays(backend: Backend) {
-        let folder = tempfile::TempDir::new().unwrap();
-        let mount = std::process::Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
-            .arg(folder.path())
-            .output();
-        if !mount.is_ok_and(|mount| mount.status.success()) {
-            eprintln!("SKIPPED: a small disk can be mounted by root only");
-            return;
-        }
-        let small = Mounted(folder);
+        let Some(small) = Mounted::of_4_mib() else { return };
         let house = House::new(&backend);
         let user = house.server.add_user("ann");
-        let (key, root) = (user.key, small.0.path().as_os_str().as_encoded_bytes().to_vec());
+        let (key, root) = (user.key, small.path().as_os_str().as_encoded_bytes().to_vec());
         let sql = "UPDATE library SET root = $1 WHERE kind = 'home' AND owner_id = $2";
         house.server.app.db.write(move |tx| tx.run(sql, openshelf::args![root, key.0])).await.unwrap();
         let ann = house.desk(&user).await;
-        assert_eq!(ann.home, small.0.path());
+        assert_eq!(ann.home, small.path());
         ann.told(ann.put("fits.bin", noise(1_000_000))).await;
         let told = ann.put("large.bin", noise(8_000_000)).send().await.unwrap();
         assert_eq!(told.status(), StatusCode::INSUFFICIENT_STORAGE, "it says how much is to come");
@@ -354,7 +345,27 @@ both_engines! {
 }
 
 /// A file system of its own, as long as this lives.
-struct Mounted(tempfile::TempDir);
+pub struct Mounted(tempfile::TempDir);
+
+impl Mounted {
+    /// `None`, told loudly, where that cannot be.
+    pub fn of_4_mib() -> Option<Mounted> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(folder.path())
+            .output();
+        if mount.is_ok_and(|mount| mount.status.success()) {
+            return Some(Mounted(folder));
+        }
+        eprintln!("SKIPPED: a small disk can be mounted by root only");
+        None
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {

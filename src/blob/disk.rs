@@ -19,6 +19,7 @@ use crate::error::{Error, Result, Thing};
 
 mod at_once;
 mod trash;
+mod versions;
 
 pub use at_once::open_at_once;
 

@@ -5,8 +5,7 @@
 //!
 //! Where this server differs on purpose: a locked share tells no name and no counts; visitors who unlocked a share are
 //! not told its password; a link of a revoked share dies with it; asking for a sign-in method does not tell whether there
-//! is such a user; metadata is refused, since nothing would keep it.
-//! What is left of the protocol answers "not enabled" by name.
+//! is such a user. What is left of the protocol answers "not enabled" by name; `README.md` beside this has each call.
 
 mod abuse;
 mod admin;
@@ -20,11 +19,14 @@ mod content;
 mod devices;
 mod events;
 mod files;
+mod list;
 mod locks;
+mod metadata;
 mod oauth;
 mod permissions;
 mod registration;
 mod scopes;
+mod search;
 mod session;
 mod setting;
 mod shares;
@@ -33,6 +35,10 @@ mod tree;
 mod upload;
 pub mod uri;
 mod vas;
+mod versions;
+mod viewers;
+mod views;
+mod with_me;
 mod workflow;
 
 use std::collections::BTreeMap;
@@ -61,6 +67,8 @@ pub enum Failure {
     Code(u32, &'static str),
     /// Of several things, those that failed, by the name that the client gave them.
     Batch(Vec<(String, Failure)>),
+    /// The same, with what is told of the others.
+    Partly(serde_json::Value, Vec<(String, Failure)>),
 }
 
 impl From<Error> for Failure {
@@ -125,6 +133,7 @@ fn code_of(error: &Error) -> u32 {
         Error::PurchaseNeeded { .. } => 40083,
         Error::NotEnoughPoints => 40062,
         Error::Exists(_) => 40004,
+        Error::Conflict(Thing::Upload) => 40054,
         Error::Conflict(_) => 40076,
         Error::Locked(_) => LOCK_CONFLICT,
         Error::TooLarge { .. } => 40049,
@@ -140,7 +149,7 @@ impl Failure {
         match self {
             Failure::Of(error) => code_of(error),
             Failure::Code(code, _) => *code,
-            Failure::Batch(_) => BATCH_FAILED,
+            Failure::Batch(_) | Failure::Partly(..) => BATCH_FAILED,
         }
     }
 
@@ -151,7 +160,7 @@ impl Failure {
             Failure::Of(Error::Locked(_)) => "Lock conflict".to_owned(),
             Failure::Of(error) => error.to_string(),
             Failure::Code(_, message) => (*message).to_owned(),
-            Failure::Batch(_) => "Some of it failed".to_owned(),
+            Failure::Batch(_) | Failure::Partly(..) => "Some of it failed".to_owned(),
         }
     }
 
@@ -159,21 +168,24 @@ impl Failure {
         match self {
             Failure::Of(error) => log_internal(call, error),
             Failure::Code(..) => {}
-            Failure::Batch(each) => each.iter().for_each(|(_, failure)| failure.log(call)),
+            Failure::Batch(each) | Failure::Partly(_, each) => each.iter().for_each(|(_, failure)| failure.log(call)),
         }
     }
 
     fn envelope(&self, correlation_id: &str) -> Envelope {
         let each = match self {
-            Failure::Batch(each) => {
+            Failure::Batch(each) | Failure::Partly(_, each) => {
                 Some(each.iter().map(|(name, f)| (name.clone(), f.envelope(correlation_id))).collect())
             }
             Failure::Of(_) | Failure::Code(..) => None,
         };
         Envelope {
+            data: match self {
+                Failure::Partly(data, _) => Some(data.clone()),
+                _ => locks::in_the_way(self).and_then(|locks| serde_json::to_value(locks).ok()),
+            },
             code: self.code(),
             msg: self.message(),
-            data: locks::in_the_way(self),
             correlation_id: Some(correlation_id.to_owned()),
             aggregated_error: each,
         }
@@ -211,9 +223,9 @@ impl Failure {
 #[derive(Serialize)]
 struct Envelope {
     code: u32,
-    msg: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Vec<locks::LockConflict>>,
+    data: Option<serde_json::Value>,
+    msg: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     correlation_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -436,7 +448,7 @@ static ROUTES: &[Route] = routes! {
     "patchUserSetting" PATCH "/api/v4/user/setting" User setting::patch_setting;
     "getUserShares" GET "/api/v4/user/shares/{id}" Open shares::get_user_shares;
 
-    "getFile" GET "/api/v4/file" Share files::get_file;
+    "getFile" GET "/api/v4/file" Share list::get_file;
     "getFileInfo" GET "/api/v4/file/info" Share files::get_file_info;
     "postFileCreate" POST "/api/v4/file/create" Share files::post_create;
     "postFileRename" POST "/api/v4/file/rename" Share files::post_rename;
@@ -507,14 +519,14 @@ static ROUTES: &[Route] = routes! {
     "postUserAuthn" POST "/api/v4/user/authn" User authn::post_user_authn;
     "deleteUserAuthn" DELETE "/api/v4/user/authn" User authn::delete_user_authn;
     "getUserSessionCopy" GET "/api/v4/user/session/copy/{id}" Open registration::get_session_copy;
-    "patchFileMetadata" PATCH "/api/v4/file/metadata" User not_enabled_for_user;
-    "patchFileView" PATCH "/api/v4/file/view" User not_enabled_for_user;
-    "putFilePin" PUT "/api/v4/file/pin" User not_enabled_for_user;
-    "deleteFilePin" DELETE "/api/v4/file/pin" User not_enabled_for_user;
-    "postFileVersionCurrent" POST "/api/v4/file/version/current" User not_enabled_for_user;
-    "deleteFileVersion" DELETE "/api/v4/file/version" User not_enabled_for_user;
-    "putFileViewerSession" PUT "/api/v4/file/viewerSession" Open not_enabled;
     "getFileEvents" GET "/api/v4/file/events" User events::get_events;
+    "patchFileMetadata" PATCH "/api/v4/file/metadata" User metadata::patch_metadata;
+    "patchFileView" PATCH "/api/v4/file/view" User views::patch_view;
+    "putFilePin" PUT "/api/v4/file/pin" User views::put_pin;
+    "deleteFilePin" DELETE "/api/v4/file/pin" User views::delete_pin;
+    "postFileVersionCurrent" POST "/api/v4/file/version/current" User versions::post_current;
+    "deleteFileVersion" DELETE "/api/v4/file/version" User versions::delete_version;
+    "putFileViewerSession" PUT "/api/v4/file/viewerSession" Share viewers::put_session;
     "getFileSearch" GET "/api/v4/file/search" User not_enabled_for_user;
     "postFilePermission" POST "/api/v4/file/permission" User permissions::post_permission;
     "deleteFilePermission" DELETE "/api/v4/file/permission" User permissions::delete_permission;

@@ -18,8 +18,10 @@ use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;
 use crate::account::User;
+use crate::blob::Stat;
 use crate::blob::disk::{Root, open_at_once};
 use crate::error::{Error, Result, Thing};
+use crate::library::versions::Version;
 use crate::library::{Item, Library};
 use crate::now_ms;
 use crate::share::ShareKey;
@@ -67,6 +69,39 @@ pub async fn file(call: &Call, grant: Grant, disposition: Disposition) -> Result
 /// same and then tells so.
 pub fn etag_of(item: &Item, modified_ms: i64, size_bytes: u64) -> String {
     format!("{}-{modified_ms:x}-{size_bytes:x}", item.etag())
+}
+
+/// A former content of a grant's file, which lies in that library; all else as of [`file`].
+pub async fn version(
+    call: &Call,
+    grant: Grant,
+    version: Version,
+    lies_in: Library,
+    disposition: Disposition,
+) -> Result<Response> {
+    if !grant.action().hands_out_originals() && call.parts.method != Method::HEAD {
+        return Err(Error::NotFound(Thing::File));
+    }
+    let leases: Vec<Lease> = grant.lease().into_iter().collect();
+    let transfer = transfer(call, grant.share().into_iter().collect(), grant.rate(), leases);
+    let id = version.id.clone();
+    let (file, size_bytes) = on_disk(move || {
+        let file = root(&lies_in)?.open_version(&id)?;
+        let size_bytes = Stat::of(&file)?.size_bytes;
+        Ok((file, size_bytes))
+    })
+    .await?;
+    let name = grant.item().shown.clone();
+    let content = Content {
+        source: Source::File(file),
+        size_bytes,
+        modified_ms: Some(version.modified_ms),
+        etag: format!("{}-{size_bytes:x}", version.id),
+        mime: mime_of(&name).to_owned(),
+        name,
+        disposition,
+    };
+    Ok(respond(&call.parts.method, &call.parts.headers, content, transfer))
 }
 
 async fn opened(grant: Grant) -> Result<(std::fs::File, u64, i64)> {

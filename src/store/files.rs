@@ -13,7 +13,7 @@ use std::collections::HashMap;
 /// Albums summed up in one transaction, so that others can write in between.
 const ALBUMS_AT_ONCE: u64 = 50;
 
-const BELOW: &str = "WITH RECURSIVE below (id) AS (
+pub(super) const BELOW: &str = "WITH RECURSIVE below (id) AS (
          SELECT id FROM item WHERE id = $1
          UNION ALL
          SELECT c.id FROM item c JOIN below b ON c.parent_id = b.id
@@ -180,11 +180,12 @@ pub fn forget(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Re
     note_change(tx, library, now_ms)
 }
 
-/// Bytes of all files of a library, the trash included: they are on the disk.
+/// Bytes of all files of a library, the trash and former contents included: they are on the disk.
 pub fn used_bytes(tx: &mut Tx, library: LibraryKey) -> Result<u64> {
     tx.one(
-        "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM item
-         WHERE library_id = $1 AND kind = 1 AND (missing_ms IS NULL OR trashed_ms IS NOT NULL)",
+        "SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT)
+             + (SELECT CAST(COALESCE(SUM(v.size_bytes), 0) AS BIGINT) FROM file_version v WHERE v.library_id = $1)
+         FROM item WHERE library_id = $1 AND kind = 1 AND (missing_ms IS NULL OR trashed_ms IS NOT NULL)",
         args![library.0],
         |row| row.get(0),
     )

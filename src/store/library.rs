@@ -49,8 +49,15 @@ pub struct Totals {
 
 const LIBRARY: &str = "SELECT id, public_id, name, kind, owner_id, root, only_name, writable, online, revision, scanned_ms, \
                        changed_ms FROM library";
-pub(super) const ITEM: &str = "SELECT id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, \
-                    revision, added_ms FROM item";
+macro_rules! item_columns {
+    () => {
+        "id, public_id, library_id, parent_id, kind, media, name, shown, size_bytes, modified_ns, revision, added_ms"
+    };
+}
+
+/// Twelve, as [`item_of`] reads them.
+pub(super) const ITEM_COLUMNS: &str = item_columns!();
+pub(super) const ITEM: &str = concat!("SELECT ", item_columns!(), " FROM item");
 
 // Libraries ----------------------------------------------------------------------------------------------------------
 

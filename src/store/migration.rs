@@ -52,6 +52,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(20, include_str!("../../migrations/020_points.sql")),
     Migration::of(21, include_str!("../../migrations/021_changes_and_groups.sql")),
     Migration::of(16, include_str!("../../migrations/016_session.sql")),
+    Migration::of(17, include_str!("../../migrations/017_files.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! SQL of shares: what they are, who visited, what was downloaded.
 
 use super::{Row, Tx, Value, Weighed, accounts, drop_boxes, in_list, purchases, uploads};
-use crate::account::{GroupKey, UserKey};
+use crate::account::{GroupKey, User, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
@@ -224,6 +224,37 @@ pub fn of_owner(tx: &mut Tx, owner: UserKey) -> Result<Vec<Share>> {
         args![owner.0],
         share,
     )?;
+    complete(tx, shares)
+}
+
+/// Of these items, those that this owner's shares hold by themselves.
+pub fn shared_items(tx: &mut Tx, owner: UserKey, items: &[ItemKey]) -> Result<Vec<ItemKey>> {
+    let mut found = Vec::new();
+    for part in items.chunks(1000) {
+        let mut args: Vec<Value> = vec![owner.0.into()];
+        args.extend(part.iter().map(|key| Value::from(key.0)));
+        let sql = format!(
+            "SELECT DISTINCT i.object_id FROM share_item i JOIN share s ON s.id = i.share_id
+             WHERE i.kind = 'item' AND s.owner_id = $1 AND s.revoked_ms IS NULL AND i.object_id IN ({})",
+            in_list(2, part.len())
+        );
+        found.extend(tx.all(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))?);
+    }
+    Ok(found)
+}
+
+/// Others' shares whose permissions name this user or a group of theirs, the newest first; at most so many.
+pub fn naming(tx: &mut Tx, user: &User, most: usize) -> Result<Vec<Share>> {
+    let mut args: Vec<Value> = vec![user.key.0.into(), user.key.0.to_string().into(), most.into()];
+    args.extend(user.groups.iter().map(|group| Value::from(group.0.to_string())));
+    let sql = format!(
+        "SELECT {SHARE} FROM share s WHERE s.revoked_ms IS NULL AND s.owner_id <> $1 AND EXISTS (
+             SELECT 1 FROM rights r WHERE r.object_kind = 'share' AND r.object_id = s.id
+             AND (r.subject_kind = 'user' AND r.subject_id = $2 OR r.subject_kind = 'group' AND r.subject_id IN ({})))
+         ORDER BY s.id DESC LIMIT $3",
+        in_list(4, user.groups.len())
+    );
+    let shares = tx.all(&sql, &args, share)?;
     complete(tx, shares)
 }
 

@@ -24,6 +24,8 @@ pub struct Session {
     pub account: UserKey,
     pub folder: ItemKey,
     pub replaces: Option<ItemKey>,
+    /// Which content of that its client saw, if it told.
+    pub replaces_revision: Option<i64>,
     pub name: Vec<u8>,
     pub size_bytes: Option<u64>,
     pub chunk_bytes: u64,
@@ -49,8 +51,8 @@ pub struct Guest {
 }
 
 const SESSION: &str = "SELECT id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, \
-                       modified_ms, on_conflict, temporary, expires_ms, inode, sha256, share_id, share_epoch, sender \
-                       FROM upload";
+                       modified_ms, on_conflict, temporary, expires_ms, inode, sha256, share_id, share_epoch, sender, \
+                       replaces_revision FROM upload";
 
 pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
     let on_conflict = match session.on_conflict {
@@ -60,8 +62,9 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
     };
     tx.run(
         "INSERT INTO upload (id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, modified_ms,
-                             on_conflict, temporary, created_ms, expires_ms, inode, sha256, share_id, share_epoch, sender)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+                             on_conflict, temporary, created_ms, expires_ms, inode, sha256, share_id, share_epoch, sender,
+                             replaces_revision)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         args![
             &session.id,
             session.account.0,
@@ -80,7 +83,8 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
             session.sha256.map(|hash| hash.to_vec()),
             session.guest.as_ref().map(|guest| guest.share.0),
             session.guest.as_ref().map(|guest| guest.epoch),
-            session.guest.as_ref().map(|guest| guest.sender.clone())
+            session.guest.as_ref().map(|guest| guest.sender.clone()),
+            session.replaces_revision
         ],
     )?;
     Ok(())
@@ -121,6 +125,18 @@ pub fn list(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<Vec<Session>> {
 pub fn count(tx: &mut Tx, user: UserKey, now_ms: i64) -> Result<usize> {
     let sql = "SELECT COUNT(*) FROM upload WHERE account_id = $1 AND share_id IS NULL AND expires_ms > $2";
     tx.one(sql, args![user.0, now_ms], |row| row.get(0))
+}
+
+/// Whether somebody uploads a file of that name to that folder, of which something came lately or is about to.
+pub fn is_coming(tx: &mut Tx, folder: ItemKey, name: &[u8], expires_after_ms: i64) -> Result<bool> {
+    let sql = "SELECT 1 FROM upload WHERE folder_id = $1 AND name = $2 AND expires_ms > $3 AND share_id IS NULL";
+    Ok(tx.maybe(sql, args![folder.0, name, expires_after_ms], |_| Ok(()))?.is_some())
+}
+
+/// The file to be replaced is another by now, and by this very upload.
+pub fn set_replaced(tx: &mut Tx, id: &str, revision: i64) -> Result<()> {
+    tx.run("UPDATE upload SET replaces_revision = $2 WHERE id = $1", args![id, revision])?;
+    Ok(())
 }
 
 /// What arrived, in order.
@@ -238,5 +254,6 @@ fn session_of(row: &Row) -> Result<Session> {
             Some(share) => Some(Guest { share: ShareKey(share), epoch: row.get(15)?, sender: row.get(16)? }),
             None => None,
         },
+        replaces_revision: row.get(17)?,
     })
 }

@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::locks;
+use super::{locks, versions};
 use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
 use crate::blob::{Existing, Kind, Root, Stat};
@@ -20,7 +20,7 @@ use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, 
 use crate::share::grant::{Action, Grant, Placed, Through, authorize};
 use crate::share::visit::Visitor;
 use crate::store::scan::{Fate, Folder, Left, Put, Track};
-use crate::store::{self, Asker, Tx, files, library, rights, uploads};
+use crate::store::{self, Asker, Tx, files, library, metadata, rights, uploads};
 use crate::{App, now_ms};
 
 /// The last moment of the year 9999; later ones have no place in what clients print.
@@ -84,7 +84,7 @@ fn allow(tx: &mut Tx, user: &User, placed: Placed, action: Action) -> Result<Gra
     authorize(Through::Library(bits), &visitor, placed, action, now_ms())
 }
 
-fn by_id(tx: &mut Tx, user: &User, id: &str, action: Action) -> Result<Grant> {
+pub(super) fn by_id(tx: &mut Tx, user: &User, id: &str, action: Action) -> Result<Grant> {
     let item = library::item_by_id(tx, id)?.ok_or(Error::NotFound(Thing::File))?;
     by_rights(tx, user, item, action)
 }
@@ -123,7 +123,7 @@ pub(super) fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-fn number(shown: String, is_taken: impl Fn(&str) -> bool) -> Result<String> {
+pub(super) fn number(shown: String, is_taken: impl Fn(&str) -> bool) -> Result<String> {
     unique_shown(shown, |name| Ok(is_taken(name)))
 }
 
@@ -484,7 +484,7 @@ pub async fn set_modified(app: &Arc<App>, user: &User, item_id: &str, modified_m
 }
 
 /// The folder of an item; the root of a library cannot be renamed, moved, copied onto or deleted.
-fn not_a_root(grant: &Grant) -> Result<ItemKey> {
+pub(super) fn not_a_root(grant: &Grant) -> Result<ItemKey> {
     let is_only = grant.library().only.is_some() && grant.path().len() <= 1;
     grant.item().parent.filter(|_| !is_only).ok_or(Error::Forbidden("the root of a library stays as it is"))
 }
@@ -671,25 +671,32 @@ async fn transplant(app: &App, from: &Grant, to: &Grant, name: &[u8], how: Trans
     .await?;
     let item = store_rows(app, library_key, move |tx| {
         let mut known: HashMap<Vec<Vec<u8>>, ItemKey> = HashMap::new();
-        if how == Transplant::Move {
+        let noted = if how == Transplant::Copy { metadata::below(tx, key)? } else { Vec::new() };
+        if how == Transplant::Move || !noted.is_empty() {
             known = keys_below(tx, key)?;
+        }
+        if how == Transplant::Move {
             store::locks::remove_below(tx, key)?;
             files::change_library(tx, key, library_key, now_ms())?;
         }
-        let mut puts = Vec::with_capacity(copied.len());
+        let (mut puts, mut originals) = (Vec::with_capacity(copied.len()), Vec::new());
         for (at, Copied { parent, path, found }) in copied.into_iter().enumerate() {
             if path.iter().any(|name| is_left_out(name)) {
                 continue;
             }
-            let fate = match known.get(&path) {
-                Some(key) => Fate::Placed { key: *key, content: Content::Same },
-                None => Fate::Added,
+            let fate = match (known.get(&path), how) {
+                (Some(key), Transplant::Move) => Fate::Placed { key: *key, content: Content::Same },
+                _ => Fate::Added,
             };
+            originals.extend(known.get(&path).filter(|key| noted.contains(key)).map(|key| (at, *key)));
             let change = files::change(folder, found.name, found.stamp, fate, found.track);
             let lies_in = if at == 0 { Folder::Known(folder) } else { Folder::At(parent) };
             puts.push(Put { at, folder: lies_in, ..change });
         }
         let keys = files::put_all(tx, library_key, puts, now_ms())?;
+        for (at, original) in originals {
+            keys.get(&at).map_or(Ok(()), |copy| metadata::copy(tx, original, *copy))?;
+        }
         let key = keys.get(&0).copied().ok_or_else(|| Error::internal("copy", "nothing was stored"))?;
         library::item(tx, key)?.ok_or(Error::NotFound(Thing::File))
     })
@@ -912,6 +919,7 @@ pub async fn purge(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {
             })
             .await?;
         let (library_key, key) = (library.key, item.key);
+        versions::clear_below(&app, key).await?;
         on_disk(move || open(&library)?.purge(&item.id)).await?;
         app.db.write(move |tx| files::forget(tx, key, library_key, now_ms())).await?;
         refresh_albums(&app, library_key).await

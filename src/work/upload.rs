@@ -31,6 +31,7 @@ use super::files::{
     Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes,
     store_rows, to_the_end, with_free_name,
 };
+use super::versions;
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::blob::disk::{Root, set_modified};
@@ -53,6 +54,8 @@ pub use twin::twin;
 
 /// An upload ends when nothing arrived for this long.
 const LASTS_MS: i64 = 24 * 60 * 60 * 1000;
+/// One of which nothing came for so long stands in nobody's way: whoever ends first gets the name.
+const COMING_MS: i64 = 15 * 60 * 1000;
 /// One that lives as long as its one request is kept so much longer at a time: nobody can go on with it after a kill, and
 /// its place in quotas and drop boxes is free again soon.
 const KEPT_MS: i64 = 5 * 60 * 1000;
@@ -113,12 +116,23 @@ pub struct Begin {
     pub on_conflict: OnConflict,
     /// Of the whole, checked at the end.
     pub sha256: Option<Sha256>,
+    /// The revision of the file to be replaced, as its client saw it.
+    pub previous: Option<i64>,
 }
 
 impl Begin {
     /// One stream, of which nothing is known before its end.
     pub fn stream(into: Place, name: String, on_conflict: OnConflict) -> Begin {
-        Begin { into, name, size_bytes: None, chunk_bytes: 0, modified_ms: None, on_conflict, sha256: None }
+        Begin {
+            into,
+            name,
+            size_bytes: None,
+            chunk_bytes: 0,
+            modified_ms: None,
+            on_conflict,
+            sha256: None,
+            previous: None,
+        }
     }
 }
 
@@ -229,6 +243,9 @@ fn draft(tx: &mut Tx, who: &Uploader, begin: &Begin) -> Result<(Session, Library
         (None, _) | (Some(_), OnConflict::Rename) => None,
         (Some(item), OnConflict::Replace) if !item.is_folder() => {
             may_update(tx, who, item.clone())?;
+            if begin.previous.is_some_and(|revision| revision != item.revision) {
+                return Err(Error::Conflict(Thing::Version));
+            }
             Some(item)
         }
         (Some(_), OnConflict::Refuse | OnConflict::Replace) => return Err(Error::Exists(begin.name.clone())),
@@ -283,6 +300,7 @@ fn blank(payer: &User, folder: ItemKey, begin: &Begin, replaces: Option<&Item>) 
         account: payer.key,
         folder,
         replaces: replaces.map(|item| item.key),
+        replaces_revision: begin.previous,
         name: begin.name.clone().into_bytes(),
         size_bytes: begin.size_bytes,
         chunk_bytes: begin.chunk_bytes,
@@ -313,7 +331,7 @@ fn check_room(
         terms.check_room(drop_boxes::received(tx, guest.share, &session.id)?, size_bytes)?;
     }
     let room = room_bytes(tx, payer, library, &session.id)?;
-    let freed = replaces.map_or(0, |item| item.size_bytes);
+    let freed = replaces.map_or(Ok(0), |item| versions::freed_bytes(tx, library, item, payer))?;
     match room {
         Some(room) if size_bytes > room.saturating_add(freed) => Err(Error::NoSpace),
         _ => Ok(()),
@@ -322,10 +340,8 @@ fn check_room(
 
 /// The end that no quota and no drop box lets an upload pass.
 fn most_bytes(tx: &mut Tx, payer: &User, library: &Library, session: &Session) -> Result<u64> {
-    let freed = match session.replaces {
-        Some(key) => library::item(tx, key)?.map_or(0, |item| item.size_bytes),
-        None => 0,
-    };
+    let replaced = session.replaces.map(|key| library::item(tx, key)).transpose()?.flatten();
+    let freed = replaced.map_or(Ok(0), |item| versions::freed_bytes(tx, library, &item, payer))?;
     let room = room_bytes(tx, payer, library, &session.id)?.map(|room| room.saturating_add(freed));
     let of_box = match &session.guest {
         Some(guest) => {
@@ -354,6 +370,25 @@ pub async fn begin(app: &Arc<App>, who: impl Into<Uploader>, begin: Begin) -> Re
         let size_bytes = begin.size_bytes.unwrap_or(0);
         let session = start(&app, size_bytes, move |tx| draft(tx, &who, &begin)).await?;
         Ok(Upload::of(&session))
+    })
+    .await
+}
+
+/// As [`begin`], and `Conflict(Upload)` where a file of that name is on its way there already.
+pub async fn begin_alone(app: &Arc<App>, who: impl Into<Uploader>, begin: Begin) -> Result<Upload> {
+    check(&begin)?;
+    let (app, who) = (app.clone(), who.into());
+    to_the_end(async move {
+        let size_bytes = begin.size_bytes.unwrap_or(0);
+        let alone = move |tx: &mut Tx| {
+            let (session, library) = draft(tx, &who, &begin)?;
+            let lately_ms = now_ms().saturating_add(LASTS_MS - COMING_MS);
+            match uploads::is_coming(tx, session.folder, &session.name, lately_ms)? {
+                true => Err(Error::Conflict(Thing::Upload)),
+                false => Ok((session, library)),
+            }
+        };
+        Ok(Upload::of(&start(&app, size_bytes, alone).await?))
     })
     .await
 }
@@ -443,19 +478,19 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
         let size_bytes = begin.size_bytes.unwrap_or(total);
         return Err(bad_length(&Extent { start: 0, least_bytes: size_bytes, most_bytes: size_bytes }));
     }
-    let (who, begin) = (who.clone(), begin.clone());
+    let Uploader::User(user) = who else { return Ok(None) };
+    let (who, begin, payer) = (who.clone(), begin.clone(), user.clone());
     let (modified_ms, sha256) = (begin.modified_ms, begin.sha256);
     let aimed = app.db.read(move |tx| {
-        let Uploader::User(user) = &who else { return Ok(None) };
         let (session, library) = draft(tx, &who, &begin)?;
-        match room_bytes(tx, user, &library, "")? {
+        match room_bytes(tx, &payer, &library, "")? {
             None => target(tx, &who, &session, total, None).map(Some),
             Some(_) => Ok(None),
         }
     });
     let Some(target) = aimed.await? else { return Ok(None) };
     let (folder, library, pieces) = (target.folder, target.library.clone(), pieces.to_vec());
-    let (found, sha256) = on_disk(move || {
+    let (named, sha256) = on_disk(move || {
         let mut hashing = Hashing::always(told);
         pieces.iter().for_each(|piece| hashing.update(piece));
         let known = hashing.finish()?;
@@ -472,15 +507,19 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
     })
     .await?;
     let key = library.key;
+    let retention = named.retention.clone();
     let item = store_rows(app, key, move |tx| {
-        let stamp = found.stamp;
-        let item = found.store(tx, key, folder)?;
+        let stamp = named.found.stamp;
+        let item = named.store(tx, key, folder)?;
         if let Some(sha256) = &sha256 {
             contents::note(tx, item.key, &stamp, sha256)?;
         }
         Ok(item)
     })
     .await?;
+    if let Some(retention) = retention {
+        versions::prune(app, &item, retention).await?;
+    }
     if item.media == Media::Audio {
         refresh_albums(app, key).await?;
     }
@@ -658,6 +697,10 @@ pub async fn sweep_at_start(app: &Arc<App>) -> Result<()> {
         let mended = match swept {
             Ok(_) => super::files::mend_trash(app, &library).await,
             Err(cause) => Err(cause),
+        };
+        let mended = match mended {
+            Ok(()) => super::versions::mend(app, &library).await,
+            failed => failed,
         };
         if let Err(cause) = mended {
             tracing::warn!(library = library.name, "not swept: {cause}");

@@ -368,6 +368,20 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             get.part("session", &things.upload).part("index", "0").bytes("application/octet-stream", "0123456789")
         }
         "deleteFileUpload" => get.json(json!({"id": things.upload, "uri": new})),
+        "patchFileMetadata" => {
+            get.json(json!({"uris": [file], "patches": [{"key": "tag:words", "value": "#fff"}, {"key": "props:1", "remove": true}]}))
+        }
+        "patchFileView" => {
+            let view = json!({"page_size": 100, "order": "name", "order_direction": "asc", "view": "grid", "columns": []});
+            get.json(json!({"uri": folder, "view": view}))
+        }
+        "putFilePin" | "deleteFilePin" => get.json(json!({"uri": folder, "name": "words"})),
+        "postFileVersionCurrent" | "deleteFileVersion" => {
+            get.json(json!({"uri": file, "version": format!("{}-1", things.file)}))
+        }
+        "putFileViewerSession" => {
+            get.json(json!({"uri": file, "version": "", "viewer_id": "monaco", "preferred_action": "view"}))
+        }
         "putShare" => get.json(share),
         "getShare" => get.q("page_size", "50"),
         "deleteShares" => get.json(json!({"ids": [things.share]})),
@@ -441,13 +455,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "putSessionOpenid"
         | "postSessionOpenid"
         | "deleteSessionOpenid"
-        | "patchFileMetadata"
-        | "patchFileView"
-        | "putFilePin"
-        | "deleteFilePin"
-        | "postFileVersionCurrent"
-        | "deleteFileVersion"
-        | "putFileViewerSession"
         | "getFileSearch"
         | "patchFilePolicy"
         | "postWorkflowImport"

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::boolset;
+use super::views::View;
 use crate::account;
 use crate::account::{Preferences, Profile, Role, Roles};
 use crate::error::{Error, Result};
@@ -122,9 +123,19 @@ pub struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disable_view_sync: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub share_links_in_profile: Option<&'static str>,
+    /// What is pinned to the side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pined: Option<Vec<Pinned>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_view_sync: Option<bool>,
+}
+
+#[derive(Serialize, Clone)]
+pub struct Pinned {
+    pub uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 pub fn profile_text(profile: Profile) -> &'static str {
@@ -183,6 +194,7 @@ impl User {
             language: None,
             disable_view_sync: None,
             share_links_in_profile: None,
+            pined: None,
         }
     }
 
@@ -201,6 +213,7 @@ impl User {
             language: Some(Preferences::default().language),
             disable_view_sync: None,
             share_links_in_profile: None,
+            pined: None,
         }
     }
 }
@@ -491,6 +504,8 @@ pub struct ExtendedInfo {
     pub shares: Vec<Share>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entities: Vec<Entity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub direct_links: Vec<DirectLink>,
 }
@@ -498,10 +513,11 @@ pub struct ExtendedInfo {
 #[derive(Serialize, Clone)]
 pub struct Entity {
     pub id: String,
-    /// 0: a version of the content; there is only the current one.
+    /// 0: a version of the content. There are no other kinds.
     pub r#type: u8,
     pub size: u64,
     pub created_at: String,
+    pub storage_policy: StoragePolicy,
 }
 
 #[derive(Serialize, Clone)]
@@ -545,6 +561,8 @@ pub struct Files {
     pub single_file_view: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_policy: Option<StoragePolicy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<View>,
 }
 
 #[derive(Serialize)]

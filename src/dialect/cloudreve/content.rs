@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{self, SourceLink, Thumb, Url, Urls};
 use super::files::{own_item, some_uris};
+use super::metadata::NO_THUMB;
 use super::tree::{self, At, Spot};
 use super::uri::{FileUri, Space, encode};
 use super::{BAD_SIGNATURE, Failure, OWNER_ONLY, Outcome, URL_EXPIRED, archive, data, done, query};
@@ -20,9 +21,10 @@ use crate::library::Item;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::{self, Visitor};
 use crate::store::links::{self, DirectLink};
-use crate::store::{Tx, accounts, library, shares};
+use crate::store::{Tx, accounts, library, metadata, shares};
 use crate::work::look;
 use crate::work::sharing;
+use crate::work::versions;
 use crate::{App, now_ms};
 
 /// Most direct links that one call makes.
@@ -42,6 +44,10 @@ enum Gives {
 }
 
 impl Gives {
+    fn disposition(self) -> Disposition {
+        if self == Gives::Attachment { Disposition::Attachment } else { Disposition::Inline }
+    }
+
     fn action(self) -> Action {
         match self {
             Gives::Inline => Action::Play,
@@ -70,6 +76,11 @@ enum By {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Pass {
     item: String,
+    /// A content of the file that need not be the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    /// Bytes per second; 0: as fast as may be. What it tells clients is in force all the same: the share's own rate.
+    speed: i64,
     gives: Gives,
     by: By,
     /// Id and epoch of the user it was made for.
@@ -78,21 +89,23 @@ struct Pass {
 }
 
 impl Pass {
-    fn of(item: &Item, gives: Gives, by: By, visitor: &Visitor, expires_ms: i64) -> Pass {
+    fn of(grant: &Grant, gives: Gives, by: By, visitor: &Visitor, expires_ms: i64) -> Pass {
         let user = visitor.user.as_ref().map(|user| (user.id.clone(), user.epoch));
-        Pass { item: item.id.clone(), gives, by, user, expires_s: expires_ms / 1000 }
+        let speed = grant.rate().map_or(0, |(_, rate_bytes_s)| rate_bytes_s);
+        let item = grant.item().id.clone();
+        Pass { item, version: None, speed, gives, by, user, expires_s: expires_ms / 1000 }
     }
 
-    /// `0` in the path is the protocol's speed limit: none.
     fn url(&self, keys: &Keys, base: &str, name: &str) -> String {
         let sign = keys.jwt(Purpose::SignedUrl, self);
-        format!("{base}/api/v4/file/content/{}/0/{}?sign={sign}", self.item, encode(name))
+        format!("{base}/api/v4/file/content/{}/{}/{}?sign={sign}", self.item, self.speed, encode(name))
     }
 
     fn read(call: &Call) -> Result<Pass, Failure> {
         let query = query(call)?;
         let pass: Option<Pass> = call.app.keys.claims(Purpose::SignedUrl, query.get("sign").unwrap_or_default());
-        let pass = pass.filter(|pass| pass.item == call.path("id")).ok_or(BAD_SIGNATURE)?;
+        let is_it = |pass: &Pass| pass.item == call.path("id") && pass.speed.to_string() == call.path("speed");
+        let pass = pass.filter(is_it).ok_or(BAD_SIGNATURE)?;
         if pass.expires_s * 1000 <= now_ms() { Err(URL_EXPIRED) } else { Ok(pass) }
     }
 
@@ -149,10 +162,18 @@ pub fn visitor_of(tx: &mut Tx, user: Option<&(String, i64)>, mut visitor: Visito
 pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
     let pass = Pass::read(&call)?;
     let grant = pass.grant(&call.app, call.guest(), call.wanted()).await?;
+    if let Some(version) = pass.version.clone().filter(|version| *version != grant.item().etag()) {
+        let (id, item) = (pass.user.clone(), grant.item().clone());
+        let find = move |tx: &mut Tx| {
+            let user = visitor_of(tx, id.as_ref(), Visitor::guest([127, 0, 0, 1].into(), ""))?.user;
+            versions::find(tx, &user.ok_or(Error::NotFound(Thing::Version))?, &item, &version)
+        };
+        let (version, library) = call.app.db.read(find).await?;
+        return Ok(deliver::version(&call, grant, version, library, pass.gives.disposition()).await?);
+    }
     Ok(match pass.gives {
         Gives::Cover => deliver::cover(&call, grant, Some(THUMB_PX)).await?,
-        Gives::Inline => deliver::file(&call, grant, Disposition::Inline).await?,
-        Gives::Attachment => deliver::file(&call, grant, Disposition::Attachment).await?,
+        Gives::Inline | Gives::Attachment => deliver::file(&call, grant, pass.gives.disposition()).await?,
     })
 }
 
@@ -165,6 +186,7 @@ struct UrlRequest {
     redirect: Option<bool>,
     skip_error: Option<bool>,
     archive: Option<bool>,
+    entity: Option<String>,
 }
 
 /// A URI with who asks for it.
@@ -177,13 +199,15 @@ pub struct Wanted {
 #[derive(Clone)]
 struct Terms {
     gives: Gives,
+    /// The content that is wished for, by its id; the current one where none is.
+    version: Option<String>,
     ticket: String,
     expires_ms: i64,
 }
 
 impl Terms {
     fn new(gives: Gives) -> Terms {
-        Terms { gives, ticket: random_base62(22), expires_ms: now_ms() + URL_LASTS_MS }
+        Terms { gives, version: None, ticket: random_base62(22), expires_ms: now_ms() + URL_LASTS_MS }
     }
 }
 
@@ -191,7 +215,12 @@ impl Terms {
 pub async fn post_url(mut call: Call, user: Option<User>) -> Outcome {
     let asked: UrlRequest = call.json().await?;
     let uris = some_uris(asked.uris)?;
-    let terms = Terms::new(if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline });
+    let version = asked.entity.filter(|entity| !entity.is_empty());
+    if version.is_some() && (uris.len() > 1 || asked.archive == Some(true)) {
+        return Err(Error::invalid("entity", "it is one of one file").into());
+    }
+    let gives = if asked.download == Some(true) { Gives::Attachment } else { Gives::Inline };
+    let terms = Terms { version, ..Terms::new(gives) };
     let urls = match (asked.archive, asked.skip_error) {
         (Some(true), _) => {
             let wanted = wanted(&call, user.as_ref(), uris).await?;
@@ -255,12 +284,13 @@ async fn wanted(call: &Call, user: Option<&User>, uris: Vec<String>) -> Result<V
 
 fn pass_for(tx: &mut Tx, wanted: Wanted, terms: &Terms) -> Result<(Item, Pass)> {
     let Wanted { uri, visitor } = wanted;
-    let Terms { gives, ref ticket, expires_ms } = *terms;
-    match tree::spot(tx, &uri, &visitor, Action::See)? {
+    let Terms { gives, ref ticket, expires_ms, .. } = *terms;
+    let (item, pass) = match tree::spot(tx, &uri, &visitor, Action::See)? {
         Spot::Own(item) if !item.is_folder() => {
             let user = visitor.user.clone().ok_or(Error::SignInNeeded)?;
             let grant = sharing::own(tx, &user, &visitor, &item.id, gives.action())?;
-            Ok((item, Pass::of(grant.item(), gives, By::Own, &visitor, expires_ms)))
+            let pass = Pass::of(&grant, gives, By::Own, &visitor, expires_ms);
+            (item, pass)
         }
         Spot::Shared(found) => {
             let (At::Item(item) | At::Only(item)) = found.at else { return Err(Error::NotFound(Thing::File)) };
@@ -284,10 +314,17 @@ fn pass_for(tx: &mut Tx, wanted: Wanted, terms: &Terms) -> Result<(Item, Pass)> 
             }
             let paid_by = holder.paid_by.filter(|_| share.terms.price > 0);
             let by = By::Share { id: share.id, epoch: share.epoch, ticket: ticket.clone(), paid_by };
-            Ok((item, Pass::of(grant.item(), gives, by, &visitor, expires_ms)))
+            let pass = Pass::of(&grant, gives, by, &visitor, expires_ms);
+            (item, pass)
         }
-        Spot::Root | Spot::Own(_) => Err(Error::NotFound(Thing::File)),
+        Spot::Root | Spot::Own(_) => return Err(Error::NotFound(Thing::File)),
+    };
+    if let Some(version) = terms.version.as_deref().filter(|version| *version != item.etag()) {
+        // Visitors of a share have what is shared now.
+        let user = visitor.user.as_ref().ok_or(Error::NotFound(Thing::Version))?;
+        versions::find(tx, user, &item, version)?;
     }
+    Ok((item, Pass { version: terms.version.clone(), ..pass }))
 }
 
 /// The address of a picture, where one can be made: of images, films, documents, and of music that holds its cover.
@@ -301,7 +338,7 @@ pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
     let renditions = Arc::clone(&call.app.renditions);
     let url = call.app.db.write(move |tx| {
         let (item, pass) = pass_for(tx, Wanted { uri, visitor }, &terms)?;
-        if renditions.draws(&item) {
+        if renditions.draws(&item) && metadata::get(tx, item.key, NO_THUMB)?.is_none() {
             Ok(pass.url(&keys, &base, &item.shown))
         } else {
             Err(Error::NotFound(Thing::Cover))
@@ -352,7 +389,14 @@ pub async fn put_source(mut call: Call, user: User) -> Outcome {
             Err(failure) => failed.push((uri, failure)),
         }
     }
-    if failed.is_empty() { data(&made) } else { Err(Failure::Batch(failed)) }
+    match (made.as_slice(), failed.is_empty()) {
+        (_, true) => data(&made),
+        ([], false) => Err(Failure::Batch(failed)),
+        (_, false) => {
+            let made = serde_json::to_value(&made).map_err(|cause| Error::internal("direct links", cause))?;
+            Err(Failure::Partly(made, failed))
+        }
+    }
 }
 
 /// Gives a file to whoever has the address, so it takes the right to share it.
@@ -395,9 +439,10 @@ async fn follow(call: Call, gives: Gives) -> Result<Response, Failure> {
         .db
         .write(move |tx| {
             let (link, owner, item) = linked(tx, &id)?;
-            sharing::own_item(tx, &owner, &visitor.clone().with_user(owner.clone()), item.clone(), gives.action())?;
+            let grant = sharing::own_item(tx, &owner, &visitor.clone().with_user(owner.clone()), item, gives.action())?;
             links::count(tx, &link.id)?;
-            Ok((item.shown.clone(), Pass::of(&item, gives, By::DirectLink(link.id), &visitor, expires_ms)))
+            let name = grant.item().shown.clone();
+            Ok((name, Pass::of(&grant, gives, By::DirectLink(link.id), &visitor, expires_ms)))
         })
         .await?;
     redirect(&pass.url(&call.app.keys, &call.origin.base, &name))

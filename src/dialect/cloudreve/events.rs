@@ -83,7 +83,9 @@ fn judge(call: Arc<Call>, user: User, uri: FileUri) -> Judge {
 fn refused(failure: Failure) -> Error {
     match failure {
         Failure::Of(error) => error,
-        Failure::Code(..) | Failure::Batch(_) => Error::Forbidden("this share does not open to you"),
+        Failure::Code(..) | Failure::Batch(_) | Failure::Partly(..) => {
+            Error::Forbidden("this share does not open to you")
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use super::site::MOST_URIS;
 use super::tree::{self, Spot};
 use super::uri::{FileUri, Space, encode, is_id};
 use super::{
-    Failure, GROUP_DENIED, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, query,
+    Failure, GROUP_DENIED, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, done_but_for, is_set, metadata,
+    query,
 };
 use crate::account::token::random_bytes;
 use crate::account::{Profile, Role, User};
@@ -149,7 +150,16 @@ fn said(text: &Option<String>) -> Result<Option<Bits>> {
 async fn shared_at(call: &Call, user: &User, uri: &FileUri) -> Result<Shared, Failure> {
     tree::own_path(user, uri)?;
     let (uri, visitor) = (uri.clone(), call.guest().with_user(user.clone()));
-    match call.app.db.read(move |tx| tree::spot(tx, &uri, &visitor, Action::See)).await? {
+    let found = call.app.db.read(move |tx| {
+        let spot = tree::spot(tx, &uri, &visitor, Action::See)?;
+        match &spot {
+            Spot::Own(item) if metadata::is_shortcut(tx, item)? => {
+                Err(Error::Forbidden("share what the shortcut leads to"))
+            }
+            _ => Ok(spot),
+        }
+    });
+    match found.await? {
         Spot::Own(item) => Ok(Shared::Item(item.key)),
         Spot::Root | Spot::Shared(_) => Err(ROOT_PROTECTED),
     }

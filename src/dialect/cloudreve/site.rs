@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::answers::{self, Capacity, THEME};
-use super::{Outcome, data, vas};
+use super::{Outcome, data, vas, viewers, views};
 use crate::account::User;
 use crate::account::site::Site;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
-use crate::store::{accounts, preferences, site};
+use crate::store::{accounts, site};
 use crate::work::{files, passkeys};
 
 /// The protocol's version that is answered; clients insist on one of 4.
@@ -31,7 +31,7 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
             "privacy_policy_url": site.privacy_url,
         }),
         "explorer" => json!({
-            "icons": "[]", "file_viewers": [], "default_viewer_mapping": {}, "max_batch_size": MOST_URIS,
+            "icons": "[]", "file_viewers": viewers::groups(), "default_viewer_mapping": viewers::mapping(), "max_batch_size": MOST_URIS,
             "map_provider": "openstreetmap", "thumbnail_width": 400, "thumbnail_height": 400, "custom_props": [],
             "show_encryption_status": false, "full_text_search": false,
         }),
@@ -46,9 +46,7 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
 /// The user as they see themselves; a guest where there is none.
 async fn own(call: &Call, user: Option<User>) -> Result<answers::User> {
     let Some(user) = user else { return Ok(answers::User::guest()) };
-    let key = user.key;
-    let preferences = call.app.db.read(move |tx| preferences::of(tx, key)).await?;
-    Ok(answers::User::own(&user, &preferences))
+    views::own(&call.app, &user).await
 }
 
 fn basic(site: &Site, user: answers::User) -> Value {

@@ -25,6 +25,7 @@ struct Upload {
     last_modified: Option<i64>,
     mime_type: Option<String>,
     entity_type: Option<String>,
+    previous: Option<String>,
 }
 
 pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
@@ -43,8 +44,12 @@ pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
         (_, None) => return Err(Error::SignInNeeded.into()),
         (_, Some(user)) => {
             tree::own_path(&user, &uri)?;
+            let previous = match asked.previous.as_deref().filter(|entity| !entity.is_empty()) {
+                Some(entity) => Some(revision_in(entity, &own_item(&call, &user, &uri).await?.id)?),
+                None => None,
+            };
             let into = folder_at(&call, &user, &folder.path).await?;
-            upload::begin(&call.app, &user, Begin { into, ..begin }).await?
+            upload::begin_alone(&call.app, &user, Begin { into, previous, ..begin }).await?
         }
     };
     data(&UploadSession {
@@ -113,9 +118,8 @@ pub async fn put_content(mut call: Call, user: Option<User>) -> Outcome {
     changed(&call, user, &uri, &item).await
 }
 
-/// The revision in an entity's id, which is the file's own and the revision.
+/// The revision in an entity's id, which is the file's own and the revision. Any other version of the file is a stale one.
 fn revision_in(entity: &str, item_id: &str) -> Result<i64, Error> {
-    let revision =
-        entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-')).and_then(|text| text.parse().ok());
-    revision.ok_or(Error::NotFound(Thing::Version))
+    let rest = entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-'));
+    rest.ok_or(Error::NotFound(Thing::Version))?.parse().map_err(|_| Error::Conflict(Thing::Version))
 }

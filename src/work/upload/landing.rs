@@ -1,6 +1,9 @@
 //! The end of an upload: its name on the disk, then its rows; or nothing of it.
 
 use super::*;
+use crate::library::LibraryKey;
+use crate::library::versions::{Retention, Version};
+use crate::store::versions as rows;
 
 /// Gives the file its name. On an error the upload is as it was: what is missing may still come.
 pub async fn finish(app: &Arc<App>, who: impl Into<Uploader>, upload_id: &str) -> Result<Item> {
@@ -13,7 +16,8 @@ pub async fn finish(app: &Arc<App>, who: impl Into<Uploader>, upload_id: &str) -
             let missing = total.max(ranges.end()).saturating_sub(session.received_bytes);
             return Err(Error::invalid("upload", format!("{missing} bytes are missing")));
         }
-        let landed = land(&app, &who, &live, session, total, Landing::default()).await;
+        let landing = Landing { revision: session.replaces_revision, sha256: None };
+        let landed = land(&app, &who, &live, session, total, landing).await;
         if let Err(Error::Invalid { what: "digest", .. }) = &landed {
             // Every byte was acknowledged, and they are not the file that was meant: nothing could mend that.
             give_up(&app, &id).await;
@@ -31,6 +35,24 @@ pub(super) struct Target {
     pub(super) existing: Existing,
     /// Its name is taken: another is found.
     pub(super) numbered: bool,
+    /// What is kept of the file that has its name.
+    pub(super) former: Option<versions::Former>,
+}
+
+/// A file that has its name, and what was kept of the one that had it before.
+pub(super) struct Named {
+    pub(super) found: Found,
+    pub(super) kept: Option<Version>,
+    /// How many of those may stay, where one came.
+    pub(super) retention: Option<Retention>,
+}
+
+impl Named {
+    pub(super) fn store(self, tx: &mut Tx, library: LibraryKey, folder: ItemKey) -> Result<Item> {
+        let item = self.found.store(tx, library, folder)?;
+        self.kept.iter().try_for_each(|kept| rows::insert(tx, item.key, kept, now_ms()))?;
+        Ok(item)
+    }
 }
 
 /// What is known when an upload ends.
@@ -58,11 +80,13 @@ pub(super) fn target(
         let item = grant.item();
         let folder = item.parent.ok_or(Error::NotFound(Thing::File))?;
         check_room(tx, &payer, grant.library(), session, total, Some(item))?;
+        let former = versions::former(tx, grant.library(), item, &payer)?;
         if let Some(revision) = revision {
             files::claim(tx, item.key, revision)?;
+            uploads::set_replaced(tx, &session.id, revision + 1)?;
         }
         let (library, path) = (grant.library().clone(), grant.path().to_vec());
-        return Ok(Target { library, folder, path, existing: Existing::Replace, numbered: false });
+        return Ok(Target { library, folder, path, existing: Existing::Replace, numbered: false, former });
     }
     if revision.is_some() {
         return Err(Error::NotFound(Thing::File));
@@ -72,17 +96,19 @@ pub(super) fn target(
     check_room(tx, &payer, grant.library(), session, total, None)?;
     let mut path = grant.path().to_vec();
     path.push(session.name.clone());
+    let mut former = None;
     let existing = match session.on_conflict {
         OnConflict::Replace => {
             if let Some(item) = library::child_named(tx, session.folder, &session.name)? {
-                may_update(tx, who, item)?;
+                let there = may_update(tx, who, item)?;
+                former = versions::former(tx, grant.library(), there.0.item(), &payer)?;
             }
             Existing::Replace
         }
         OnConflict::Refuse | OnConflict::Rename => Existing::Refuse,
     };
     let numbered = session.on_conflict == OnConflict::Rename;
-    Ok(Target { library: grant.library().clone(), folder: session.folder, path, existing, numbered })
+    Ok(Target { library: grant.library().clone(), folder: session.folder, path, existing, numbered, former })
 }
 
 /// The one step that makes a file of an upload: its name on the disk, then its rows.
@@ -121,7 +147,7 @@ async fn land_closed(
     let target = move |tx: &mut Tx| target(tx, &who, &judged, total, revision);
     let target = if revision.is_some() { app.db.write(target).await? } else { app.db.read(target).await? };
     let (folder, library, landed) = (target.folder, target.library.clone(), session.clone());
-    let (found, sha256) = on_disk(move || {
+    let (named, sha256) = on_disk(move || {
         let root = open(&target.library)?;
         let mut temporary = match root.resume_temporary(&session.temporary) {
             // The machine stopped between the name and the rows: the file is where it belongs.
@@ -138,11 +164,12 @@ async fn land_closed(
     })
     .await?;
     let key = library.key;
+    let retention = named.retention.clone();
     // Without these rows the file is there for the next scan, and the session, whose temporary is gone, expires.
     let item = store_rows(app, key, move |tx| {
         uploads::remove(tx, &landed.id)?;
-        let stamp = found.stamp;
-        let item = found.store(tx, key, folder)?;
+        let stamp = named.found.stamp;
+        let item = named.store(tx, key, folder)?;
         if let Some(sha256) = &sha256 {
             contents::note(tx, item.key, &stamp, sha256)?;
         }
@@ -155,31 +182,33 @@ async fn land_closed(
         Ok(item)
     })
     .await?;
+    if let Some(retention) = retention {
+        versions::prune(app, &item, retention).await?;
+    }
     Ok((item, library))
 }
 
 /// The file under its name, and what the disk says of it. On an error the temporary is as it was.
-pub(super) fn name_it(root: &Root, temporary: &mut Temporary, target: &Target) -> Result<Found> {
-    let path = match target.numbered {
-        false => {
-            root.try_commit(temporary, &target.path, target.existing)?;
-            target.path.clone()
-        }
-        true => {
-            let (name, folder) = target.path.split_last().ok_or_else(|| Error::internal("upload", "no name"))?;
-            with_free_name(folder, name, |path| root.try_commit(temporary, path, target.existing))?
-        }
-    };
-    look(root, &path)
+pub(super) fn name_it(root: &Root, temporary: &mut Temporary, target: &Target) -> Result<Named> {
+    if target.numbered {
+        let (name, folder) = target.path.split_last().ok_or_else(|| Error::internal("upload", "no name"))?;
+        let path = with_free_name(folder, name, |path| root.try_commit(temporary, path, target.existing))?;
+        return Ok(Named { found: look(root, &path)?, kept: None, retention: None });
+    }
+    let commit = || root.try_commit(temporary, &target.path, target.existing);
+    let ((), kept) = versions::keeping(root, target.former.as_ref(), &target.path, commit)?;
+    let retention = target.former.as_ref().filter(|_| kept.is_some()).map(|former| former.retention.clone());
+    Ok(Named { found: look(root, &target.path)?, kept, retention })
 }
 
 /// What a stop of the machine left between the name and the rows: the temporary's inode under another name.
-fn landed_before(root: &Root, target: &Target, session: &Session, total: u64) -> Result<Found> {
+fn landed_before(root: &Root, target: &Target, session: &Session, total: u64) -> Result<Named> {
     let gone = Error::NotFound(Thing::Upload);
     let (_, folder) = target.path.split_last().ok_or(gone.clone())?;
     let is_it = |stat: &Stat| stat.kind == Kind::File && stat.inode == session.inode && stat.size_bytes == total;
     let (name, _) = root.list(folder)?.into_iter().find(|(_, stat)| is_it(stat)).ok_or(gone)?;
-    look(root, &[folder, &[name]].concat())
+    // What that kept, the start found.
+    Ok(Named { found: look(root, &[folder, &[name]].concat())?, kept: None, retention: None })
 }
 
 /// Holds the content against the hash that its client told when it began.

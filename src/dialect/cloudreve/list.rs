@@ -1,0 +1,305 @@
+//! Lists of folders, page by page, and of what a search finds.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::answers::{File, Files, LOCAL, Owned, Pagination, Props};
+use super::files::{IN_TRASH, MAY_SEE, Rights};
+use super::search::{self, Seeker};
+use super::tree::{self, At, InShare, Spot};
+use super::uri::{FileUri, Space};
+use super::{Outcome, boolset, data, metadata, query, views, with_me};
+use crate::account::User;
+use crate::error::{Error, Result, Thing};
+use crate::http::Call;
+use crate::http::fields::Fields;
+use crate::library::{Item, ItemKind};
+use crate::share::grant::{Action, ShareFacts};
+use crate::share::visit::Visitor;
+use crate::store::folders::{By, Mark, Order, Rank, Start, Wanted, key_of};
+use crate::store::{Tx, rights, shares};
+use crate::work::files::{Entry, Place, home_root, trashed};
+use crate::work::folders::{self, Field, Line};
+use crate::work::sharing;
+
+const PAGE_DEFAULT: usize = 100;
+pub const PAGE_MOST: usize = 2000;
+
+// Pages ---------------------------------------------------------------------------------------------------------------
+
+/// What of a list is wished for.
+struct PageWish {
+    page: usize,
+    size: Option<usize>,
+    after: Option<String>,
+    order_by: Option<String>,
+    direction: Option<String>,
+}
+
+/// The same, with what the folder's view adds.
+struct PagePlan {
+    page: usize,
+    size: usize,
+    order: Order,
+    start: Start,
+}
+
+impl PageWish {
+    fn of(query: &Fields) -> Result<PageWish> {
+        let number = |name| Ok::<_, Error>(query.number::<i64>(name)?.and_then(|n| usize::try_from(n).ok()));
+        // One client calls the direction `order`.
+        let direction = query.get("order_direction").or(query.get("order"));
+        Ok(PageWish {
+            page: number("page")?.unwrap_or(0),
+            size: number("page_size")?.filter(|n| *n > 0),
+            after: query.get("next_page_token").map(str::to_owned),
+            order_by: query.get("order_by").map(str::to_owned),
+            direction: direction.map(str::to_owned),
+        })
+    }
+
+    /// What the client does not say, the view says.
+    fn plan(&self, tx: &mut Tx, view: Option<&views::View>) -> Result<PagePlan> {
+        let by = self.order_by.as_deref().or(view.and_then(|view| view.order.as_deref()));
+        let direction = self.direction.as_deref().or(view.and_then(|view| view.order_direction.as_deref()));
+        let order = Order {
+            by: match by {
+                Some("size") => By::Size,
+                Some("updated_at") => By::Modified,
+                Some("created_at") => By::Added,
+                _ => By::Name,
+            },
+            is_descending: direction.is_some_and(|way| way.eq_ignore_ascii_case("desc")),
+        };
+        let size = self.size.or(view.and_then(|view| view.page_size)).unwrap_or(PAGE_DEFAULT).min(PAGE_MOST);
+        let start = match &self.after {
+            Some(token) => Start::After(read_token(tx, order, token)?),
+            None => Start::At(self.page.saturating_mul(size) as u64),
+        };
+        Ok(PagePlan { page: self.page, size, order, start })
+    }
+}
+
+/// A token goes with its order.
+fn prefix(order: Order) -> String {
+    format!("{:?}{}", order.by, if order.is_descending { "-" } else { "+" })
+}
+
+/// Names the last line of a page by its id, which says nothing of how many there are.
+fn token(order: Order, line: &Line) -> String {
+    let kind = if line.mark.kind == ItemKind::Folder { 'd' } else { 'f' };
+    let rank = match &line.mark.rank {
+        Rank::Number(number) => number.to_string(),
+        Rank::Text(text) => URL_SAFE_NO_PAD.encode(text),
+    };
+    URL_SAFE_NO_PAD.encode(format!("{}.{kind}.{rank}.{}", prefix(order), line.item.id))
+}
+
+fn read_token(tx: &mut Tx, order: Order, token: &str) -> Result<Mark> {
+    let bad = || Error::invalid("next_page_token", "it was not made for this list");
+    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
+    let parts: Vec<&str> = text.split('.').collect();
+    let [of, kind, rank, id] = parts.as_slice() else { return Err(bad()) };
+    let kind = match *kind {
+        "d" => ItemKind::Folder,
+        "f" => ItemKind::File,
+        _ => return Err(bad()),
+    };
+    let rank = match order.by {
+        By::Name => Rank::Text(URL_SAFE_NO_PAD.decode(rank).map_err(|_| bad())?),
+        By::Size | By::Modified | By::Added => Rank::Number(rank.parse().map_err(|_| bad())?),
+    };
+    if *of != prefix(order) || id.contains('\0') {
+        return Err(bad());
+    }
+    // Of one that went for good the rank is left.
+    let key = key_of(tx, id)?.unwrap_or(crate::library::ItemKey(if order.is_descending { i64::MAX } else { -1 }));
+    Ok(Mark { kind, rank, key })
+}
+
+// Lists ---------------------------------------------------------------------------------------------------------------
+
+/// Where the lines of a list come from.
+enum Source {
+    Own(Place),
+    /// A folder that the caller may list.
+    Folder(Item),
+    /// All that there is.
+    Few(Vec<Entry>),
+}
+
+/// What is listed, before its page is cut.
+struct Listed {
+    uri: FileUri,
+    parent: File,
+    may: u64,
+    rights: Rights,
+    source: Source,
+    is_single: bool,
+    share: Option<ShareFacts>,
+    view: Option<views::View>,
+}
+
+pub async fn get_file(call: Call, user: Option<User>) -> Outcome {
+    let query = query(&call)?;
+    let uri = FileUri::parse(query.need("uri")?)?;
+    let wish = PageWish::of(&query)?;
+    let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
+    let who = visitor.clone();
+    let (files, share) = call.app.db.read(move |tx| list(tx, uri, &who, &wish)).await?;
+    if let Some(facts) = &share {
+        sharing::count_view(&call.app, facts, &visitor).await?;
+    }
+    data(&files)
+}
+
+fn list(tx: &mut Tx, mut uri: FileUri, visitor: &Visitor, wish: &PageWish) -> Result<(Files, Option<ShareFacts>)> {
+    let asked = std::mem::take(&mut uri.search);
+    let user = visitor.user.as_ref();
+    let signed_in = || user.ok_or(Error::SignInNeeded);
+    if uri.space == Space::SharedWithMe {
+        return Ok((with_me::list(tx, uri, signed_in()?, visitor)?, None));
+    }
+    let listed = match uri.space {
+        Space::Trash | Space::SharedWithMe => in_trash(tx, uri, signed_in()?)?,
+        Space::My | Space::Share => match tree::spot(tx, &uri, visitor, Action::List)? {
+            Spot::Root => own(tx, uri, signed_in()?, None)?,
+            Spot::Own(item) => own(tx, uri, signed_in()?, Some(item))?,
+            Spot::Shared(found) => shared(tx, uri, *found)?,
+        },
+    };
+    let seeker = if listed.rights.owned() == Owned::Mine { Seeker::Owner } else { Seeker::Visitor };
+    let wanted = search::wanted(&asked, seeker)?;
+    let plan = wish.plan(tx, listed.view.as_ref())?;
+    let share = listed.share.clone();
+    Ok((listed.page(tx, user, wanted, plan)?, share))
+}
+
+impl Listed {
+    fn page(self, tx: &mut Tx, user: Option<&User>, wanted: Option<Wanted>, plan: PagePlan) -> Result<Files> {
+        let PagePlan { page, size, order, start } = plan;
+        let is_search = wanted.is_some();
+        let (mut lines, reached_limit) = match wanted {
+            None => (self.lines(tx, user, order, &start, size + 1)?, false),
+            Some(wanted) => {
+                let field = self.field(tx, user)?;
+                (field.page(tx, &wanted, order, &start, size + 1)?, field.is_beyond(tx)?)
+            }
+        };
+        let has_more = lines.len() > size;
+        lines.truncate(size);
+        let next_token = lines.last().filter(|_| has_more).map(|line| token(order, line));
+        Ok(Files {
+            files: self.files(tx, user, &lines)?,
+            parent: self.parent,
+            pagination: Pagination { page, page_size: size, next_token, is_cursor: true },
+            props: Props {
+                capability: boolset::write(self.may),
+                max_page_size: PAGE_MOST,
+                order_by_options: ["name", "size", "updated_at", "created_at"],
+                order_direction_options: ["asc", "desc"],
+            },
+            context_hint: None,
+            mixed_type: is_search,
+            recursion_limit_reached: reached_limit,
+            single_file_view: self.is_single,
+            storage_policy: matches!(self.rights, Rights::Own(_)).then_some(LOCAL),
+            view: self.view,
+        })
+    }
+
+    fn lines(&self, tx: &mut Tx, user: Option<&User>, order: Order, start: &Start, limit: usize) -> Result<Vec<Line>> {
+        match &self.source {
+            Source::Own(place) => folders::page(tx, user.ok_or(Error::SignInNeeded)?, place, order, start, limit),
+            Source::Folder(folder) => folders::page_in(tx, folder, order, start, limit),
+            Source::Few(entries) => Ok(folders::page_of(entries.clone(), order, start, limit)),
+        }
+    }
+
+    fn field(&self, tx: &mut Tx, user: Option<&User>) -> Result<Field> {
+        match &self.source {
+            Source::Own(place) => folders::field(tx, user.ok_or(Error::SignInNeeded)?, place),
+            Source::Folder(folder) => Ok(Field::below(folder)),
+            Source::Few(entries) => Ok(Field::among(entries)),
+        }
+    }
+
+    fn files(&self, tx: &mut Tx, user: Option<&User>, lines: &[Line]) -> Result<Vec<File>> {
+        let items: Vec<&Item> = lines.iter().map(|line| &line.item).collect();
+        let mut noted = metadata::of_page(tx, &items, self.rights.owned())?;
+        let shared = match user.filter(|_| self.rights.owned() == Owned::Mine) {
+            Some(user) => shares::shared_items(tx, user.key, &items.iter().map(|item| item.key).collect::<Vec<_>>())?,
+            None => Vec::new(),
+        };
+        let in_trash = matches!(self.rights, Rights::Trash);
+        let mut files = Vec::with_capacity(lines.len());
+        for line in lines {
+            // The trash may hold several of one name.
+            let uri = match in_trash {
+                true => self.uri.child(&line.item.id),
+                false => line.path.iter().fold(self.uri.clone(), |uri, name| uri.child(name)),
+            };
+            let mut file = self.rights.file(&line.item, line.name(), &uri);
+            let mut fields = noted.remove(&line.item.key).unwrap_or_default();
+            if let (true, Some(user)) = (in_trash, user) {
+                fields.extend(metadata::of_trashed(tx, user, &line.item)?);
+            }
+            file.metadata = (!fields.is_empty()).then_some(fields);
+            file.shared = shared.contains(&line.item.key);
+            files.push(file);
+        }
+        Ok(files)
+    }
+}
+
+fn own(tx: &mut Tx, uri: FileUri, user: &User, folder: Option<Item>) -> Result<Listed> {
+    let rights = Rights::Own(rights::of_user(tx, user)?);
+    let (place, parent, may, key) = match folder {
+        Some(item) if !item.is_folder() => return Err(Error::NotFound(Thing::Folder)),
+        Some(item) => {
+            let (parent, may) = (rights.file(&item, &item.shown, &uri), rights.of(&item));
+            (Place::Item(item.clone()), parent, may, item.key)
+        }
+        None => {
+            let home = home_root(tx, user)?;
+            let may = rights.of(&home);
+            (Place::Root, File::root(uri.to_string(), may, Owned::Mine), may, home.key)
+        }
+    };
+    let view = views::of_folder(tx, user.key, key)?;
+    Ok(Listed { uri, parent, may, rights, source: Source::Own(place), is_single: false, share: None, view })
+}
+
+fn shared(tx: &mut Tx, uri: FileUri, found: InShare) -> Result<Listed> {
+    let (at, facts, is_owner) = (found.at.clone(), found.facts.clone(), found.is_owner);
+    let rights = Rights::Shared(Box::new(found));
+    let owned = rights.owned();
+    let root = |uri: &FileUri, may| File::root(uri.to_string(), may, owned);
+    let mut view = None;
+    let (parent, may, source, is_single) = match at {
+        At::Item(item) if !item.is_folder() => return Err(Error::NotFound(Thing::Folder)),
+        At::Item(folder) => {
+            if facts.share.terms.share_view || is_owner {
+                view = views::of_folder(tx, facts.share.owner, folder.key)?;
+            }
+            (rights.file(&folder, &folder.shown, &uri), rights.of(&folder), Source::Folder(folder), false)
+        }
+        At::Only(file) => {
+            let may = rights.of(&file);
+            (root(&uri, may), may, Source::Few(vec![Entry { shown: file.shown.clone(), item: file }]), true)
+        }
+        At::Set(entries) => (root(&uri, MAY_SEE), MAY_SEE, Source::Few(entries), false),
+    };
+    Ok(Listed { uri, parent, may, rights, source, is_single, share: Some(facts), view })
+}
+
+/// Its entries are named by id, since several may have one name.
+fn in_trash(tx: &mut Tx, uri: FileUri, user: &User) -> Result<Listed> {
+    if !uri.path.is_empty() {
+        return Err(Error::NotFound(Thing::Folder));
+    }
+    let entries = trashed(tx, user)?.into_iter().map(|item| Entry { shown: item.shown.clone(), item }).collect();
+    let parent = File::root(uri.to_string(), IN_TRASH, Owned::Mine);
+    let (rights, source) = (Rights::Trash, Source::Few(entries));
+    Ok(Listed { uri, parent, may: IN_TRASH, rights, source, is_single: false, share: None, view: None })
+}

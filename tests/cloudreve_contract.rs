@@ -1,0 +1,205 @@
+//! What clients of Cloudreve hold a server to, each fact by the client that trips over it.
+//!
+//! Facts that other tests show: a locked share is `unlocked:false` and its files 40069 (`a_share_tells_its_owner_all_…`,
+//! `a_guest_lists_and_downloads_…`); a share of one file shows that file, and its `source_uri` is the folder
+//! (`a_share_of_one_file_…`); one download of a limit of one (`each_address_of_a_limited_share_…`); no edit changes a password
+//! (`an_edit_clears_its_limits_…`); pages are full and tokens may be empty (`pages_are_full_and_stable_…`); a bad token makes a
+//! guest (`a_broken_token_…`); addresses are inline unless a download was asked for (`an_address_of_content_…`); times of
+//! viewer sessions are milliseconds (`viewers_are_told_…`).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::both_engines;
+use crate::cloudreve::{Drive, OPEN_TXT, SHELF, data, encoded, envelope, names, text};
+use crate::server::{ADMIN_MAIL, PASSWORD};
+
+fn bits(value: &Value) -> Vec<usize> {
+    let bytes = STANDARD.decode(text(value)).expect("standard base64 with its padding");
+    (0..bytes.len() * 8).filter(|bit| bytes[bit / 8] & (1 << (bit % 8)) != 0).collect()
+}
+
+both_engines! {
+    async fn sdk_contract_of_share_limits(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let id = drive.share(json!({"uri": OPEN_TXT, "downloads": 5, "expire": 600})).await;
+        let edit = json!({"uri": OPEN_TXT, "downloads": 0, "expire": 0});
+        assert_eq!(drive.call(Method::POST, &format!("/share/{id}"), edit).await["code"], 0);
+        let info = data(drive.guest_get(&format!("/share/info/{id}")).await);
+        assert!(info.get("expires").is_none() && info.get("remain_downloads").is_none(), "zeros clear both: {info}");
+
+        let short = drive.share(json!({"uri": OPEN_TXT, "expire": 1})).await;
+        assert_eq!(drive.guest_url(&format!("cloudreve://{short}@share/open.txt")).await["code"], 0);
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        assert_eq!(drive.guest_url(&format!("cloudreve://{short}@share/open.txt")).await["code"], 404);
+        assert_eq!(drive.guest_get(&format!("/share/info/{short}")).await["code"], 404);
+        let mine = data(drive.get("/share?page_size=10").await);
+        assert_eq!((&mine["shares"][0]["id"], &mine["shares"][0]["expired"]), (&json!(short), &json!(true)));
+    }
+
+    async fn sdk_contract_of_a_guests_archive(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        for name in ["a/one.txt", "a/b/two.txt"] {
+            drive.put(&format!("cloudreve://my/{name}"), name).await;
+        }
+        let id = drive.share(json!({"uri": "cloudreve://my/a"})).await;
+        let uris = json!([format!("cloudreve://{id}@share/one.txt"), format!("cloudreve://{id}@share/b")]);
+        let urls = data(drive.guest(Method::POST, "/file/url", json!({"uris": uris, "archive": true})).await);
+        assert_eq!(urls["urls"].as_array().unwrap().len(), 1, "one address for all");
+        let zip = drive.client.get(text(&urls["urls"][0]["url"])).send().await.unwrap().bytes().await.unwrap();
+        for name in ["one.txt", "b/two.txt"] {
+            assert!(zip.windows(name.len()).any(|part| part == name.as_bytes()), "what lies in folders is in it: {name}");
+        }
+    }
+
+    async fn every_answer_is_an_envelope_with_its_code_and_message(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let done = drive.call(Method::POST, "/file/create", json!({"uri": "cloudreve://my/a", "type": "folder"})).await;
+        assert_eq!((&done["code"], &done["msg"]), (&json!(0), &json!("")));
+        let gone = drive.call(Method::DELETE, "/file", json!({"uris": ["cloudreve://my/a"]})).await;
+        assert_eq!((gone.get("data"), &gone["msg"]), (None, &json!("")), "a success without data has none");
+        let refused = drive.get("/file/info?uri=cloudreve%3A%2F%2Fmy%2Fnone").await;
+        assert!(refused["code"] == 40016 && !text(&refused["msg"]).is_empty() && refused["correlation_id"].is_string());
+        let id = "3f0c2a52-0b1e-4c57-9d0e-2b7d1f3a9c11";
+        let asked = drive.client.get(format!("{}/api/v4/file/info?uri=x", drive.server.url));
+        let answer = envelope(asked.bearer_auth(&drive.token).header("x-cr-correlation-id", id).send().await.unwrap()).await;
+        assert_eq!(answer["correlation_id"], id);
+    }
+
+    async fn the_python_sdk_sends_nulls_unknown_fields_and_its_own_booleans(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let nulls = json!({"uri": OPEN_TXT, "is_private": null, "downloads": null, "expire": null, "password": null, "share_view": null, "show_readme": null, "from": "the future"});
+        assert!(drive.call(Method::PUT, "/share", nulls).await["data"].is_string());
+        drive.put("cloudreve://my/x.txt", "x").await;
+        let info = data(drive.get(&format!("/file/info?extended=True&folder_summary=False&uri={}", encoded("cloudreve://my/x.txt"))).await);
+        assert!(info["extended_info"].is_object());
+        let listed = drive.list(SHELF, "&page=0&page_size=50&order_by=name&order=desc").await;
+        assert_eq!(listed["storage_policy"]["type"], "local");
+        let upload = json!({"uri": "cloudreve://my/up.bin", "size": 0, "policy_id": "local", "last_modified": null, "mime_type": null, "metadata": null, "entity_type": null});
+        let begun = data(drive.call(Method::PUT, "/file/upload", upload).await);
+        assert!(begun["chunk_size"].as_u64().unwrap() > 0, "else it sends nothing");
+        assert!((1_500_000_000..10_000_000_000).contains(&begun["expires"].as_i64().unwrap()), "seconds: {begun}");
+        assert_eq!(drive.chunk(&text(&begun["session_id"]), "0", "").await["code"], 0, "a file of no bytes is one empty chunk");
+        let gone = json!({"uris": ["cloudreve://my/up.bin"], "unlink": false, "skip_soft_delete": false, "trash_bin": true});
+        assert_eq!(drive.call(Method::DELETE, "/file", gone).await["code"], 0);
+    }
+
+    async fn openlist_mounts_lists_and_writes(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        assert_eq!(data(drive.guest_get("/site/config/login").await)["login_captcha"], false);
+        let prepared = data(drive.guest_get(&format!("/session/prepare?email={ADMIN_MAIL}")).await);
+        assert_eq!((&prepared["webauthn_enabled"], &prepared["password_enabled"]), (&json!(false), &json!(true)), "it gives up at passkeys");
+        let signed = data(drive.guest(Method::POST, "/session/token", json!({"email": ADMIN_MAIL, "password": PASSWORD})).await);
+        let token = text(&signed["token"]["access_token"]);
+        let parts: Vec<&str> = token.split('.').collect();
+        let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(parts[1]).unwrap()).unwrap();
+        assert!(parts.len() == 3 && claims["exp"].as_i64().unwrap() * 1000 > openshelf::now_ms() + 600_000, "more than ten minutes");
+        for n in 0..205 {
+            let make = json!({"uri": format!("cloudreve://my/Many/{n}"), "type": "file", "error_on_conflict": true});
+            assert_eq!(drive.call(Method::POST, "/file/create", make).await["code"], 0);
+        }
+        // It stops at the first page that is not full.
+        let (mut seen, mut token) = (0, String::new());
+        loop {
+            let page = drive.list("cloudreve://my/Many", &format!("&page=0&page_size=100&order_by=&order_direction=asc&next_page_token={token}")).await;
+            let count = page["files"].as_array().unwrap().len();
+            seen += count;
+            let Some(next) = page["pagination"]["next_token"].as_str().filter(|_| count == 100) else { break };
+            token = next.to_owned();
+        }
+        assert_eq!(seen, 205);
+        let again = json!({"uri": "cloudreve://my/Many", "type": "folder", "error_on_conflict": true});
+        assert_eq!(drive.call(Method::POST, "/file/create", again).await["code"], 0, "a folder that is there is answered");
+        let strict = json!({"uri": "cloudreve://my/Many", "type": "folder", "err_on_conflict": true});
+        assert_eq!(drive.call(Method::POST, "/file/create", strict).await["code"], 40004);
+        let urls = data(drive.call(Method::POST, "/file/url", json!({"uris": ["cloudreve://my/Many/7"], "download": true})).await);
+        assert!(text(&urls["expires"]).parse::<jiff::Timestamp>().is_ok());
+        let gone = json!({"uris": ["cloudreve://my/Many"], "unlink": false, "skip_soft_delete": true});
+        assert_eq!(drive.call(Method::DELETE, "/file", gone).await["code"], 0);
+        assert_eq!(drive.get("/file?uri=cloudreve%3A%2F%2Fmy%2FMany").await["code"], 40016);
+        // A share is mounted by nobody in particular.
+        let id = drive.share(json!({"uri": SHELF})).await;
+        let listed = data(drive.guest_get(&format!("/file?uri={}&page=0&page_size=100", encoded(&format!("cloudreve://{id}@share")))).await);
+        assert!(names(&listed).contains(&"README.md".to_owned()));
+    }
+
+    async fn the_official_interface_as_a_guest_of_a_share(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let guest = data(drive.guest_get("/site/config/basic").await)["user"].clone();
+        assert!(bits(&guest["group"]["permission"]).contains(&7), "guests open shares: {guest}");
+        let themes = data(drive.guest_get("/site/config/basic").await);
+        let themes = (text(&themes["themes"]), text(&themes["default_theme"]));
+        assert!(serde_json::from_str::<Value>(&themes.0).unwrap().get(&themes.1).is_some(), "JSON within a string");
+        let id = drive.share(json!({"uri": SHELF, "show_readme": true, "is_private": true, "password": "Word1"})).await;
+        assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()), "ids survive browsers' URL parsers");
+        for query in ["?password=Word1", "?password=Word1&count_views=true"] {
+            assert_eq!(data(drive.guest_get(&format!("/share/info/{id}{query}")).await)["show_readme"], true);
+        }
+        let root = format!("cloudreve://{id}:Word1@share");
+        // A stale token of another session is a guest's.
+        let path = format!("/file?uri={}", encoded(&root));
+        let listed = data(envelope(drive.send(Some("not.a.token"), Method::GET, &path, None).await).await);
+        let may = bits(&listed["props"]["capability"]);
+        assert!([7, 9, 19, 23].iter().all(|bit| may.contains(bit)) && ![0, 1, 6, 14, 16].iter().any(|bit| may.contains(bit)), "{may:?}");
+        assert!(listed["context_hint"].is_null() && listed["parent"].is_object());
+        for file in listed["files"].as_array().unwrap() {
+            let code = drive.guest_get(&format!("/file/thumb?uri={}", encoded(&text(&file["path"])))).await["code"].clone();
+            assert!(![json!(401), json!(40020)].contains(&code), "an optional call never signs a guest out: {code}");
+        }
+        // What the owner may do more, their own address tells.
+        let own = drive.list("cloudreve://my", "").await;
+        let may = bits(&own["props"]["capability"]);
+        assert!([0, 1, 6, 7, 8, 9, 14, 16, 18, 20, 24].iter().all(|bit| may.contains(bit)), "{may:?}");
+    }
+
+    async fn an_owner_needs_no_password_for_their_own_share(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let id = drive.share(json!({"uri": SHELF, "is_private": true, "password": "Word1"})).await;
+        for query in ["", "&password=wrong", "&password=Word1"] {
+            let info = data(drive.get(&format!("/share/info/{id}?owner_extended=true{query}")).await);
+            assert!(text(&info["source_uri"]).ends_with("@my/Shelf"));
+        }
+        for uri in [format!("cloudreve://{id}@share"), format!("cloudreve://{id}:wrong@share")] {
+            assert_eq!(drive.get(&format!("/file?uri={}", encoded(&uri))).await["code"], 0);
+        }
+    }
+
+    async fn a_preview_is_a_download_of_a_limited_share(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let id = drive.share(json!({"uri": SHELF, "downloads": 2, "show_readme": true})).await;
+        let readme = json!({"uris": [format!("cloudreve://{id}@share/README.md")]});
+        let left = async || data(drive.guest_get(&format!("/share/info/{id}")).await)["remain_downloads"].clone();
+        assert_eq!(drive.guest(Method::POST, "/file/url", readme).await["code"], 0);
+        assert_eq!(left().await, 1, "its bytes leave, whoever opens them");
+        data(drive.guest_list(&format!("cloudreve://{id}@share")).await);
+        drive.guest_get(&format!("/file/thumb?uri={}", encoded(&format!("cloudreve://{id}@share/README.md")))).await;
+        assert_eq!(left().await, 1, "a list and a picture are none");
+    }
+
+    async fn a_context_hint_of_before_opens_nothing(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let id = drive.share(json!({"uri": SHELF, "is_private": true, "password": "Word1"})).await;
+        let hint = "6f1a9f1e-7a5e-4d0c-9a55-0f5a0c6c1d2e";
+        let ask = async |uri: String| {
+            let asked = drive.client.get(format!("{}/api/v4/file?uri={}", drive.server.url, encoded(&uri)));
+            envelope(asked.header("x-cr-context-hint", hint).send().await.unwrap()).await["code"].clone()
+        };
+        assert_eq!(ask(format!("cloudreve://{id}:Word1@share")).await, 0);
+        assert_eq!(ask(format!("cloudreve://{id}@share")).await, 40069, "each request is judged by itself");
+        assert_eq!(drive.call(Method::DELETE, &format!("/share/{id}"), json!({})).await["code"], 0);
+        assert_eq!(ask(format!("cloudreve://{id}:Word1@share")).await, 404);
+    }
+
+    async fn lists_of_shares_take_ten_to_a_hundred(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        for _ in 0..12 {
+            drive.share(json!({"uri": OPEN_TXT})).await;
+        }
+        for (asked, told) in [("1", 10), ("50", 12), ("9999", 12)] {
+            let page = data(drive.get(&format!("/share?page_size={asked}&order_direction=desc&next_page_token=")).await);
+            assert_eq!(page["shares"].as_array().unwrap().len(), told, "{asked}");
+        }
+    }
+}
