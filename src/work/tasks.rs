@@ -325,18 +325,17 @@ async fn watch(app: &App, task: &Task, counter: &Counter, worked_ms: &impl Fn() 
     loop {
         let since = Instant::now();
         tokio::time::sleep(SIGN_EVERY).await;
-        let (task, progress, worked_ms) = (task.clone(), counter.sign(since.elapsed()), worked_ms());
-        let signed = app.db.write(move |tx| match rows::sign_of_life(tx, task.key, progress, worked_ms, now_ms())? {
-            Wanted::No => Ok(Some(Trouble::NotWanted)),
-            Wanted::Yes => {
-                let judged = owner(tx, &task).and_then(|user| judge(tx, &user, &task.wish));
-                Ok(judged.err().map(Trouble::from))
-            }
-        });
-        match signed.await {
-            Ok(Some(trouble @ (Trouble::NotWanted | Trouble::Final(_)))) => return trouble,
-            Ok(Some(Trouble::Passing(_)) | None) => {}
-            Err(cause) => tracing::warn!(%cause, "a task could not be looked after; it will be tried again"),
+        let (key, progress, worked_ms) = (task.key, counter.sign(since.elapsed()), worked_ms());
+        let signed = app.db.write(move |tx| rows::sign_of_life(tx, key, progress, worked_ms, now_ms())).await;
+        let refused = match signed {
+            Ok(Wanted::No) => return Trouble::NotWanted,
+            Ok(Wanted::Yes) => judged(app, task).await.err().map(Trouble::from),
+            Err(error) => Some(error.into()),
+        };
+        match refused {
+            Some(trouble @ Trouble::Final(_)) => return trouble,
+            // What may pass is looked at again.
+            Some(Trouble::Passing(_) | Trouble::NotWanted) | None => {}
         }
     }
 }
