@@ -5,6 +5,7 @@
 //! of a task lands by the engine of uploads: its names, quotas and rows are those of any other file, and until its last
 //! byte nobody sees it.
 
+mod asking;
 mod fetch;
 mod pack;
 mod unpack;
@@ -19,8 +20,10 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use tokio::sync::{Notify, mpsc};
 
+use self::asking::sealed_as;
+pub use self::asking::{Unpack, by_id, cancel, fetch, list, pack, unpack};
 pub use self::unpack::encoding_of;
-use super::files::{self, Place, by_path, by_rights, check_name, folder_of, on_disk, open, room_bytes};
+use super::files::{self, Place, by_rights, check_name, folder_of, on_disk, open, room_bytes};
 use super::upload;
 use crate::account::{Role, User};
 use crate::error::{Error, Result, Thing};
@@ -73,144 +76,6 @@ pub struct Tasks {
 impl Tasks {
     fn wake(&self) {
         self.lanes.iter().for_each(Notify::notify_one);
-    }
-}
-
-// Asking -------------------------------------------------------------------------------------------------------------
-
-/// Has these things, by their names from the user's root, packed into an archive of that name in a folder.
-pub async fn pack(
-    app: &App,
-    user: &User,
-    sources: Vec<Vec<String>>,
-    folder: Vec<String>,
-    name: String,
-) -> Result<Task> {
-    check_name(&name)?;
-    ask(app, user, None, move |tx, user| {
-        let sources = sources.into_iter().map(|path| named(tx, user, path)).collect::<Result<Vec<_>>>()?;
-        let into = target(tx, user, folder)?;
-        if into.below.is_empty() {
-            let folder = place(tx, user, &into)?.1;
-            files::refuse_taken(tx, folder.item().key, &name, None)?;
-        }
-        Ok(vec![Wish::Pack { sources, into, name }])
-    })
-    .await?
-    .pop()
-    .ok_or_else(|| Error::internal("tasks", "none was made"))
-}
-
-/// What of an archive is to be unpacked, and how.
-#[derive(Debug, Default)]
-pub struct Unpack {
-    /// What names are written in that do not say so themselves.
-    pub encoding: Option<String>,
-    pub password: Option<String>,
-    /// Only what these paths name; none: all.
-    pub only: Vec<String>,
-}
-
-/// Has an archive unpacked into a folder, which is made where it is not there.
-pub async fn unpack(app: &App, user: &User, source: Vec<String>, folder: Vec<String>, how: Unpack) -> Result<Task> {
-    let Unpack { encoding, password, only } = how;
-    if password.as_ref().is_some_and(|password| password.len() > LONGEST_PASSWORD_BYTES) {
-        return Err(Error::invalid("password", "it is too long"));
-    }
-    unpack::encoding_of(encoding.as_deref())?;
-    ask(app, user, password, move |tx, user| {
-        let source = named(tx, user, source)?;
-        if self::source(tx, user, &source)?.item().is_folder() {
-            return Err(Error::NotFound(Thing::File));
-        }
-        let into = target(tx, user, folder)?;
-        Ok(vec![Wish::Unpack { source, into, encoding, only }])
-    })
-    .await?
-    .pop()
-    .ok_or_else(|| Error::internal("tasks", "none was made"))
-}
-
-/// Has what is at each of these addresses fetched into a folder.
-pub async fn fetch(app: &App, user: &User, urls: Vec<String>, folder: Vec<String>) -> Result<Vec<Task>> {
-    user.may(Role::Fetch)?;
-    let address = |url: String| {
-        let checked = app.outgoing.address(&url).map_err(|failure| Error::invalid("src", failure.to_string()))?;
-        Ok(String::from(checked))
-    };
-    let urls = urls.into_iter().map(address).collect::<Result<Vec<_>>>()?;
-    ask(app, user, None, move |tx, user| {
-        let into = target(tx, user, folder)?;
-        Ok(urls.into_iter().map(|url| Wish::Fetch { url, into: into.clone() }).collect())
-    })
-    .await
-}
-
-async fn ask(
-    app: &App,
-    user: &User,
-    secret: Option<String>,
-    wishes: impl FnOnce(&mut Tx, &User) -> Result<Vec<Wish>> + Send + 'static,
-) -> Result<Vec<Task>> {
-    let (user, keys) = (user.clone(), app.keys.clone());
-    let made = app.db.write(move |tx| {
-        let wishes = wishes(tx, &user)?;
-        if rows::count_open(tx, user.key)? + wishes.len() > MOST_OPEN {
-            return Err(Error::Forbidden(TOO_MANY));
-        }
-        let seal = |id: &str| secret.as_ref().map(|secret| keys.seal(&sealed_as(id), secret));
-        wishes.iter().map(|wish| rows::insert(tx, user.key, wish, seal, now_ms())).collect()
-    });
-    let made = made.await?;
-    app.tasks.wake();
-    Ok(made)
-}
-
-fn sealed_as(task_id: &str) -> String {
-    format!("task {task_id}")
-}
-
-fn named(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Named> {
-    match by_path(tx, user, &path)? {
-        Place::Root => Err(Error::Forbidden("all that you have is too much")),
-        Place::Item(item) => Ok(Named { id: by_rights(tx, user, item, Action::Download)?.item().id.clone(), path }),
-    }
-}
-
-/// The folder at a path, as far as it is there.
-fn target(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Target> {
-    path.iter().try_for_each(|name| check_name(name))?;
-    let mut there = path.len();
-    let folder = loop {
-        match by_path(tx, user, &path[..there]) {
-            Ok(place) => break place,
-            Err(Error::NotFound(_)) if there > 0 => there -= 1,
-            Err(error) => return Err(error),
-        }
-    };
-    folder_of(tx, user, &folder, Action::Create)?;
-    let folder = if let Place::Item(item) = folder { Some(item.id) } else { None };
-    Ok(Target { folder, below: path[there..].to_vec(), path })
-}
-
-/// One of the user's own.
-pub async fn by_id(app: &App, user: &User, id: &str) -> Result<Task> {
-    let (owner, id) = (user.key, id.to_owned());
-    app.db.read(move |tx| rows::by_id(tx, owner, &id)).await
-}
-
-/// The user's own, the newest first.
-pub async fn list(app: &App, user: &User, which: Which, after: Option<String>, count: usize) -> Result<Vec<Task>> {
-    let owner = user.key;
-    app.db.read(move |tx| rows::page(tx, owner, which, after.as_deref(), count)).await
-}
-
-/// Ends a task that waits or is worked on. What it made whole stays, what is under way goes.
-pub async fn cancel(app: &Arc<App>, user: &User, id: &str) -> Result<()> {
-    let task = by_id(app, user, id).await?;
-    match close(app, &task, State::Canceled, None).await? {
-        Wanted::Yes => Ok(()),
-        Wanted::No => Err(Error::NotFound(Thing::Task)),
     }
 }
 
@@ -460,18 +325,17 @@ async fn watch(app: &App, task: &Task, counter: &Counter, worked_ms: &impl Fn() 
     loop {
         let since = Instant::now();
         tokio::time::sleep(SIGN_EVERY).await;
-        let (task, progress, worked_ms) = (task.clone(), counter.sign(since.elapsed()), worked_ms());
-        let signed = app.db.write(move |tx| match rows::sign_of_life(tx, task.key, progress, worked_ms, now_ms())? {
-            Wanted::No => Ok(Some(Trouble::NotWanted)),
-            Wanted::Yes => {
-                let judged = owner(tx, &task).and_then(|user| judge(tx, &user, &task.wish));
-                Ok(judged.err().map(Trouble::from))
-            }
-        });
-        match signed.await {
-            Ok(Some(trouble @ (Trouble::NotWanted | Trouble::Final(_)))) => return trouble,
-            Ok(Some(Trouble::Passing(_)) | None) => {}
-            Err(cause) => tracing::warn!(%cause, "a task could not be looked after; it will be tried again"),
+        let (key, progress, worked_ms) = (task.key, counter.sign(since.elapsed()), worked_ms());
+        let signed = app.db.write(move |tx| rows::sign_of_life(tx, key, progress, worked_ms, now_ms())).await;
+        let refused = match signed {
+            Ok(Wanted::No) => return Trouble::NotWanted,
+            Ok(Wanted::Yes) => judged(app, task).await.err().map(Trouble::from),
+            Err(error) => Some(error.into()),
+        };
+        match refused {
+            Some(trouble @ Trouble::Final(_)) => return trouble,
+            // What may pass is looked at again.
+            Some(Trouble::Passing(_) | Trouble::NotWanted) | None => {}
         }
     }
 }

@@ -1,0 +1,148 @@
+//! What users ask for: judged, then a row.
+
+use std::sync::Arc;
+
+use super::{LONGEST_PASSWORD_BYTES, MOST_OPEN, TOO_MANY, close, encoding_of, place};
+use crate::account::{Role, User};
+use crate::error::{Error, Result, Thing};
+use crate::share::grant::Action;
+use crate::store::Tx;
+use crate::store::tasks::{self as rows, Named, State, Target, Task, Wanted, Which, Wish};
+use crate::work::files::{self, Place, by_path, by_rights, check_name, folder_of};
+use crate::{App, now_ms};
+
+/// Has these things, by their names from the user's root, packed into an archive of that name in a folder.
+pub async fn pack(
+    app: &App,
+    user: &User,
+    sources: Vec<Vec<String>>,
+    folder: Vec<String>,
+    name: String,
+) -> Result<Task> {
+    check_name(&name)?;
+    ask(app, user, None, move |tx, user| {
+        let sources = sources.into_iter().map(|path| named(tx, user, path)).collect::<Result<Vec<_>>>()?;
+        let into = target(tx, user, folder)?;
+        if into.below.is_empty() {
+            let folder = place(tx, user, &into)?.1;
+            files::refuse_taken(tx, folder.item().key, &name, None)?;
+        }
+        Ok(vec![Wish::Pack { sources, into, name }])
+    })
+    .await?
+    .pop()
+    .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
+/// What of an archive is to be unpacked, and how.
+#[derive(Debug, Default)]
+pub struct Unpack {
+    /// What names are written in that do not say so themselves.
+    pub encoding: Option<String>,
+    pub password: Option<String>,
+    /// Only what these paths name; none: all.
+    pub only: Vec<String>,
+}
+
+/// Has an archive unpacked into a folder, which is made where it is not there.
+pub async fn unpack(app: &App, user: &User, source: Vec<String>, folder: Vec<String>, how: Unpack) -> Result<Task> {
+    let Unpack { encoding, password, only } = how;
+    if password.as_ref().is_some_and(|password| password.len() > LONGEST_PASSWORD_BYTES) {
+        return Err(Error::invalid("password", "it is too long"));
+    }
+    encoding_of(encoding.as_deref())?;
+    ask(app, user, password, move |tx, user| {
+        let source = named(tx, user, source)?;
+        if super::source(tx, user, &source)?.item().is_folder() {
+            return Err(Error::NotFound(Thing::File));
+        }
+        let into = target(tx, user, folder)?;
+        Ok(vec![Wish::Unpack { source, into, encoding, only }])
+    })
+    .await?
+    .pop()
+    .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
+/// Has what is at each of these addresses fetched into a folder.
+pub async fn fetch(app: &App, user: &User, urls: Vec<String>, folder: Vec<String>) -> Result<Vec<Task>> {
+    user.may(Role::Fetch)?;
+    let address = |url: String| {
+        let checked = app.outgoing.address(&url).map_err(|failure| Error::invalid("src", failure.to_string()))?;
+        Ok(String::from(checked))
+    };
+    let urls = urls.into_iter().map(address).collect::<Result<Vec<_>>>()?;
+    ask(app, user, None, move |tx, user| {
+        let into = target(tx, user, folder)?;
+        Ok(urls.into_iter().map(|url| Wish::Fetch { url, into: into.clone() }).collect())
+    })
+    .await
+}
+
+async fn ask(
+    app: &App,
+    user: &User,
+    secret: Option<String>,
+    wishes: impl FnOnce(&mut Tx, &User) -> Result<Vec<Wish>> + Send + 'static,
+) -> Result<Vec<Task>> {
+    let (user, owner, keys) = (user.clone(), user.key, app.keys.clone());
+    let wishes = app.db.read(move |tx| wishes(tx, &user)).await?;
+    let made = app.db.write(move |tx| {
+        if rows::count_open(tx, owner)? + wishes.len() > MOST_OPEN {
+            return Err(Error::Forbidden(TOO_MANY));
+        }
+        let seal = |id: &str| secret.as_ref().map(|secret| keys.seal(&sealed_as(id), secret));
+        wishes.iter().map(|wish| rows::insert(tx, owner, wish, seal, now_ms())).collect()
+    });
+    let made = made.await?;
+    app.tasks.wake();
+    Ok(made)
+}
+
+pub(super) fn sealed_as(task_id: &str) -> String {
+    format!("task {task_id}")
+}
+
+fn named(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Named> {
+    match by_path(tx, user, &path)? {
+        Place::Root => Err(Error::Forbidden("all that you have is too much")),
+        Place::Item(item) => Ok(Named { id: by_rights(tx, user, item, Action::Download)?.item().id.clone(), path }),
+    }
+}
+
+/// The folder at a path, as far as it is there.
+fn target(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Target> {
+    path.iter().try_for_each(|name| check_name(name))?;
+    let (mut folder, mut there) = (Place::Root, 0);
+    while there < path.len() {
+        match by_path(tx, user, &path[..=there]) {
+            Ok(place) => (folder, there) = (place, there + 1),
+            Err(Error::NotFound(_)) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    folder_of(tx, user, &folder, Action::Create)?;
+    let folder = if let Place::Item(item) = folder { Some(item.id) } else { None };
+    Ok(Target { folder, below: path[there..].to_vec(), path })
+}
+
+/// One of the user's own.
+pub async fn by_id(app: &App, user: &User, id: &str) -> Result<Task> {
+    let (owner, id) = (user.key, id.to_owned());
+    app.db.read(move |tx| rows::by_id(tx, owner, &id)).await
+}
+
+/// The user's own, the newest first.
+pub async fn list(app: &App, user: &User, which: Which, after: Option<String>, count: usize) -> Result<Vec<Task>> {
+    let owner = user.key;
+    app.db.read(move |tx| rows::page(tx, owner, which, after.as_deref(), count)).await
+}
+
+/// Ends a task that waits or is worked on. What it made whole stays, what is under way goes.
+pub async fn cancel(app: &Arc<App>, user: &User, id: &str) -> Result<()> {
+    let task = by_id(app, user, id).await?;
+    match close(app, &task, State::Canceled, None).await? {
+        Wanted::Yes => Ok(()),
+        Wanted::No => Err(Error::NotFound(Thing::Task)),
+    }
+}
