@@ -26,7 +26,7 @@ pub async fn get_ping(_: Call, _: Option<User>) -> Outcome {
 /// A section's settings, all at one level. An unknown section is `basic`.
 pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
     let title = call.app.db.recall("site title", "", |tx| Ok(Title(settings::get(tx, TITLE)?))).await?;
-    let title = title.0.as_deref().unwrap_or(USUAL_TITLE);
+    let title = title.0.as_deref().filter(|title| !title.is_empty()).unwrap_or(USUAL_TITLE);
     data(&match call.path("section") {
         "login" => json!({
             "login_captcha": false, "reg_captcha": false, "forget_captcha": false, "authn": false, "register_enabled": false,
