@@ -16,10 +16,11 @@ impl Weighed for Site {}
 
 pub fn read(tx: &mut Tx) -> Result<Site> {
     let usual = Site::default();
+    let title = settings::get(tx, TITLE)?.filter(|title| !title.is_empty()).unwrap_or(usual.title);
     let mut text = |name: &str, usual: String| -> Result<String> { Ok(settings::get(tx, name)?.unwrap_or(usual)) };
     let on = |text: String| text == "on";
     Ok(Site {
-        title: text(TITLE, usual.title)?,
+        title,
         registers: on(text(REGISTERS, String::new())?),
         captcha: Captchas {
             at_sign_in: on(text(CAPTCHA_AT_SIGN_IN, String::new())?),

@@ -82,7 +82,6 @@ pub const TELLING: &[(&str, &str)] = &[
     ("cloudreve", "getFile"),
     ("cloudreve", "getFileInfo"),
     ("cloudreve", "getShare"),
-    ("cloudreve", "getFileActivities"),
     ("mycloud", "userinfo"),
     ("mycloud", "getUserInfoV1"),
     ("mycloud", "listShares"),

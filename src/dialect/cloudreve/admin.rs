@@ -116,9 +116,9 @@ impl Failed {
 }
 
 /// None of them is there.
-fn all_missing(ids: Vec<i64>, why: &'static str, code: u32) -> Outcome {
+fn all_missing(ids: Vec<i64>, missing: fn() -> Failure) -> Outcome {
     let mut failed = Failed::default();
-    ids.into_iter().for_each(|id| failed.note(id, Err(Failure::Code(code, why))));
+    ids.into_iter().for_each(|id| failed.note(id, Err(missing())));
     failed.answer()
 }
 

@@ -123,16 +123,16 @@ pub async fn post_queue_list(mut call: Call, _: User) -> Outcome {
     empty(&mut call, "tasks").await
 }
 
-const NO_SUCH_TASK: (u32, &str) = (404, "There is no such task");
+const NO_SUCH_TASK: Failure = Failure::Code(404, "There is no such task");
 
 pub async fn get_task(call: Call, _: User) -> Outcome {
     number(&call)?;
-    Err(Failure::Code(NO_SUCH_TASK.0, NO_SUCH_TASK.1))
+    Err(NO_SUCH_TASK)
 }
 
 pub async fn post_queue_batch_delete(mut call: Call, _: User) -> Outcome {
     let ids = Numbers::of(&mut call).await?;
-    all_missing(ids, NO_SUCH_TASK.1, NO_SUCH_TASK.0)
+    all_missing(ids, || NO_SUCH_TASK)
 }
 
 pub async fn post_queue_cleanup(_: Call, _: User) -> Outcome {

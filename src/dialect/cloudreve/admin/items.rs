@@ -16,7 +16,7 @@ use crate::work::{files, sharing};
 
 /// What lies in a file leaves by `/file/url`, which asks for the right to it.
 const BY_FILE_URL: Failure = Failure::Code(403, "Administrators read files by their own rights: ask /file/url");
-const NO_SUCH_ENTITY: (u32, &str) = (40077, "There is no such version");
+const NO_SUCH_ENTITY: Failure = Failure::Code(40077, "There is no such version");
 
 #[derive(Serialize)]
 struct FileEnt {
@@ -162,10 +162,10 @@ pub async fn post_entity_list(mut call: Call, _: User) -> Outcome {
 
 pub async fn get_entity(call: Call, _: User) -> Outcome {
     number(&call)?;
-    Err(Failure::Code(NO_SUCH_ENTITY.0, NO_SUCH_ENTITY.1))
+    Err(NO_SUCH_ENTITY)
 }
 
 pub async fn post_entity_batch_delete(mut call: Call, _: User) -> Outcome {
     let ids = Numbers::of(&mut call).await?;
-    all_missing(ids, NO_SUCH_ENTITY.1, NO_SUCH_ENTITY.0)
+    all_missing(ids, || NO_SUCH_ENTITY)
 }

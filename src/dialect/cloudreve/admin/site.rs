@@ -97,10 +97,11 @@ pub async fn post_settings(mut call: Call, _: User) -> Outcome {
     if keys.len() > super::MOST_IDS {
         return Err(crate::dialect::cloudreve::TOO_MANY_URIS);
     }
+    let base = call.origin.base.clone();
     let values = call.app.db.read(move |tx| {
-        let known = SETTINGS.iter().filter(|(key, ..)| keys.iter().any(|asked| asked == key));
-        let mut values = BTreeMap::new();
-        for (key, row, usual, kind) in known {
+        // It is not set here, but where the server is started.
+        let mut values = BTreeMap::from([("siteURL", base)]);
+        for (key, row, usual, kind) in SETTINGS {
             let value = settings::get(tx, row)?.unwrap_or_else(|| (*usual).to_owned());
             let shown = match kind {
                 Kind::Line(_) => value,
@@ -108,15 +109,10 @@ pub async fn post_settings(mut call: Call, _: User) -> Outcome {
             };
             values.insert(*key, shown);
         }
-        if keys.iter().any(|key| key == "siteURL") {
-            values.insert("siteURL", String::new());
-        }
+        values.retain(|key, _| keys.iter().any(|asked| asked == key));
         Ok(values)
     });
-    let mut values = values.await?;
-    // It is not set here, but where the server is started.
-    values.entry("siteURL").and_modify(|url| url.clone_from(&call.origin.base));
-    data(&values)
+    data(&values.await?)
 }
 
 #[derive(Deserialize)]
