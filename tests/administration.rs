@@ -193,7 +193,7 @@ both_engines! {
 
         data(office.admin.put(&format!("/admin/user/{bob}"), json!({"user": {"group_users": id}})).await);
         let share = json!({"uri": "cloudreve://my/Diary.txt"});
-        assert_eq!(office.bob.put("/share", share.clone()).await["code"], 403);
+        assert_eq!(office.bob.put("/share", share.clone()).await["code"], 40007);
         assert_eq!(data(office.bob.get("/user/capacity").await)["total"], 500);
         let bits = text(&data(office.bob.get("/user/me").await)["group"]["permission"]);
         assert_eq!(bits, "gBA=", "open shares, delete without the trash");

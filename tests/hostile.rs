@@ -604,7 +604,9 @@ async fn odd_methods_and_requests_are_refused() {
     let mut failures = Vec::new();
     for (face, route) in routes() {
         let right = right(&world, face, route);
-        for method in ["BREW", "PROPFIND", "TRACE", "LOCK", "MOVE"] {
+        // What WebDAV knows of these is asked in its own tests.
+        let known = face.name == "webdav";
+        for method in ["BREW", "PROPFIND", "TRACE", "LOCK", "MOVE"].into_iter().filter(|method| !known || *method == "BREW") {
             let answer = world.client.send(&Ask { method: method.to_owned(), ..right.clone() }).await;
             if !matches!(answer.status, 404 | 405) {
                 failures.push(format!("{method} {}: {}", right.path, answer.status));

@@ -73,7 +73,9 @@ impl Front {
     }
 
     async fn share(&self, wish: Wish) -> String {
-        let fixture = Fixture::build(&self.folder.path().join("music"));
+        let folder = self.folder.path().join("music");
+        std::fs::create_dir(&folder).unwrap();
+        let fixture = Fixture::build(&folder);
         let server = &self.server;
         let library = tokio::task::block_in_place(|| server.add_library("Shelf", &fixture.root));
         let key = library.key;

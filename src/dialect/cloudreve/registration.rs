@@ -68,13 +68,7 @@ pub async fn patch_reset(mut call: Call, _: Option<User>) -> Outcome {
     let password = reset.password.ok_or(Error::Missing("password"))?;
     let secret = reset.secret.ok_or(Error::Missing("secret"))?;
     let user = registration::set_password_by_mail(&call.app, call.path("id"), &secret, &password).await?;
-    own(&call, user.ok_or(BAD_LINK)?).await
-}
-
-async fn own(call: &Call, user: User) -> Outcome {
-    let key = user.key;
-    let preferences = call.app.db.read(move |tx| preferences::of(tx, key)).await?;
-    data(&answers::User::own(&user, &preferences))
+    data(&views::own(&call.app, &user.ok_or(BAD_LINK)?).await?)
 }
 
 /// A session for another device of the same user, which read the address from the first one's screen.

@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{self, SignedIn, Token};
 use super::captcha::{self, At};
-use super::{Failure, Outcome, WRONG_CREDENTIAL, data, done, query, told};
+use super::{Failure, Outcome, WRONG_CREDENTIAL, data, done, query, told, views};
 use crate::account::User;
 use crate::account::permit::{Permit, Permits};
 use crate::account::token::Purpose;
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::store::accounts::{ForApp, Session};
-use crate::store::preferences;
+
 use crate::work::oauth;
 use crate::work::second_factor::{self, Step};
 use crate::work::signin::{self, FirstStep, Opened};
@@ -120,9 +120,7 @@ pub fn tokens(app: &App, user: &User, opened: &Opened, for_app: Option<&ForApp>)
 /// A session of the user's own, and what their client is told of it.
 pub async fn signed_in(call: &Call, user: &User) -> Outcome {
     let opened = signin::open_session(&call.app, user, DOOR, call.agent(), REFRESH_LASTS_MS).await?;
-    let key = user.key;
-    let preferences = call.app.db.read(move |tx| preferences::of(tx, key)).await?;
-    data(&SignedIn { user: answers::User::own(user, &preferences), token: tokens(&call.app, user, &opened, None) })
+    data(&SignedIn { user: views::own(&call.app, user).await?, token: tokens(&call.app, user, &opened, None) })
 }
 
 #[derive(Serialize)]
