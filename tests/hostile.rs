@@ -588,8 +588,10 @@ async fn odd_methods_and_requests_are_refused() {
     let mut failures = Vec::new();
     for (face, route) in routes() {
         let right = right(&world, face, route);
-        for method in ["BREW", "PROPFIND", "TRACE", "LOCK", "MOVE"] {
-            let answer = world.client.send(&Ask { method: method.to_owned(), ..right.clone() }).await;
+        let odd = ["BREW", "TRACE", "PROPFIND", "LOCK", "MOVE"];
+        // The others are WebDAV's own.
+        for method in if face.name == "webdav" { &odd[..2] } else { &odd[..] } {
+            let answer = world.client.send(&Ask { method: (*method).to_owned(), ..right.clone() }).await;
             if !matches!(answer.status, 404 | 405) {
                 failures.push(format!("{method} {}: {}", right.path, answer.status));
             }
