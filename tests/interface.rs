@@ -73,9 +73,9 @@ impl Front {
     }
 
     async fn share(&self, wish: Wish) -> String {
-        let folder = self.folder.path().join("music");
-        std::fs::create_dir(&folder).unwrap();
-        let fixture = Fixture::build(&folder);
+        let music = self.folder.path().join("music");
+        fs::create_dir(&music).unwrap();
+        let fixture = Fixture::build(&music);
         let server = &self.server;
         let library = tokio::task::block_in_place(|| server.add_library("Shelf", &fixture.root));
         let key = library.key;

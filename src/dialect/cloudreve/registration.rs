@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::captcha::{self, At};
 use super::session::{self, MORE_NEEDED};
-use super::{Failure, Outcome, answers, data, done, query, told};
+use super::{Failure, Outcome, data, done, query, told, views};
 use crate::account::User;
 use crate::error::Error;
 use crate::http::Call;
-use crate::store::preferences;
+
 use crate::work::{registration, session_copy};
 
 const BAD_LINK: Failure = Failure::Code(40029, "This link is not valid, or not any more");
@@ -38,7 +38,7 @@ pub async fn post_user(mut call: Call, _: Option<User>) -> Outcome {
 pub async fn get_activate(call: Call, _: Option<User>) -> Outcome {
     let sign = query(&call)?.need("sign")?.to_owned();
     let user = registration::activate_by_mail(&call.app, call.path("id"), &sign).await?;
-    own(&call, user.ok_or(BAD_LINK)?).await
+    data(&views::own(&call.app, &user.ok_or(BAD_LINK)?).await?)
 }
 
 #[derive(Deserialize)]

@@ -48,7 +48,7 @@ async fn there(call: &Call, mount: &Mount) -> Result<Option<Node>> {
 
 // PUT -----------------------------------------------------------------------------------------------------------------
 
-pub async fn put(mut call: Call, mut mount: Mount) -> Outcome {
+pub async fn put(call: Call, mut mount: Mount) -> Outcome {
     // Whoever does not know what a part of a file is would write it in the place of the whole.
     if call.parts.headers.contains_key(header::CONTENT_RANGE) {
         return Err(Error::invalid("Content-Range", "files are written whole").into());
@@ -70,6 +70,11 @@ pub async fn put(mut call: Call, mut mount: Mount) -> Outcome {
         None => None,
     };
     conditions::check_tags(&call, there.as_ref())?;
+    store(call, user, there, into, name).await
+}
+
+/// Over what is there, if that still is what the client saw, or anew.
+async fn store(mut call: Call, user: &User, there: Option<Item>, into: Place, name: String) -> Outcome {
     let modified_ms = modified_ms(&call)?;
     let headers = &call.parts.headers;
     let (is_new, must_match) = (headers.contains_key(header::IF_NONE_MATCH), headers.contains_key(header::IF_MATCH));
@@ -187,14 +192,18 @@ pub async fn relocate(call: Call, mount: Mount) -> Outcome {
     transfer(call, mount, How::Move).await
 }
 
+fn overwrites(call: &Call) -> Result<bool> {
+    match call.header(HeaderName::from_static("overwrite")).unwrap_or("T") {
+        "T" | "t" => Ok(true),
+        "F" | "f" => Ok(false),
+        _ => Err(Error::invalid("Overwrite", "T or F")),
+    }
+}
+
 async fn transfer(call: Call, mut mount: Mount, how: How) -> Outcome {
     let to = call.header(HeaderName::from_static("destination")).ok_or(Error::Missing("Destination"))?;
     let to = mount.base.within(&call, to)?;
-    let overwrites = match call.header(HeaderName::from_static("overwrite")).unwrap_or("T") {
-        "T" | "t" => true,
-        "F" | "f" => false,
-        _ => return Err(Error::invalid("Overwrite", "T or F").into()),
-    };
+    let overwrites = overwrites(&call)?;
     conditions::check(&call, &mut mount).await?;
     mount.writer()?;
     let Node::Item(item) = mount.node(&call.app, Action::See).await? else {
@@ -217,19 +226,16 @@ async fn transfer(call: Call, mut mount: Mount, how: How) -> Outcome {
         return Err(StatusCode::PRECONDITION_FAILED.into());
     }
     refuse_within(&call, &item, &into, in_the_way.as_ref()).await?;
-    if let Some(other) = &in_the_way {
-        files::trash(&call.app, user, &other.id).await?;
+    let Some(other) = in_the_way else {
+        moved(&call, user, &item, &into, &name, how).await?;
+        return done(StatusCode::CREATED);
+    };
+    files::trash(&call.app, user, &other.id).await?;
+    if let Err(error) = moved(&call, user, &item, &into, &name, how).await {
+        files::restore(&call.app, user, &other.id).await?;
+        return Err(error.into());
     }
-    let moved = moved(&call, user, &item, &into, &name, how).await;
-    match (moved, in_the_way) {
-        (Ok(()), None) => done(StatusCode::CREATED),
-        (Ok(()), Some(_)) => done(OVERWRITTEN),
-        (Err(error), None) => Err(error.into()),
-        (Err(error), Some(other)) => {
-            files::restore(&call.app, user, &other.id).await?;
-            Err(error.into())
-        }
-    }
+    done(OVERWRITTEN)
 }
 
 /// Refuses what would put a folder into itself, or itself in the place of a folder around it.
