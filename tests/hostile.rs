@@ -276,6 +276,15 @@ fn cloudreve(answer: &Answer, text: &str, bytes: bool, route: &Route) -> Result<
     if bytes || answer.status == 302 {
         return Ok(if answer.status == 416 { Outcome::Refused } else { Outcome::Done });
     }
+    // An app asks for its tokens in OAuth's own words, without the envelope.
+    if matches!(route.name, "postSessionOauthToken" | "getSessionOauthUserinfo") {
+        let body: Value = serde_json::from_str(text).map_err(|_| format!("no JSON: {text:.200}"))?;
+        return match (answer.status, body["error"].is_string(), body["code"].as_i64()) {
+            (200, false, None) => Ok(Outcome::Done),
+            (400, true, None) | (200, _, Some(_)) => Ok(Outcome::Refused),
+            _ => Err(format!("neither OAuth nor an envelope: {text:.200}")),
+        };
+    }
     // Addresses that are opened without a client have a status of their own.
     let fits = answer.status == 200 || route.access == Access::Signed || route.name == "unknown";
     if route.methods[0] == "HEAD" && fits {
@@ -325,6 +334,9 @@ const WATCHED: &[(&str, &[&str])] = &[
     ("share_item", &[]),
     ("direct_link", &["downloads"]),
     ("upload", &["received_bytes", "expires_ms"]),
+    ("oauth_grant", &["used_ms"]),
+    ("passkey", &["used_ms"]),
+    ("preference", &[]),
 ];
 
 impl Watch {
@@ -335,8 +347,12 @@ impl Watch {
         watch
     }
 
-    /// What changed since it was asked last.
+    /// What changed since it was asked last, with all that tasks did of what was asked for.
     fn changed(&mut self) -> Option<String> {
+        const OPEN: &str = "SELECT COUNT(*) FROM task WHERE state IN ('queued', 'working')";
+        while self.rows.query_row(OPEN, [], |row| row.get::<_, i64>(0)).unwrap() > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let version = self.rows.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap();
         let files = files(&self.home);
         if version == self.version && self.seen.ends_with(&files) {
