@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::both_engines;
 use crate::cloudreve::{Drive, OPEN_TXT, SHELF, data, encoded, envelope, names, text};
+use crate::renditions::until;
 use crate::server::ADMIN;
 
 impl Drive {
@@ -438,6 +439,10 @@ both_engines! {
         let drive = Drive::new(&backend).await;
         let folder = data(drive.call(Method::POST, "/file/create", json!({"uri": "cloudreve://my/many", "type": "folder"})).await);
         let id = text(&folder["id"]);
+        // The scan that hears of the folder is over: another would not find on the disk what is put into the rows here.
+        let made_ms = openshelf::now_ms();
+        let status = || drive.server.app.scanner.status();
+        until("the scan", || !status().is_scanning && status().last_ms.is_some_and(|at| at > made_ms + 2000)).await;
         drive.server.app.db.write(move |tx| {
             let parent = library::item_by_id(tx, &id)?.unwrap();
             for batch in 0..100i64 {
