@@ -182,7 +182,7 @@ pub async fn owner(call: &Call) -> Result<User> {
 #[derive(Debug, Clone)]
 pub enum Caller {
     User {
-        user: User,
+        user: Box<User>,
         visitor: Visitor,
     },
     /// Somebody with a share's token.
@@ -239,7 +239,7 @@ pub async fn caller(call: &Call) -> Result<Caller> {
         return opened.ok_or(Error::SignInNeeded);
     }
     let user = user(call).await?;
-    Ok(Caller::User { visitor: call.guest().with_user(user.clone()), user })
+    Ok(Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user) })
 }
 
 /// The holder of a share's token, while both stand.

@@ -34,7 +34,7 @@ pub struct Mount {
 pub enum Tree {
     /// The user's own, from one of their folders on.
     Own {
-        user: User,
+        user: Box<User>,
         root: Vec<String>,
         read_only: bool,
     },
@@ -86,7 +86,7 @@ impl Mount {
         let signed_in = dav_accounts::sign_in(&call.app, &name, &password, &visitor).await?;
         let (root, read_only) = signed_in.terms.map_or_else(Default::default, |terms| (terms.root, terms.read_only));
         let visitor = visitor.with_user(signed_in.user.clone());
-        Ok(Mount { tree: Tree::Own { user: signed_in.user, root, read_only }, visitor, base, path })
+        Ok(Mount { tree: Tree::Own { user: Box::new(signed_in.user), root, read_only }, visitor, base, path })
     }
 
     /// A guest, with the share's password beside any name; or a user, where only users may come.
@@ -121,7 +121,7 @@ impl Mount {
     pub fn writer(&self) -> Result<(&User, Vec<String>)> {
         match &self.tree {
             Tree::Own { read_only: true, .. } => Err(Error::Forbidden("this app account may only read")),
-            Tree::Own { user, root, .. } => Ok((user, [root.as_slice(), &self.path.names].concat())),
+            Tree::Own { user, root, .. } => Ok((user.as_ref(), [root.as_slice(), &self.path.names].concat())),
             Tree::Share { .. } => Err(Error::Forbidden("a share can only be read here")),
         }
     }

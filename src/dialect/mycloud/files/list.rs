@@ -177,7 +177,7 @@ pub async fn get_search_text(call: Call) -> Result<Response> {
     let find = move |tx: &mut Tx| {
         let scope = rights::scope(tx, &user)?;
         let found = search::items(tx, &scope, &Terms::of(&text), music::Page { offset: 0, limit })?;
-        let caller = Caller::User { user: user.clone(), visitor: visitor.clone() };
+        let caller = Caller::User { user: Box::new(user.clone()), visitor: visitor.clone() };
         let mut matches = Vec::new();
         for item in found {
             // A folder above it may be in the trash.

@@ -147,7 +147,7 @@ fn on_conflict(query: &Fields) -> OnConflict {
 
 async fn place_of(call: &Call, user: &User, id: &str) -> Result<Place> {
     let (caller, user, id) = (
-        Caller::User { visitor: call.guest().with_user(user.clone()), user: user.clone() },
+        Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user.clone()) },
         user.clone(),
         id.to_owned(),
     );
@@ -162,7 +162,7 @@ async fn place_of(call: &Call, user: &User, id: &str) -> Result<Place> {
 
 /// The item of the path and where it lies, if the user sees it and it is still the version that `If-Match` names.
 async fn target(call: &Call, user: &User) -> Result<(Item, Place)> {
-    let caller = Caller::User { visitor: call.guest().with_user(user.clone()), user: user.clone() };
+    let caller = Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user.clone()) };
     let (user, id) = (user.clone(), call.path("id").to_owned());
     if ROOTS.contains(&id.as_str()) || id == super::TRASH {
         return Err(Error::Forbidden("this folder stays as it is"));
