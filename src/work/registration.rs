@@ -25,7 +25,7 @@ const LONGEST_MAIL_CHARS: usize = 64;
 
 /// What somebody who registers is.
 enum Registered {
-    New(User),
+    New(Box<User>),
     /// The address is somebody's already.
     Known,
 }
@@ -85,7 +85,7 @@ fn insert(tx: &mut Tx, app: &App, mail: &str, secret: &str, hash: String) -> Res
     let stored = StoredPassword { hash, sealed: signin::sealed(app, key, secret) };
     // Raises the epoch: an address that was mailed for an earlier password activates nothing any more.
     accounts::set_password(tx, key, &stored)?;
-    Ok(accounts::by_key(tx, key)?.map_or(Registered::Known, Registered::New))
+    Ok(accounts::by_key(tx, key)?.map_or(Registered::Known, |user| Registered::New(Box::new(user))))
 }
 
 async fn tell_registered(app: &App, mail: &str, registered: Registered, base: &str) {
