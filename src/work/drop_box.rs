@@ -63,7 +63,10 @@ impl Sending {
     /// Leave to do this to something in the share.
     pub fn grant(&self, tx: &mut Tx, visitor: &Visitor, item: Item, action: Action) -> Result<Grant> {
         let placed = library::place(tx, item, &sharing::playlists_of(&self.facts.share))?;
-        authorize(Through::Share(&self.facts), visitor, placed, action, now_ms())
+        let grant = authorize(Through::Share(&self.facts), visitor, placed, action, now_ms())?;
+        // By which lock is nothing for a guest.
+        super::locks::obey(tx, &self.facts.owner, &grant).map_err(|_| Error::Locked(Vec::new()))?;
+        Ok(grant)
     }
 }
 
@@ -79,10 +82,7 @@ impl Opened {
     /// Leave to send into a folder of the box.
     pub fn grant(&self, tx: &mut Tx, visitor: &Visitor, folder: Item) -> Result<Grant> {
         let placed = library::place(tx, folder, &[])?;
-        let grant = authorize(Through::Share(&self.facts), visitor, placed, Action::Create, now_ms())?;
-        // By which lock is nothing for a guest.
-        super::locks::obey(tx, &self.facts.owner, &grant).map_err(|_| Error::Locked(Vec::new()))?;
-        Ok(grant)
+        authorize(Through::Share(&self.facts), visitor, placed, Action::Create, now_ms())
     }
 
     fn key(&self) -> ShareKey {

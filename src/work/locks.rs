@@ -77,7 +77,9 @@ fn touches(tx: &mut Tx, lock: &Lock, grant: &Grant) -> Result<bool> {
     match grant.action() {
         // Its name goes from its folder, and all in it goes along.
         Action::Delete if chain.get(1) == Some(&lock.item) => Ok(true),
-        Action::Update | Action::Delete if item.is_folder() => locks::is_below(tx, lock.item, item.key),
+        Action::Update | Action::Relocate | Action::Delete if item.is_folder() => {
+            locks::is_below(tx, lock.item, item.key)
+        }
         _ => Ok(false),
     }
 }
