@@ -24,7 +24,10 @@ fuzz_target!(|input: &[u8]| {
     let _ = archive.each(&how, &mut |entry, content| {
         count += 1;
         if let Some(path) = path_of(&entry.name) {
-            assert!(!path.is_empty() && path.iter().all(|name| !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\'])));
+            assert!(
+                !path.is_empty()
+                    && path.iter().all(|name| !matches!(name.as_str(), "" | "." | "..") && !name.contains(['/', '\\']))
+            );
         }
         if let (EntryKind::File, Ok(content)) = (entry.kind, content) {
             let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-"""The server is killed, or its disk is full, in the middle of a scan: nothing is lost, and what was there can be read."""
+"""The server is killed, or its disk is full, in the middle of a scan: nothing is lost, and what was there is read."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -114,7 +114,8 @@ def test_a_server_that_is_killed_in_the_middle_of_scans_goes_on_where_it_was(she
     for _ in range(3):
         shelf.start()
         assert shelf.old_tracks() == old, "what was there can be read from the start on"
-        until(lambda: len(shelf.new_tracks()) > len(early), "the scan to store some more")
+        known = len(early)
+        until(lambda known=known: len(shelf.new_tracks()) > known, "the scan to store some more")
         shelf.server.process.kill()
         shelf.server.process.wait()
         now = shelf.new_tracks()
@@ -129,20 +130,19 @@ def test_a_server_that_is_killed_in_the_middle_of_scans_goes_on_where_it_was(she
 
 def test_a_disk_that_is_full_in_the_middle_of_a_scan_costs_nothing_that_was_there(tmp_path: Path, sound: bytes) -> None:
     shelf = Shelf(tmp_path, sound)
-    with Disk(shelf.home / "data", "48m") as disk:
-        with shelf.start() as server:
-            server.scanned()
-            old = shelf.old_tracks()
-            fill(shelf.music, sound, "new", NEW)
-            server.subsonic("startScan")
-            until(lambda: len(shelf.new_tracks()) > 0, "the scan to store some")
-            disk.fill()
-            server.scanned()
-            stored = shelf.new_tracks()
-            assert len(stored) < NEW, "the disk was full in the middle"
-            assert shelf.old_tracks() == old, "the old library can be read"
-            disk.free()
-            shelf.is_whole()
-            assert shelf.new_tracks().items() >= stored.items()
-            assert shelf.old_tracks() == old
-            assert server.stop() == 0, server.stderr
+    with Disk(shelf.home / "data", "48m") as disk, shelf.start() as server:
+        server.scanned()
+        old = shelf.old_tracks()
+        fill(shelf.music, sound, "new", NEW)
+        server.subsonic("startScan")
+        until(lambda: len(shelf.new_tracks()) > 0, "the scan to store some")
+        disk.fill()
+        server.scanned()
+        stored = shelf.new_tracks()
+        assert len(stored) < NEW, "the disk was full in the middle"
+        assert shelf.old_tracks() == old, "the old library can be read"
+        disk.free()
+        shelf.is_whole()
+        assert shelf.new_tracks().items() >= stored.items()
+        assert shelf.old_tracks() == old
+        assert server.stop() == 0, server.stderr
