@@ -171,7 +171,7 @@ impl User {
     /// As others see them.
     pub fn redacted(user: &account::User) -> User {
         User {
-            avatar: Some(picture_of(user)),
+            avatar: picture_of(user).map(Some),
             created_at: time(user.created_ms),
             share_links_in_profile: Some(profile_text(user.profile)),
             ..User::named(user)
