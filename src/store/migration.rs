@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::of(15, include_str!("../../migrations/015_million.sql"))
     },
     Migration { sqlite: include_str!("../../migrations/022_clustered.sqlite.sql"), ..Migration::of(22, "") },
+    Migration { sqlite: include_str!("../../migrations/023_track_key.sqlite.sql"), ..Migration::of(23, "") },
     Migration::of(19, include_str!("../../migrations/019_dav.sql")),
     Migration::of(18, include_str!("../../migrations/018_tasks.sql")),
     Migration::of(20, include_str!("../../migrations/020_points.sql")),

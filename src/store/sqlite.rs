@@ -31,10 +31,13 @@ impl Session {
         if self.connection.is_none() {
             self.connection = Some(self.open()?);
         }
+        // What a statement would have to take back is kept in memory, not in a file that is written for nothing; but an index
+        // that a migration makes is sorted in files.
         self.script(match access {
             Access::Read => "BEGIN",
-            Access::Write | Access::Migrate => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
-            Access::WriteRepeatable => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+            Access::Migrate => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Access::Write => "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Access::WriteRepeatable => "PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
         })
     }
 
@@ -117,9 +120,9 @@ impl Session {
         if self.access != Access::Read {
             keep_log(&connection).map_err(|cause| failed(&cause))?;
         }
-        // What a statement would have to take back is kept in memory, not in a file that is written for nothing.
+        // Room for the inner pages of the trees of a million tracks; half as much has them read again for each row.
         connection
-            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY")
+            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA cache_size = -12000")
             .map_err(|cause| failed(&cause))?;
         Ok(connection)
     }
