@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use futures_util::future::join_all;
 use openshelf::account::User;
 use openshelf::share::drop_box::DropWish;
-use openshelf::share::{Change, Door, Mode, Share, Shared, Wish};
+use openshelf::share::{Audience, Change, Door, Mode, Share, Shared, Wish};
 use openshelf::store::library;
 use openshelf::work::dav_accounts::{self, Terms};
 use openshelf::work::sharing;
@@ -222,6 +222,37 @@ both_engines! {
             assert_eq!(house.status("PUT", &format!("/dav/{hidden}"), &[], "x").await, 403, "{hidden}");
         }
         assert_eq!(house.names(), ["a.txt", "b.txt"]);
+    }
+
+    async fn names_that_would_be_told_for_each_file_are_short(backend: Backend) {
+        let house = House::new(&backend).await;
+        house.send("PUT", "/dav/a.txt", &[], "a").await;
+        let asked = |namespace: &str, name: &str| {
+            format!(r#"<D:propfind xmlns:D="DAV:" xmlns="{namespace}"><D:prop><{name}/></D:prop></D:propfind>"#)
+        };
+        let depth = [("depth", "1")];
+        assert_eq!(house.status("PROPFIND", "/dav/", &depth, &asked("urn:short", "name")).await, 207);
+        assert_eq!(house.status("PROPFIND", "/dav/", &depth, &asked(&"n".repeat(200_000), "name")).await, 400);
+        assert_eq!(house.status("PROPFIND", "/dav/", &depth, &asked("urn:short", &"n".repeat(1000))).await, 400);
+        let shared = EXCLUSIVE.replace("exclusive", "shared");
+        let owned = shared.replace("Ann at home", &"o".repeat(1000));
+        assert_eq!(house.status("LOCK", "/dav/a.txt", &[], &owned).await, 400);
+        for _ in 0..16 {
+            assert_eq!(house.status("LOCK", "/dav/a.txt", &[], &shared).await, 200);
+        }
+        assert_eq!(house.status("LOCK", "/dav/a.txt", &[], &shared).await, 403);
+    }
+
+    async fn an_app_that_sees_a_part_of_its_users_files_sees_no_more_by_shares(backend: Backend) {
+        let house = House::new(&backend).await;
+        house.send("MKCOL", "/dav/inbox", &[], "").await;
+        house.send("PUT", "/dav/inbox/a.txt", &[], "a").await;
+        let listed = Wish { audience: Some(Audience::Listed), ..Wish::default() };
+        let path = format!("/s/{}/-/dav/a.txt", house.share(&["inbox"], listed).await.id);
+        for (root, read_only, status) in [(&["other"][..], false, 403), (&[], true, 403), (&[], false, 200)] {
+            let who = basic("ann", &house.app_account(root, read_only).await);
+            assert_eq!(house.send_as(&who, "GET", &path, &[], "").await.status, status);
+        }
     }
 
     async fn a_body_that_breaks_off_leaves_nothing(backend: Backend) {

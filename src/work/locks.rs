@@ -19,7 +19,10 @@ use crate::{App, now_ms};
 const MOST_LOCKS: u64 = 1000;
 /// Clients renew theirs long before; what a client left behind ends with it.
 const LONGEST_MS: i64 = 60 * 60 * 1000;
-const LONGEST_OWNER_BYTES: usize = 4096;
+/// Lists tell it for each file beneath the lock.
+const LONGEST_OWNER_BYTES: usize = 512;
+/// Shared ones, on one item: lists tell each of them too.
+const MOST_ON_ONE: usize = 16;
 
 /// What somebody wants to lock.
 #[derive(Debug, Clone)]
@@ -116,13 +119,18 @@ fn take_now(tx: &mut Tx, user: &User, id: &str, wish: Wish) -> Result<Lock> {
     let grant = super::files::lockable(tx, user, id)?;
     let key = grant.item().key;
     let mut others = Vec::new();
+    let mut on_it = 0;
     for lock in locks::in_library(tx, grant.library().key, now)? {
         let meets = lock.covers(grant.chain()) || (wish.depth == Depth::Tree && locks::is_below(tx, lock.item, key)?);
+        on_it += usize::from(lock.covers(grant.chain()));
         if meets && !go_together(lock.hold, wish.hold) {
             others.push(lock);
         }
     }
     refuse(tx, user, &grant, &others.iter().collect::<Vec<_>>())?;
+    if on_it >= MOST_ON_ONE {
+        return Err(Error::Forbidden("it has too many locks; give some back"));
+    }
     let lasts_ms = lasting(wish.lasts_ms);
     let lock = Lock {
         token: format!("urn:uuid:{}", uuid::Uuid::new_v4()),

@@ -100,8 +100,12 @@ impl Mount {
             match error {
                 Error::ShareLocked => signin::unlock(&call.app, &id, password, &mut visitor).await?,
                 Error::SignInNeeded => {
-                    let user = dav_accounts::sign_in(&call.app, name, password, &visitor).await?.user;
-                    visitor.user = Some(user);
+                    let signed_in = dav_accounts::sign_in(&call.app, name, password, &visitor).await?;
+                    // What an app may see of one tree says nothing of others'.
+                    if signed_in.terms.is_some_and(|terms| terms.read_only || !terms.root.is_empty()) {
+                        return Err(Error::Forbidden("this app was let into a part of your own files only").into());
+                    }
+                    visitor.user = Some(signed_in.user);
                 }
                 _ => {}
             }

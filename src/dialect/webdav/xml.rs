@@ -14,6 +14,8 @@ pub const DAV: &str = "DAV:";
 const DEEPEST: usize = 32;
 const MOST_ELEMENTS: usize = 2000;
 const MOST_ATTRIBUTES: usize = 50;
+const LONGEST_NAMESPACE_BYTES: usize = 256;
+const LONGEST_NAME_BYTES: usize = 128;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Element {
@@ -141,6 +143,10 @@ fn name(namespace: &ResolveResult, local: &str) -> Result<Name> {
         ResolveResult::Unbound => String::new(),
         ResolveResult::Unknown(_) => return Err(broken("it uses a prefix that it does not declare")),
     };
+    // Answers say each name that was asked for once for every file.
+    if namespace.len() > LONGEST_NAMESPACE_BYTES || local.len() > LONGEST_NAME_BYTES {
+        return Err(broken("a name in it is too long"));
+    }
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     if !local.starts_with(|c: char| c.is_alphabetic() || c == '_') || !local.chars().all(is_name) {
         return Err(broken("a name in it is none"));

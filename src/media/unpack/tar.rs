@@ -77,7 +77,8 @@ pub(super) fn each(
                     return Ok(());
                 }
                 let left = content.limit();
-                pass(archive, left + padding(entry.size_bytes))?;
+                let beyond = left.checked_add(padding(entry.size_bytes));
+                pass(archive, beyond.ok_or(Trouble::Damaged("a file in it is longer than files are"))?)?;
             }
         }
     }
@@ -165,4 +166,30 @@ fn long_name(archive: &mut dyn Read, size_bytes: u64) -> Result<Vec<u8>, Trouble
 fn pass(archive: &mut dyn Read, count: u64) -> Result<(), Trouble> {
     let passed = io::copy(&mut archive.take(count), &mut io::sink()).map_err(broken)?;
     if passed < count { Err(Trouble::Damaged("it ends too early")) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(kind: u8, size_bytes: u64) -> Header {
+        let mut header = Header::new_ustar();
+        header.set_path("x").unwrap();
+        header.set_size(size_bytes);
+        header.set_entry_type(EntryType::new(kind));
+        header.set_cksum();
+        header
+    }
+
+    #[test]
+    fn a_file_that_says_it_is_longer_than_files_are_is_damaged() {
+        let said = b"29 size=18446744073709551615\n";
+        let mut archive = header(b'x', said.len() as u64).as_bytes().to_vec();
+        archive.extend(said);
+        archive.resize(1024, 0);
+        archive.extend(header(b'3', 0).as_bytes());
+        archive.extend([0; 1024]);
+        let ended = each(&mut archive.as_slice(), &How::default(), &mut |_, _| ControlFlow::Continue(()));
+        assert!(matches!(ended, Err(Trouble::Damaged(_))), "{ended:?}");
+    }
 }
