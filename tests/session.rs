@@ -12,11 +12,13 @@ use openshelf::account::permit::Permits;
 use openshelf::account::site::{Captchas, Site};
 use openshelf::account::slip::{self, Errand};
 use openshelf::account::token::sha256;
+use openshelf::account::{User, UserState};
 use openshelf::dialect::cloudreve::FACE;
 use openshelf::http::Access;
 use openshelf::now_ms;
-use openshelf::store::{oauth, site};
+use openshelf::store::{Tx, oauth, site};
 use openshelf::work::signin;
+use openshelf::work::users::{self, UserWish};
 use reqwest::{Client, Method, Response};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -902,6 +904,23 @@ both_engines! {
             assert_eq!(site.register(bad, "a good password").await["code"], 40001, "{bad}");
         }
         assert_eq!(site.register("other@example.org", "short").await["code"], 40001);
+    }
+
+    async fn who_was_in_their_account_is_never_made_to_wait_for_activation(backend: Backend) {
+        let (site, _mailbox) = Place::open_to_all(&backend).await;
+        let app = &site.server.app;
+        let state = |state| move |_: &mut Tx, _: &User| Ok(UserWish { state: Some(state), ..UserWish::default() });
+        // A stranger could register with their address, and set their password so.
+        assert!(users::edit(app, ADMIN, None, state(UserState::Inactive)).await.is_err());
+        assert_eq!(site.sign_in(ADMIN, PASSWORD).await["code"], 0);
+
+        assert_eq!(site.register("new@example.org", "a good password").await["code"], 203);
+        users::edit(app, "new@example.org", None, state(UserState::Active)).await.unwrap();
+        let new = As(Some(text(&data(site.sign_in("new@example.org", "a good password").await)["token"]["access_token"])));
+        assert_eq!(site.get(&new, "/user/capacity").await["code"], 0, "they have a home");
+        assert!(users::edit(app, "new@example.org", None, state(UserState::Inactive)).await.is_err());
+        assert_eq!(site.register("new@example.org", "a stranger's word").await["code"], 203);
+        assert_eq!(site.sign_in("new@example.org", "a good password").await["code"], 0);
     }
 
     async fn a_forgotten_password_is_set_by_a_mail_and_no_answer_tells_who_has_an_account(backend: Backend) {

@@ -63,7 +63,7 @@ fn insert(tx: &mut Tx, app: &App, mail: &str, secret: &str, hash: String) -> Res
     accounts::remove_inactive(tx, now - UNUSED_LASTS_MS)?;
     let key = match accounts::by_login(tx, mail)? {
         // Whoever registers anew with an address that nobody activated knows the password that they say now.
-        Some(user) if user.state == UserState::Inactive => user.key,
+        Some(user) if user.state == UserState::Inactive && name_key(&user.mail) == name_key(mail) => user.key,
         Some(_) => return Ok(Registered::Known),
         None => {
             let id = format!("{}{}", IdKind::User.letter(), random_base62(16));

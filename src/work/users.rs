@@ -1,6 +1,7 @@
 //! Users as administrators manage them: what each is allowed, and their end.
 
 use super::groups::{self, MainGroup};
+use super::libraries;
 use super::signin;
 use crate::account::{Allowed, Preferences, Profile, Role, User, UserKey, UserState, password};
 use crate::error::{Error, Result, Thing};
@@ -47,7 +48,8 @@ pub async fn edit_one(
         Some(password) => Some(tokio::task::block_in_place(|| signin::stored_password(app, key, &password))?),
         None => None,
     };
-    app.db
+    let before = app
+        .db
         .write(move |tx| {
             let user = accounts::by_key(tx, key)?.ok_or(Error::NotFound(Thing::User))?;
             let wish = wish(tx, &user)?;
@@ -64,9 +66,15 @@ pub async fn edit_one(
                 }
                 accounts::set_allowed(tx, user.key, allowed)?;
             }
-            carry_out(tx, &user, &wish)
+            carry_out(tx, &user, &wish)?;
+            Ok(user.state)
         })
-        .await
+        .await?;
+    let user = app.db.read(move |tx| accounts::by_key(tx, key)).await?;
+    if let Some(user) = user.filter(|user| before == UserState::Inactive && user.is_active()) {
+        libraries::make_home(app, &user).await?;
+    }
+    Ok(())
 }
 
 fn carry_out(tx: &mut Tx, user: &User, wish: &UserWish) -> Result<()> {
@@ -77,8 +85,13 @@ fn carry_out(tx: &mut Tx, user: &User, wish: &UserWish) -> Result<()> {
         groups::set_main(tx, user, group)?;
     }
     if let Some(state) = wish.state.filter(|state| *state != user.state) {
-        if state == UserState::Banned {
-            keep_an_admin(tx, user.key)?;
+        match state {
+            UserState::Active => {}
+            UserState::Banned => keep_an_admin(tx, user.key)?,
+            // What that state allows a stranger, it allows because nobody was ever in the account.
+            UserState::Inactive => {
+                return Err(Error::invalid("status", "only who never was active is inactive; ban the account"));
+            }
         }
         accounts::set_state(tx, user.key, state)?;
     }
