@@ -246,6 +246,8 @@ both_engines! {
             assert_eq!(names(&data(market.list(who, &root).await)), ["deep", "song.txt"]);
             assert_eq!(market.fetch(who, &song, None).await.0, 40083);
             assert_eq!(market.archive(who, &root, None).await.0, 40083);
+            let inside = format!("/file/archive?uri={}", encoded(&song));
+            assert_eq!(market.get(who, &inside).await["code"], 40083, "what is in an archive is what is sold");
             assert_eq!(market.capability(who, &song).await.0 & DOWNLOAD, 0, "no client offers what is refused");
         }
         assert_eq!(market.fetch(ADA, &song, None).await, (0, "la la la".into()), "its owner pays nothing");

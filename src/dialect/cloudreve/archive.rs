@@ -201,6 +201,8 @@ fn preview(tx: &mut Tx, uri: &FileUri, visitor: &Visitor) -> Result<Grant> {
         }
         Spot::Shared(found) => match found.at {
             At::Item(item) | At::Only(item) => {
+                // What is in an archive is what is sold.
+                found.facts.check_paid(visitor)?;
                 sharing::reach(tx, &found.facts.share.id, visitor, &item.id, Action::Preview)
             }
             At::Set(_) => Err(not_a_file()),
