@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
+use crate::cloudreve::{data, encoded, envelope, text};
 use crate::server::{PASSWORD, Server};
 
 /// Longer than anything that is waited for takes.
@@ -144,24 +145,4 @@ impl Ears {
         }
         all
     }
-}
-
-pub fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-}
-
-async fn envelope(response: Response) -> Value {
-    assert_eq!(response.status(), 200, "clients take any other status for a broken connection");
-    let envelope: Value = response.json().await.unwrap();
-    assert!(envelope["code"].is_u64() && envelope["msg"].is_string(), "{envelope}");
-    envelope
-}
-
-pub fn data(envelope: Value) -> Value {
-    assert_eq!(envelope["code"], 0, "{envelope}");
-    envelope["data"].clone()
-}
-
-pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::both_engines;
-use crate::drive::{Drive, Ears, data, encoded, text};
+use crate::cloudreve::{data, encoded, text};
+use crate::drive::{Drive, Ears};
 use crate::engines::Backend;
 use crate::fixture::Fixture;
 use crate::server::{ADMIN, Server};

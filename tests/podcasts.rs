@@ -85,7 +85,8 @@ async fn bytes(
     client.get(format!("{url}/rest/{call}")).query(&own).query(query).send().await.unwrap()
 }
 
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+/// Waits for what gives no signal of its own.
+pub async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {

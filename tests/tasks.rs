@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openshelf::account::{Role, Roles, User, UserState};
 use openshelf::args;
@@ -19,10 +19,9 @@ use crate::engines::Backend;
 use crate::packed::{
     MADE_S, SEVEN, SEVEN_LOCKED, SEVEN_LOCKED_CONTENT, base64, end, file, gz, head as tar_head, tar, zip,
 };
+use crate::podcasts::until;
 use crate::server::{PASSWORD, Server};
 use crate::stand_in::{StandIn, for_ever, head, redirect, reply};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that may ask this machine, and Ann, who is signed in at Cloudreve's door and may have files fetched.
 struct House {
@@ -183,17 +182,6 @@ fn data(envelope: Value) -> Value {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
-}
-
-async fn until<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < end, "{what}: not in time");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Every file beneath a folder, by its path.

@@ -35,28 +35,28 @@ pub async fn offer(app: &App, user: &User) -> Result<String> {
 
 /// Turns on what was offered; false for a wrong code.
 pub async fn turn_on(app: &App, user: &User, code: &str) -> Result<bool> {
-    user.may(Role::Settings)?;
-    let (keys, key, code) = (app.keys.clone(), user.key, code.to_owned());
-    app.db
-        .write(move |tx| {
-            let is_right = take(tx, &keys, key, &code)?;
-            if is_right {
-                second_factors::turn_on(tx, key, now_ms())?;
-            }
-            Ok(is_right)
-        })
-        .await
+    with_code(app, user, code, |tx, key| second_factors::turn_on(tx, key, now_ms())).await
 }
 
 /// False for a wrong code.
 pub async fn turn_off(app: &App, user: &User, code: &str) -> Result<bool> {
+    with_code(app, user, code, second_factors::remove).await
+}
+
+/// Changes what the right code lets a user change; false for a wrong one.
+async fn with_code(
+    app: &App,
+    user: &User,
+    code: &str,
+    change: impl FnOnce(&mut Tx, UserKey) -> Result<()> + Send + 'static,
+) -> Result<bool> {
     user.may(Role::Settings)?;
     let (keys, key, code) = (app.keys.clone(), user.key, code.to_owned());
     app.db
         .write(move |tx| {
             let is_right = take(tx, &keys, key, &code)?;
             if is_right {
-                second_factors::remove(tx, key)?;
+                change(tx, key)?;
             }
             Ok(is_right)
         })

@@ -539,6 +539,23 @@ pub struct StoragePolicy {
 
 pub const LOCAL: StoragePolicy = StoragePolicy { id: "local", name: "Openshelf", r#type: "local", max_size: 0 };
 
+/// Where tasks run.
+#[derive(Serialize)]
+pub struct Node {
+    pub id: &'static str,
+    pub name: &'static str,
+    pub r#type: &'static str,
+    pub capabilities: String,
+}
+
+impl Node {
+    /// This server, which makes archives, extracts them and fetches files.
+    pub fn only() -> Node {
+        const DOES: u64 = boolset::of(&[1, 2, 3]);
+        Node { id: "master", name: "Openshelf", r#type: "master", capabilities: boolset::write(DOES) }
+    }
+}
+
 #[derive(Serialize)]
 pub struct Props {
     pub capability: String,

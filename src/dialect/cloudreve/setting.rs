@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{self, THEMES};
 use super::session::{self, Caller};
-use super::{Failure, Outcome, boolset, data, done, query};
+use super::{Failure, Outcome, data, done, query};
 use crate::account::permit::Permit;
 use crate::account::{Profile, User, UserKey};
 use crate::error::{Error, Result, Thing};
@@ -209,20 +209,9 @@ pub async fn get_search(call: Call, _: User) -> Outcome {
     data(&found.iter().map(answers::User::redacted).collect::<Vec<_>>())
 }
 
-#[derive(Serialize)]
-struct Node {
-    id: &'static str,
-    name: &'static str,
-    r#type: &'static str,
-    capabilities: String,
-}
-
-/// Makes archives, extracts them, downloads.
-const NODE_DOES: u64 = boolset::of(&[1, 2, 3]);
-
 /// There is one: this server.
 pub async fn get_nodes(_: Call, _: User) -> Outcome {
-    data(&[Node { id: "master", name: "Openshelf", r#type: "master", capabilities: boolset::write(NODE_DOES) }])
+    data(&[answers::Node::only()])
 }
 
 pub async fn get_policies(_: Call, _: User) -> Outcome {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answers::{self, Pagination};
 use super::uri::FileUri;
-use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, boolset, data, done, query, tree};
+use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, data, done, query, tree};
 use crate::account::{Role, User};
 use crate::error::{Error, Thing};
 use crate::http::Call;
@@ -17,8 +17,6 @@ const PAGE_LEAST: usize = 10;
 const PAGE_MOST: usize = 100;
 const GROUP_NOT_ALLOWED: Failure = Failure::Code(40007, "You may not have files fetched");
 const TOO_MANY_DOWNLOADS: Failure = Failure::Code(40015, "Too many of your tasks are under way");
-/// Packs, unpacks and fetches.
-const NODE_MAY: u64 = boolset::of(&[1, 2, 3]);
 /// A download has one file, and clients count from one.
 const ONLY_FILE: i64 = 1;
 
@@ -31,7 +29,7 @@ struct TaskResponse {
     id: String,
     status: &'static str,
     r#type: &'static str,
-    node: Node,
+    node: answers::Node,
     summary: Summary,
     /// Milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,15 +41,6 @@ struct TaskResponse {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_count: Option<i64>,
-}
-
-/// All that the protocol can say of where a task runs; there is one place.
-#[derive(Serialize)]
-struct Node {
-    id: &'static str,
-    name: &'static str,
-    r#type: &'static str,
-    capabilities: String,
 }
 
 #[derive(Serialize)]
@@ -89,7 +78,7 @@ impl TaskResponse {
                 Wish::Unpack { .. } => "extract_archive",
                 Wish::Fetch { .. } => "remote_download",
             },
-            node: Node { id: "main", name: "Main", r#type: "master", capabilities: boolset::write(NODE_MAY) },
+            node: answers::Node::only(),
             summary: Summary { phase: phase(task), props: props(task) },
             duration: (task.worked_ms > 0).then_some(task.worked_ms),
             resume_time: (task.state == State::Waiting).then_some(task.due_ms / 1000),
