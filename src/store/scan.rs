@@ -8,16 +8,16 @@ mod albums;
 mod artists;
 mod tracks;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, hash_map};
 
 pub use albums::{refresh, sort};
 pub use artists::{articles, set_articles};
 pub(super) use tracks::{list_elsewhere, unlist};
 
-use super::Tx;
 use super::changes::{self, Before};
 use super::library::{item_kind, kind_number, media_number, new_id};
 use super::words::{self, Kind};
+use super::{Row, Tx};
 use crate::args;
 use crate::error::{Error, Result};
 use crate::library::changes::Kind as ChangeKind;
@@ -25,7 +25,7 @@ use crate::library::names::{search_key, shown, sort_key, unique_shown};
 use crate::library::scan::{Content, Known, Stamp, State};
 use crate::library::tags::{Facts, cover_rank};
 use crate::library::{IdKind, ItemKey, ItemKind, LibraryKey, Media};
-use tracks::put_track;
+use tracks::Tracks;
 
 pub const UNKNOWN_ARTIST: &str = "[Unknown Artist]";
 pub const VARIOUS_ARTISTS: &str = "Various Artists";
@@ -91,35 +91,46 @@ pub enum Depth {
     Whole,
 }
 
-/// An item and all below it, missing ones too; what is in the trash is not.
+const KNOWN: &str = "id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms";
+
+fn known_of(row: &Row) -> Result<Known> {
+    Ok(Known {
+        key: ItemKey(row.get(0)?),
+        parent: row.get::<Option<i64>>(1)?.map(ItemKey),
+        name: row.get(2)?,
+        stamp: Stamp {
+            kind: item_kind(row.get(3)?)?,
+            size_bytes: row.get(4)?,
+            modified_ns: row.get(5)?,
+            device: row.get(6)?,
+            inode: row.get(7)?,
+            birth_ns: row.get(8)?,
+        },
+        state: if row.get::<Option<i64>>(9)?.is_some() { State::Missing } else { State::Here },
+    })
+}
+
+/// All items of a library, missing ones too; what is in the trash is not.
+pub fn known_in(tx: &mut Tx, library: LibraryKey) -> Result<Vec<Known>> {
+    let sql = format!("SELECT {KNOWN} FROM item WHERE library_id = $1 AND trashed_ms IS NULL");
+    tx.all(&sql, args![library.0], known_of)
+}
+
+/// An item and all below it, as of [`known_in`].
 pub fn known(tx: &mut Tx, root: ItemKey, depth: Depth) -> Result<Vec<Known>> {
     tx.all(
-        "WITH RECURSIVE below (id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms) AS (
-             SELECT id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms
-             FROM item WHERE id = $1
-             UNION ALL
-             SELECT c.id, c.parent_id, c.name, c.kind, c.size_bytes, c.modified_ns, c.device, c.inode, c.birth_ns,
-                    c.missing_ms
-             FROM item c JOIN below b ON c.parent_id = b.id WHERE c.trashed_ms IS NULL AND $2 = 1
-         )
-         SELECT id, parent_id, name, kind, size_bytes, modified_ns, device, inode, birth_ns, missing_ms FROM below",
+        &format!(
+            "WITH RECURSIVE below ({KNOWN}) AS (
+                 SELECT {KNOWN} FROM item WHERE id = $1
+                 UNION ALL
+                 SELECT c.id, c.parent_id, c.name, c.kind, c.size_bytes, c.modified_ns, c.device, c.inode, c.birth_ns,
+                        c.missing_ms
+                 FROM item c JOIN below b ON c.parent_id = b.id WHERE c.trashed_ms IS NULL AND $2 = 1
+             )
+             SELECT {KNOWN} FROM below"
+        ),
         args![root.0, i64::from(depth == Depth::Whole)],
-        |row| {
-            Ok(Known {
-                key: ItemKey(row.get(0)?),
-                parent: row.get::<Option<i64>>(1)?.map(ItemKey),
-                name: row.get(2)?,
-                stamp: Stamp {
-                    kind: item_kind(row.get(3)?)?,
-                    size_bytes: row.get(4)?,
-                    modified_ns: row.get(5)?,
-                    device: row.get(6)?,
-                    inode: row.get(7)?,
-                    birth_ns: row.get(8)?,
-                },
-                state: if row.get::<Option<i64>>(9)?.is_some() { State::Missing } else { State::Here },
-            })
-        },
+        known_of,
     )
 }
 
@@ -165,21 +176,32 @@ pub struct Batch {
     pub now_ms: i64,
     /// How many there are, in however many commits.
     pub changes: usize,
+    pub albums: Albums,
+}
+
+/// When tracks get their albums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Albums {
+    /// As they come: nothing of the library is known yet.
+    AtOnce,
+    /// By [`sort`]: only then is it known which album is a former one under another name.
+    AfterAll,
 }
 
 /// Stores changes. `keys` has the items that were added so far by their number in the walk, and gets those added here.
 pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<usize, ItemKey>) -> Result<()> {
     let Batch { library, now_ms, .. } = batch;
-    let mut names = tracks::Names::default();
     let telling = if batch.changes <= changes::ONE_BY_ONE { Telling::Each } else { Telling::Many };
+    let mut storing = Storing { tx, batch, telling, rooms: HashMap::new() };
+    let mut tracks = Tracks::new(batch);
     if telling == Telling::Many {
-        changes::note_many(tx, library, now_ms)?;
+        changes::note_many(storing.tx, library, now_ms)?;
     }
     for entry in entries {
         match entry {
             Entry::Missing { key } => {
-                mark_albums_around(tx, *key)?;
-                miss(tx, *key, telling, now_ms)?;
+                mark_albums_around(storing.tx, *key)?;
+                storing.miss(*key)?;
             }
             Entry::Put(put) => {
                 let folder = match put.folder {
@@ -189,25 +211,28 @@ pub fn commit(tx: &mut Tx, batch: Batch, entries: &[Entry], keys: &mut HashMap<u
                     ),
                     Folder::None => None,
                 };
-                let row = put_and_tell(tx, batch, folder, put, telling)?;
+                let row = storing.put(folder, put)?;
                 let (Stored::New(key) | Stored::Old(key)) = row;
                 keys.insert(put.at, key);
                 match &put.track {
                     Track::Unchanged => {}
                     Track::None => {
-                        unlist(tx, "$1", key)?;
-                        tx.run("DELETE FROM track WHERE item_id = $1", args![key.0])?;
+                        unlist(storing.tx, "$1", key)?;
+                        storing.tx.run("DELETE FROM track WHERE item_id = $1", args![key.0])?;
                     }
-                    Track::Facts(facts) => put_track(tx, library, row, folder, facts, &mut names)?,
+                    Track::Facts(facts) => tracks.put(storing.tx, row, folder, facts)?,
                 }
                 // Nothing but a picture matters to albums when it is new; its own album a track finds later.
                 if matches!(row, Stored::Old(_)) || cover_rank(&put.name).is_some() {
-                    mark_albums_around(tx, key)?;
+                    mark_albums_around(storing.tx, key)?;
                 }
             }
         }
     }
-    tx.run("UPDATE library SET revision = revision + 1, changed_ms = $1 WHERE id = $2", args![now_ms, library.0])?;
+    tracks.flush(storing.tx)?;
+    storing
+        .tx
+        .run("UPDATE library SET revision = revision + 1, changed_ms = $1 WHERE id = $2", args![now_ms, library.0])?;
     Ok(())
 }
 
@@ -225,138 +250,191 @@ enum Telling {
     Many,
 }
 
-fn put_and_tell(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put, telling: Telling) -> Result<Stored> {
-    if telling == Telling::Many {
-        return put_item(tx, batch, folder, put, telling);
-    }
-    let (before, content) = match put.fate {
-        // What another scan added just before was told by that one.
-        Fate::Added => (None, Content::Same),
-        Fate::Stays { key, content } | Fate::Placed { key, content } => (Some(Before::of(tx, key)?), content),
-    };
-    let stored = put_item(tx, batch, folder, put, telling)?;
-    match (stored, before) {
-        (Stored::New(key), _) => changes::note_new(tx, key, batch.now_ms)?,
-        (Stored::Old(_), Some(before)) => {
-            let at_its_place = (content == Content::Changed).then_some(ChangeKind::Modify);
-            before.note(tx, at_its_place, batch.now_ms)?;
-        }
-        (Stored::Old(_), None) => {}
-    }
-    Ok(stored)
-}
-
-/// It is not where it was.
-fn miss(tx: &mut Tx, key: ItemKey, telling: Telling, now_ms: i64) -> Result<()> {
-    let before = match telling {
-        Telling::Each => Some(Before::of(tx, key)?),
-        Telling::Many => None,
-    };
-    tx.run("UPDATE item SET missing_ms = $1 WHERE id = $2 AND missing_ms IS NULL", args![now_ms, key.0])?;
-    before.map_or(Ok(()), |before| before.note(tx, None, now_ms))
-}
-
-fn put_item(tx: &mut Tx, batch: Batch, folder: Option<ItemKey>, put: &Put, telling: Telling) -> Result<Stored> {
-    let stamp = &put.stamp;
-    let now_ms = batch.now_ms;
-    let (known, content) = match put.fate {
-        Fate::Added => (make_room(tx, batch, folder, put, None, telling)?, Content::Same),
-        Fate::Placed { key, content } => {
-            make_room(tx, batch, folder, put, Some(key), telling)?;
-            (Some(key), content)
-        }
-        Fate::Stays { key, content } => (Some(key), content),
-    };
-    if let Some(key) = known {
-        // Before it moves away, for the albums of where it was.
-        mark_albums_around(tx, key)?;
-    }
-    let named = match (put.fate, folder) {
-        (Fate::Stays { .. }, _) | (_, None) => None,
-        (Fate::Added | Fate::Placed { .. }, Some(folder)) => Some((folder, shown_in(tx, folder, put, known)?)),
-    };
-    Ok(match (known, named) {
-        (Some(key), named) => {
-            if let Some((folder, shown)) = named {
-                tx.run(
-                    "UPDATE item SET parent_id = $1, name = $2, shown = $3, sort = $4, search = $5, missing_ms = NULL
-                     WHERE id = $6",
-                    args![folder.0, &put.name, &shown, sort_key(&shown), search_key(&shown), key.0],
-                )?;
-            }
-            tx.run(
-                "UPDATE item SET media = $1, size_bytes = $2, modified_ns = $3, device = $4, inode = $5, birth_ns = $6,
-                                 revision = revision + $7, missing_ms = NULL
-                 WHERE id = $8",
-                args![
-                    media_number(put.media),
-                    stamp.size_bytes,
-                    stamp.modified_ns,
-                    stamp.device,
-                    stamp.inode,
-                    stamp.birth_ns,
-                    content == Content::Changed,
-                    key.0
-                ],
-            )?;
-            Stored::Old(key)
-        }
-        (None, Some((folder, shown))) => {
-            let id = new_id(if stamp.kind == ItemKind::Folder { IdKind::Folder } else { IdKind::File });
-            tx.one(
-                "INSERT INTO item (public_id, library_id, parent_id, kind, media, name, shown, sort, search, size_bytes,
-                                   modified_ns, device, inode, birth_ns, revision, added_ms)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15) RETURNING id",
-                args![
-                    id,
-                    batch.library.0,
-                    folder.0,
-                    kind_number(stamp.kind),
-                    media_number(put.media),
-                    &put.name,
-                    &shown,
-                    sort_key(&shown),
-                    search_key(&shown),
-                    stamp.size_bytes,
-                    stamp.modified_ns,
-                    stamp.device,
-                    stamp.inode,
-                    stamp.birth_ns,
-                    now_ms
-                ],
-                |row| Ok(Stored::New(ItemKey(row.get(0)?))),
-            )?
-        }
-        (None, None) => return Err(Error::internal("scan", "a root that is not known")),
-    })
-}
-
-/// Makes sure that nothing but `item` is at the path. Who had the path until now has its own change in the same scan, before or
-/// after this one: two items may swap their names. But what another scan, such as that of an upload, added there since this
-/// one began is the very item that this one found new: it is answered.
-fn make_room(
-    tx: &mut Tx,
+/// Items of one transaction.
+struct Storing<'a, 't> {
+    tx: &'a mut Tx<'t>,
     batch: Batch,
-    folder: Option<ItemKey>,
-    put: &Put,
-    item: Option<ItemKey>,
     telling: Telling,
-) -> Result<Option<ItemKey>> {
-    let Some(folder) = folder else { return Ok(None) };
-    let occupant = tx.maybe(
-        "SELECT id, kind FROM item WHERE parent_id = $1 AND name = $2 AND missing_ms IS NULL AND trashed_ms IS NULL",
-        args![folder.0, &put.name],
-        |row| Ok((ItemKey(row.get(0)?), row.get::<i64>(1)?)),
-    )?;
-    match occupant {
-        Some((key, kind)) if item.is_none() && key > batch.newest && kind == kind_number(put.stamp.kind) => {
-            Ok(Some(key))
+    /// Nobody else writes during a transaction, so that nothing has to be looked up in a folder that was empty in it.
+    rooms: HashMap<ItemKey, Room>,
+}
+
+/// What is in a folder.
+enum Room {
+    /// Nothing but what came in this transaction.
+    OnlyOurs {
+        names: HashSet<Vec<u8>>,
+        shown: HashSet<String>,
+    },
+    Others,
+}
+
+impl Storing<'_, '_> {
+    fn put(&mut self, folder: Option<ItemKey>, put: &Put) -> Result<Stored> {
+        if self.telling == Telling::Many {
+            return self.put_item(folder, put);
         }
-        Some((key, _)) if Some(key) != item => {
-            miss(tx, key, telling, batch.now_ms)?;
-            Ok(None)
+        let (before, content) = match put.fate {
+            // What another scan added just before was told by that one.
+            Fate::Added => (None, Content::Same),
+            Fate::Stays { key, content } | Fate::Placed { key, content } => (Some(Before::of(self.tx, key)?), content),
+        };
+        let stored = self.put_item(folder, put)?;
+        match (stored, before) {
+            (Stored::New(key), _) => changes::note_new(self.tx, key, self.batch.now_ms)?,
+            (Stored::Old(_), Some(before)) => {
+                let at_its_place = (content == Content::Changed).then_some(ChangeKind::Modify);
+                before.note(self.tx, at_its_place, self.batch.now_ms)?;
+            }
+            (Stored::Old(_), None) => {}
         }
-        _ => Ok(None),
+        Ok(stored)
+    }
+
+    /// It is not where it was.
+    fn miss(&mut self, key: ItemKey) -> Result<()> {
+        let before = match self.telling {
+            Telling::Each => Some(Before::of(self.tx, key)?),
+            Telling::Many => None,
+        };
+        let now_ms = self.batch.now_ms;
+        self.tx.run("UPDATE item SET missing_ms = $1 WHERE id = $2 AND missing_ms IS NULL", args![now_ms, key.0])?;
+        before.map_or(Ok(()), |before| before.note(self.tx, None, now_ms))
+    }
+
+    fn put_item(&mut self, folder: Option<ItemKey>, put: &Put) -> Result<Stored> {
+        if let (Fate::Added, Some(folder)) = (put.fate, folder)
+            && let Some(shown) = self.shown_among_ours(folder, put)?
+        {
+            return Ok(Stored::New(self.insert(folder, put, shown)?));
+        }
+        let (known, content) = match put.fate {
+            Fate::Added => (self.make_room(folder, put, None)?, Content::Same),
+            Fate::Placed { key, content } => {
+                self.make_room(folder, put, Some(key))?;
+                (Some(key), content)
+            }
+            Fate::Stays { key, content } => (Some(key), content),
+        };
+        if let Some(key) = known {
+            // Before it moves away, for the albums of where it was.
+            mark_albums_around(self.tx, key)?;
+        }
+        let named = match (put.fate, folder) {
+            (Fate::Stays { .. }, _) | (_, None) => None,
+            (Fate::Added | Fate::Placed { .. }, Some(folder)) => {
+                self.rooms.insert(folder, Room::Others);
+                Some((folder, shown_in(self.tx, folder, put, known)?))
+            }
+        };
+        match (known, named) {
+            (Some(key), named) => {
+                self.update(key, named, put, content)?;
+                Ok(Stored::Old(key))
+            }
+            (None, Some((folder, shown))) => Ok(Stored::New(self.insert(folder, put, shown)?)),
+            (None, None) => Err(Error::internal("scan", "a root that is not known")),
+        }
+    }
+
+    fn update(&mut self, key: ItemKey, named: Option<(ItemKey, String)>, put: &Put, content: Content) -> Result<()> {
+        if let Some((folder, shown)) = named {
+            self.tx.run(
+                "UPDATE item SET parent_id = $1, name = $2, shown = $3, sort = $4, search = $5, missing_ms = NULL
+                 WHERE id = $6",
+                args![folder.0, &put.name, &shown, sort_key(&shown), search_key(&shown), key.0],
+            )?;
+        }
+        let stamp = &put.stamp;
+        self.tx.run(
+            "UPDATE item SET media = $1, size_bytes = $2, modified_ns = $3, device = $4, inode = $5, birth_ns = $6,
+                             revision = revision + $7, missing_ms = NULL
+             WHERE id = $8",
+            args![
+                media_number(put.media),
+                stamp.size_bytes,
+                stamp.modified_ns,
+                stamp.device,
+                stamp.inode,
+                stamp.birth_ns,
+                content == Content::Changed,
+                key.0
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn insert(&mut self, folder: ItemKey, put: &Put, shown: String) -> Result<ItemKey> {
+        let stamp = &put.stamp;
+        let id = new_id(if stamp.kind == ItemKind::Folder { IdKind::Folder } else { IdKind::File });
+        self.tx.one(
+            "INSERT INTO item (public_id, library_id, parent_id, kind, media, name, shown, sort, search, size_bytes,
+                               modified_ns, device, inode, birth_ns, revision, added_ms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15) RETURNING id",
+            args![
+                id,
+                self.batch.library.0,
+                folder.0,
+                kind_number(stamp.kind),
+                media_number(put.media),
+                &put.name,
+                &shown,
+                sort_key(&shown),
+                search_key(&shown),
+                stamp.size_bytes,
+                stamp.modified_ns,
+                stamp.device,
+                stamp.inode,
+                stamp.birth_ns,
+                self.batch.now_ms
+            ],
+            |row| Ok(ItemKey(row.get(0)?)),
+        )
+    }
+
+    /// How something new is shown in a folder that has nothing but what was put there in this transaction.
+    fn shown_among_ours(&mut self, folder: ItemKey, put: &Put) -> Result<Option<String>> {
+        let room = match self.rooms.entry(folder) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(unknown) => {
+                let sql =
+                    "SELECT id FROM item WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL LIMIT 1";
+                let occupant: Option<i64> = self.tx.maybe(sql, args![folder.0], |row| row.get(0))?;
+                unknown.insert(match occupant {
+                    None => Room::OnlyOurs { names: HashSet::new(), shown: HashSet::new() },
+                    Some(_) => Room::Others,
+                })
+            }
+        };
+        let Room::OnlyOurs { names, shown: taken } = room else { return Ok(None) };
+        if !names.insert(put.name.clone()) {
+            return Ok(None);
+        }
+        let shown = unique_shown(shown(&put.name), |candidate| Ok::<_, Error>(taken.contains(candidate)))?;
+        taken.insert(shown.clone());
+        Ok(Some(shown))
+    }
+
+    /// Makes sure that nothing but `item` is at the path. Who had the path until now has its own change in the same scan,
+    /// before or after this one: two items may swap their names. But what another scan, such as that of an upload, added there
+    /// since this one began is the very item that this one found new: it is answered.
+    fn make_room(&mut self, folder: Option<ItemKey>, put: &Put, item: Option<ItemKey>) -> Result<Option<ItemKey>> {
+        let Some(folder) = folder else { return Ok(None) };
+        let occupant = self.tx.maybe(
+            "SELECT id, kind FROM item WHERE parent_id = $1 AND name = $2 AND missing_ms IS NULL AND trashed_ms IS NULL",
+            args![folder.0, &put.name],
+            |row| Ok((ItemKey(row.get(0)?), row.get::<i64>(1)?)),
+        )?;
+        match occupant {
+            Some((key, kind)) if item.is_none() && key > self.batch.newest && kind == kind_number(put.stamp.kind) => {
+                Ok(Some(key))
+            }
+            Some((key, _)) if Some(key) != item => {
+                self.miss(key)?;
+                Ok(None)
+            }
+            _ => Ok(None),
+        }
     }
 }
 

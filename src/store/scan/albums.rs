@@ -67,6 +67,15 @@ fn tracks_that_are_there(tx: &mut Tx, album: i64) -> Result<i64> {
     )
 }
 
+/// The album of that identity, made when there is none; it is summed up later.
+pub(super) fn stale_album(tx: &mut Tx, library: LibraryKey, identity: &str, now_ms: i64) -> Result<i64> {
+    let sql = "UPDATE album SET stale = 1 WHERE library_id = $1 AND identity = $2 RETURNING id";
+    match tx.maybe(sql, args![library.0, identity], |row| row.get(0))? {
+        Some(album) => Ok(album),
+        None => insert_album(tx, library, identity, now_ms),
+    }
+}
+
 fn insert_album(tx: &mut Tx, library: LibraryKey, identity: &str, now_ms: i64) -> Result<i64> {
     tx.one(
         "INSERT INTO album (public_id, library_id, identity, name, sort_name, sort, search, artist_name, artist_sort, year,
@@ -121,8 +130,13 @@ pub fn refresh(tx: &mut Tx, library: LibraryKey, limit: u64) -> Result<Left> {
 }
 
 fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
-    let searched_before: String = tx.one("SELECT search FROM album WHERE id = $1", args![album], |row| row.get(0))?;
-    add_artists(tx, library, album)?;
+    let (searched_before, tracks_before): (String, i64) =
+        tx.one("SELECT search, track_count FROM album WHERE id = $1", args![album], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if tracks_before > 0 {
+        add_artists(tx, library, album)?;
+    }
     let members = tx.all(
         "SELECT t.item_id, i.parent_id, t.album_name, t.album_sort_name, t.album_musicbrainz_id, t.compilation,
                 t.release_types, t.artist_name, t.album_artist_name, t.year, t.duration_ms, t.has_cover, i.added_ms,
