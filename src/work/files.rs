@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{locks, versions};
 use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
-use crate::blob::{Existing, Kind, Root, Stat};
+use crate::blob::{Existing, Kind, Root, Stat, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::names::{is_left_out, sort_key, unique_shown};
 use crate::library::scan::{Content, Stamp};
@@ -281,11 +281,6 @@ pub(super) fn open(library: &Library) -> Result<Root> {
         Error::NotFound(_) => Error::NotFound(Thing::Library),
         other => other,
     })
-}
-
-/// Blocking work, off the threads that answer requests.
-pub(super) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|cause| Err(Error::internal("disk work", cause)))
 }
 
 /// Runs to its end whether or not the caller still waits: a request that is dropped must not stop between disk and rows.
