@@ -117,14 +117,25 @@ pub(super) fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
             continue;
         }
         let item = library::root_item(tx, library.key)?;
-        let shown = number(item.shown.clone(), |name| entries.iter().any(|entry| entry.shown == name))?;
+        let shown =
+            unique_shown(item.shown.clone(), |name| Ok::<_, Error>(entries.iter().any(|entry| entry.shown == name)))?;
         entries.push(Entry { item, shown });
     }
     Ok(entries)
 }
 
-pub(super) fn number(shown: String, is_taken: impl Fn(&str) -> bool) -> Result<String> {
-    unique_shown(shown, |name| Ok(is_taken(name)))
+pub(super) fn names(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.shown.clone()).collect()
+}
+
+/// What something in the home is called in the user's root: libraries' names win, and a twin's number is free among the
+/// home's own names as well.
+pub(super) fn name_in_root(tx: &mut Tx, home: ItemKey, libraries: &[String], shown: &str) -> Result<String> {
+    let is_library = |name: &str| libraries.iter().any(|library| library == name);
+    if !is_library(shown) {
+        return Ok(shown.to_owned());
+    }
+    unique_shown(shown.to_owned(), |name| Ok(is_library(name) || library::child_shown(tx, home, name)?.is_some()))
 }
 
 fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
@@ -133,14 +144,9 @@ fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
         let root = library::root_item(tx, home.key)?;
         let root = by_rights(tx, user, root, Action::List)?;
         let children = library::children(tx, root.item().key)?;
-        let libraries: Vec<String> = entries.iter().map(|entry| entry.shown.clone()).collect();
-        // A twin's number must be free among the home's own names as well.
-        let own: std::collections::HashSet<String> = children.iter().map(|child| child.shown.clone()).collect();
+        let libraries = names(&entries);
         for item in children {
-            let shown = match libraries.contains(&item.shown) {
-                true => number(item.shown.clone(), |name| libraries.iter().any(|l| l == name) || own.contains(name))?,
-                false => item.shown.clone(),
-            };
+            let shown = name_in_root(tx, root.item().key, &libraries, &item.shown)?;
             entries.push(Entry { item, shown });
         }
     }
