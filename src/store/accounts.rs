@@ -373,6 +373,11 @@ pub fn renew_session(tx: &mut Tx, id: &str, generation: i64, expires_ms: i64) ->
     Ok(())
 }
 
+pub fn prolong_session(tx: &mut Tx, id: &str, expires_ms: i64) -> Result<()> {
+    tx.run("UPDATE session SET expires_ms = $2 WHERE id = $1 AND expires_ms < $2", args![id, expires_ms])?;
+    Ok(())
+}
+
 pub fn end_session(tx: &mut Tx, id: &str) -> Result<()> {
     tx.run("DELETE FROM session WHERE id = $1", args![id])?;
     Ok(())

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::signin::{self, Opened};
 use crate::account::User;
-use crate::account::oauth::{Client, Request, is_verified};
+use crate::account::oauth::{Client, MY_CLOUD_HOME, Request, is_verified};
 use crate::account::permit::{Permit, Permits};
 use crate::account::slip::{self, Errand};
 use crate::error::{Error, Result, Thing};
 use crate::store::accounts::{self, ForApp};
-use crate::store::{oauth, slips};
+use crate::store::{Tx, oauth, slips};
 use crate::{App, now_ms};
 
 const CODE_LASTS_MS: i64 = 5 * 60 * 1000;
@@ -32,7 +32,10 @@ struct Code {
 /// The app that asks, and what it would get.
 pub async fn asked(app: &App, request: &Request) -> Result<(Client, Permits)> {
     let id = request.client_id.clone();
-    let client = app.db.read(move |tx| oauth::client(tx, &id)).await?.ok_or(Error::NotFound(Thing::OauthApp))?;
+    let mut client = app.db.read(move |tx| oauth::client(tx, &id)).await?.ok_or(Error::NotFound(Thing::OauthApp))?;
+    if client.id == MY_CLOUD_HOME {
+        client.redirect_uris.clone_from(&app.config.mycloud_redirects);
+    }
     let permits = request.check(&client)?;
     Ok((client, permits))
 }
@@ -80,7 +83,8 @@ pub async fn exchange(app: &App, exchange: Exchange, door: &'static str, agent: 
             return Ok(None);
         }
         let (code, now) = (code.data, now_ms());
-        let client = oauth::client(tx, &code.client_id)?.filter(|client| fits(client, &code, &exchange));
+        let client =
+            oauth::client(tx, &code.client_id)?.filter(|client| client.is_of(door) && fits(client, &code, &exchange));
         let user = accounts::by_id(tx, &code.user_id)?.filter(|user| user.is_active() && user.epoch == code.epoch);
         let (Some(client), Some(user), Some(permits)) = (client, user, Permits::parse(&code.permits)) else {
             return Ok(None);
@@ -121,6 +125,17 @@ pub async fn is_session_of(app: &App, session: &accounts::Session, client_id: &s
 pub async fn let_in(app: &App, user: &User, client_id: &str) -> Result<Option<Permits>> {
     let (key, id) = (user.key, client_id.to_owned());
     Ok(app.db.read(move |tx| oauth::let_in(tx, key, &id)).await?.map(|let_in| let_in.permits))
+}
+
+/// The apps that the user let in.
+pub async fn all_let_in(app: &App, user: &User) -> Result<Vec<Client>> {
+    let key = user.key;
+    let clients = move |tx: &mut Tx| {
+        let let_in = oauth::all_let_in(tx, key)?;
+        let each = let_in.iter().map(|one| oauth::client(tx, &one.client_id)).collect::<Result<Vec<_>>>()?;
+        Ok(each.into_iter().flatten().collect())
+    };
+    app.db.read(clients).await
 }
 
 /// Ends all that the app does in the user's name.
