@@ -26,6 +26,8 @@ mod kill;
 mod limits;
 mod million;
 mod mycloud;
+mod mycloud_device;
+mod mycloud_uploads;
 mod outgoing;
 mod pace;
 mod packed;
