@@ -27,6 +27,8 @@ mod limits;
 mod million;
 mod mycloud;
 mod mycloud_cloud;
+mod mycloud_device;
+mod mycloud_uploads;
 mod outgoing;
 mod pace;
 mod packed;

@@ -826,6 +826,15 @@ fn in_trash(tx: &mut Tx, user: &User, id: &str) -> Result<(Grant, String)> {
     Ok((judge(tx, user, placed, Action::Delete)?, from))
 }
 
+/// Whether it is in the trash and the user could restore it.
+pub fn is_in_trash(tx: &mut Tx, user: &User, id: &str) -> Result<bool> {
+    match in_trash(tx, user, id) {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound(_) | Error::Forbidden(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Back to where it lay, or to the root of its library when that is gone; with a number where its name is taken.
 pub async fn restore(app: &Arc<App>, user: &User, item_id: &str) -> Result<Item> {
     let (app, user, id) = (app.clone(), user.clone(), item_id.to_owned());

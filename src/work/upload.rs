@@ -10,6 +10,7 @@
 
 pub mod digest;
 mod landing;
+mod over;
 pub mod ranges;
 mod receiving;
 mod twin;
@@ -47,6 +48,7 @@ use crate::{App, now_ms};
 use digest::{Hashing, Sha256, Told};
 use landing::{Landing, give_up, land, name_it, prepare, remove_temporary, target, verify};
 pub use landing::{cancel, finish};
+pub use over::{Beyond, carry_over};
 use ranges::Ranges;
 use receiving::{Closed, Extent, Live, Opened, bad_length, ended, live, open_session, receive, temporary_file};
 pub use receiving::{write_at, write_chunk, write_part_at};

@@ -15,7 +15,7 @@ use crate::work::{look, sharing};
 use crate::{App, now_ms};
 
 /// The token of a call: in its header, or in the address where a player is given nothing but an address.
-fn token_of(call: &Call) -> Option<String> {
+pub fn token_of(call: &Call) -> Option<String> {
     let in_header = call.bearer().filter(|token| !token.is_empty()).map(str::to_owned);
     in_header.or_else(|| Fields::of_query(call).ok()?.get("access_token").map(str::to_owned))
 }
@@ -93,13 +93,17 @@ impl Caller {
 
 /// A user or a share's holder; `SignInNeeded` for anyone else, and for whoever holds the token of a share that went.
 pub async fn caller(call: &Call) -> Result<Caller> {
-    let token = token_of(call).ok_or(Error::SignInNeeded)?;
-    if let Some(claims) = call.app.keys.claims::<ShareClaims>(Purpose::Token, &token) {
+    caller_by(call, &token_of(call).ok_or(Error::SignInNeeded)?).await
+}
+
+/// The same by a token that stands elsewhere in the call.
+pub async fn caller_by(call: &Call, token: &str) -> Result<Caller> {
+    if let Some(claims) = call.app.keys.claims::<ShareClaims>(Purpose::Token, token) {
         let guest = call.guest();
         let opened = call.app.db.read(move |tx| holder(tx, &claims, guest)).await?;
         return opened.ok_or(Error::SignInNeeded);
     }
-    let user = user(call).await?;
+    let user = tokens::bearer(call, token).await?.ok_or(Error::SignInNeeded)?;
     Ok(Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user) })
 }
 
