@@ -97,7 +97,7 @@ async fn ask(call: &Call, user: &User) -> Result<Response> {
         user: user.display_name.clone(),
         app: client.name,
         description: client.description,
-        permits: permits.each().map(|permit| permit.words()).collect(),
+        permits: permits.each().filter_map(|permit| permit.words()).collect(),
         fields: FIELDS.into_iter().filter_map(given).collect(),
     };
     let mut response = page(StatusCode::OK, &view);
