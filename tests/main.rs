@@ -13,6 +13,7 @@ mod cloudreve_pro;
 mod cloudreve_shares;
 mod cloudreve_uploads;
 mod cloudreve_views;
+mod dashboard;
 mod doors;
 mod drive;
 mod drop;

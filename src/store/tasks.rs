@@ -1,5 +1,7 @@
 //! SQL of tasks: what users have the server do behind.
 
+pub mod lists;
+
 use serde::{Deserialize, Serialize};
 
 use super::library::new_id;
@@ -49,7 +51,7 @@ pub enum State {
 }
 
 impl State {
-    const EACH: [State; 6] =
+    pub const EACH: [State; 6] =
         [State::Queued, State::Working, State::Waiting, State::Failed, State::Canceled, State::Completed];
 
     const fn text(self) -> &'static str {
