@@ -1,8 +1,9 @@
-"""WebDAV as strangers speak it: Debian's litmus, and rclone with a tree of its own."""
+"""WebDAV as strangers speak it: Debian's litmus, and PyPI's rclone with a tree of its own."""
 
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,11 +53,9 @@ def test_litmus_passes_whole(server: Server, app_password: str, program: Callabl
 
 
 @pytest.fixture
-def rclone(
-    server: Server, app_password: str, program: Callable[[str], str], tmp_path: Path
-) -> Callable[..., subprocess.CompletedProcess[str]]:
+def rclone(server: Server, app_password: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs rclone with the remote `shelf:`."""
-    binary = program("rclone")
+    binary = Path(sys.executable).with_name("rclone")
     hidden = subprocess.run(
         [binary, "obscure", app_password], capture_output=True, text=True, check=True
     ).stdout.strip()
