@@ -341,6 +341,21 @@ async fn objective_c_sdk_pages_by_a_hundred_and_plays_from_addresses_alone() {
     assert_eq!(part.text().await.unwrap(), "lo");
     // On this it gets itself a new token.
     assert_eq!(direct("gone").await.unwrap().status(), StatusCode::UNAUTHORIZED);
+
+    // A file is made empty, its lines beginning with an empty one, and filled by a form that is none.
+    let made = sdk.ask(Method::POST, "/sdk/v2/files").header("content-type", "multipart/related;boundary=B0-1");
+    let body =
+        "\r\n--B0-1\r\n\r\n{\"name\":\"song.mp3\",\"parentID\":\"root\",\"mimeType\":\"audio/mpeg\"}\r\n--B0-1--";
+    let id = id_in(&made.body(body).send().await.unwrap());
+    let put = sdk.ask(Method::PUT, &format!("/sdk/v2/files/{id}/content"));
+    let put = put.header("content-type", "application/x-www-form-urlencoded").body("a=1&b").send().await.unwrap();
+    assert!(put.status().is_success());
+    let file = sdk.json(&format!("/sdk/v2/files/{id}")).await;
+    assert_eq!(
+        (&file["name"], &file["size"], &file["mimeType"]),
+        (&json!("song.mp3"), &json!(5), &json!("audio/mpeg"))
+    );
+    assert_eq!(sdk.content(&id).await, "a=1&b");
 }
 
 #[tokio::test]

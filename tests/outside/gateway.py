@@ -7,9 +7,25 @@ import asyncio
 import contextlib
 import ssl
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
+
+
+@dataclass
+class Exchange:
+    """The first request of a connection, which is the only one of a client without a pool, and what was answered."""
+
+    request: str = ""
+    status: int = 0
+
+    def ask(self, beginning: bytes) -> None:
+        self.request = beginning.split(b"\r\n", 1)[0].decode()
+
+    def answer(self, beginning: bytes) -> None:
+        self.status = int(beginning.split(b" ", 2)[1])
 
 
 class Gateway:
@@ -23,6 +39,7 @@ class Gateway:
         authority.issue_cert(*hosts).configure_cert(self._tls)
         self._backend = port
         self.asked: list[str] = []
+        self.exchanges: list[Exchange] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -62,20 +79,30 @@ class Gateway:
         await join(reader, writer, self._endpoint.sockets[0].getsockname()[1])
 
     async def _terminate(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await join(reader, writer, self._backend)
+        exchange = Exchange()
+        self.exchanges.append(exchange)
+        await join(reader, writer, self._backend, exchange)
 
 
-async def join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+async def join(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, exchange: Exchange | None = None
+) -> None:
     """Carries bytes both ways until both sides are done."""
     far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
     # A cancelled connection would be logged as a fault of the server's.
     with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(pour(reader, far_writer), pour(far_reader, writer))
+        ask, answer = (exchange.ask, exchange.answer) if exchange else (None, None)
+        await asyncio.gather(pour(reader, far_writer, ask), pour(far_reader, writer, answer))
 
 
-async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pour(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, note: Callable[[bytes], None] | None
+) -> None:
     try:
         while piece := await reader.read(1 << 16):
+            if note:
+                note(piece)
+                note = None
             writer.write(piece)
             await writer.drain()
     except (ConnectionError, ssl.SSLError):

@@ -104,7 +104,12 @@ def owner(web: requests.Session, urls: dict[str, str], token: str) -> dict:
 @pytest.fixture(scope="module")
 def command(gateway: Gateway, token: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Runs `mycloudhome` in a home of its own, signed in."""
-    home = tmp_path_factory.mktemp("client")
+    mycloudhome = command_at(tmp_path_factory.mktemp("client"), gateway)
+    mycloudhome("login", "--username", ADMIN_MAIL, "--token", token)
+    return mycloudhome
+
+
+def command_at(home: Path, gateway: Gateway) -> Callable[..., str]:
     env = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(home),
@@ -125,7 +130,6 @@ def command(gateway: Gateway, token: str, tmp_path_factory: pytest.TempPathFacto
         assert done.returncode == code, f"{arguments}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    mycloudhome("login", "--username", ADMIN_MAIL, "--token", token)
     return mycloudhome
 
 
@@ -183,6 +187,71 @@ def test_a_whole_session_of_the_command(command: Callable[..., str], tmp_path: P
     root = command("ls", "--wduri", "wd://")
     assert "'name': 'Outside'" not in root
     assert "'name': 'Elsewhere'" not in root
+
+
+PARENTS = "GET /DEVICE/sdk/v2/filesSearch/parents?ids={}&limit=100&order=desc&orderBy=name&pretty=true&pageToken="
+ROOT, FOLDER = PARENTS.format("root"), PARENTS.format("ID")
+FILE, PATCH = "GET /DEVICE/sdk/v2/files/ID?pretty=true", "POST /DEVICE/sdk/v2/files/ID/patch"
+RESUMABLE = "/DEVICE/sdk/v2/files/ID/resumable/content"
+# What the command asks, in its order, and the only answers that it takes. None for those that it does not look at.
+RECORDED = [
+    ("GET /config/v1/config", 200),
+    (f"GET /authservice/v2/auth0/user?email={ADMIN_MAIL}", 200),
+    ("GET /device/v1/user/USER?pretty=true", 200),
+    ("GET /device/v1/user/USER?pretty=true", 200),
+    (ROOT, 200),
+    ("POST /DEVICE/sdk/v2/files?resolveNameConflict=1", 201),
+    (ROOT, 200),
+    ("POST /DEVICE/sdk/v2/files/resumable?resolveNameConflict=1&done=false", 201),
+    (f"PUT {RESUMABLE}", 204),
+    (f"PUT {RESUMABLE}?done=true", 204),
+    (ROOT, 200),
+    (FILE, 200),
+    (FOLDER, 200),
+    (ROOT, 200),
+    (FOLDER, 200),
+    ("GET /DEVICE/sdk/v3/files/ID/content", 200),
+    (FILE, 200),
+    (FILE, 200),
+    (ROOT, 200),
+    (FOLDER, 200),
+    (PATCH, 204),
+    (ROOT, 200),
+    (FOLDER, 200),
+    (PATCH, 204),
+    (ROOT, 200),
+    ("DELETE /DEVICE/sdk/v2/files/ID", 204),
+]
+
+
+def test_the_recorded_session_is_asked_and_answered_request_by_request(
+    gateway: Gateway, token: str, owner: dict, tmp_path: Path
+) -> None:
+    source, copies, home = tmp_path / "golden.txt", tmp_path / "copies", tmp_path / "home"
+    source.write_bytes(b"golden" * 1000)
+    copies.mkdir()
+    home.mkdir()
+    command = command_at(home, gateway)
+    before = len(gateway.exchanges)
+    command("login", "--username", ADMIN_MAIL, "--token", token)
+    command("devices")
+    command("mkdir", "--wduri", "wd://Golden")
+    command("upload", "--localpath", source, "--wduri", "wd://Golden")
+    command("ls", "--wduri", "wd://Golden")
+    command("download", "--wduri", "wd://Golden/golden.txt", "--localpath", copies)
+    command("rename", "--wduri", "wd://Golden/golden.txt", "--name", "renamed.txt")
+    command("mv", "--src", "wd://Golden/renamed.txt", "--dst", "wd://")
+    command("rm", "--wduri", "wd://renamed.txt", code=1)
+    assert (copies / "golden.txt").read_bytes() == source.read_bytes()
+
+    def named(request: str) -> str:
+        request = request.removesuffix(" HTTP/1.1").replace(owner["device"]["deviceId"], "DEVICE")
+        request = re.sub(r"/user/auth0(%7C|\|)\w+", "/user/USER", request)
+        return re.sub(r"(/files/|ids=)(?!root|resumable)\w+", r"\1ID", request)
+
+    asked = [(named(exchange.request), exchange.status) for exchange in gateway.exchanges[before:]]
+    assert asked == RECORDED
+    command("rm", "--wduri", "wd://Golden", code=1)
 
 
 def test_the_command_downloads_real_music(command: Callable[..., str], music: Music, tmp_path: Path) -> None:

@@ -27,38 +27,36 @@ pub async fn carry_over(
     let (app, who, id) = (app.clone(), who.into(), upload_id.to_owned());
     to_the_end(async move {
         let live = live(&id);
-        let Opened { session, library, ranges, most_bytes } = open_session(&app, &who, &id).await?;
-        let Some(replaced) = session.replaces else { return Ok(()) };
-        let (judge, name) = (who.clone(), session.temporary.clone());
-        let there = app.db.read(move |tx| place_of(tx, &judge, replaced)).await?;
-        live.know(&ranges);
-        let filling = live.clone();
-        let end = on_disk(move || {
-            let source = open(there.library())?.open_file(there.path())?;
-            let size_bytes = Stat::of(&source)?.size_bytes;
-            let end = match beyond {
-                Beyond::Kept => ranges.end().max(least_end).max(size_bytes),
-                Beyond::Cut => ranges.end().max(least_end),
-            };
-            if end > most_bytes {
-                return Err(Error::NoSpace);
-            }
-            let file = temporary_file(&library, &name)?;
-            for gap in ranges.gaps(0..end) {
-                if gap.end > size_bytes {
-                    return Err(Error::invalid("offset", "it lies beyond the end"));
-                }
-                copy(&source, &file, gap)?;
-            }
-            filling.seal(&file, 0..end)?;
-            Ok(end)
-        })
-        .await?;
+        let opened = open_session(&app, &who, &id).await?;
+        let Some(replaced) = opened.session.replaces else { return Ok(()) };
+        let there = app.db.read(move |tx| place_of(tx, &who, replaced)).await?;
+        live.know(&opened.ranges);
+        let end = on_disk(move || fill(&live, &opened, &there, beyond, least_end)).await?;
         let expires_ms = now_ms().saturating_add(LASTS_MS);
         app.db.write(move |tx| uploads::record(tx, &id, 0..end, expires_ms)).await?;
         Ok(())
     })
     .await
+}
+
+/// Copies, syncs and seals; answers where the new content ends.
+fn fill(live: &Live, opened: &Opened, there: &Grant, beyond: Beyond, least_end: u64) -> Result<u64> {
+    let source = open(there.library())?.open_file(there.path())?;
+    let size_bytes = Stat::of(&source)?.size_bytes;
+    let came = opened.ranges.end().max(least_end);
+    let end = if beyond == Beyond::Kept { came.max(size_bytes) } else { came };
+    if end > opened.most_bytes {
+        return Err(Error::NoSpace);
+    }
+    let file = temporary_file(&opened.library, &opened.session.temporary)?;
+    for gap in opened.ranges.gaps(0..end) {
+        if gap.end > size_bytes {
+            return Err(Error::invalid("offset", "it lies beyond the end"));
+        }
+        copy(&source, &file, gap)?;
+    }
+    live.seal(&file, 0..end)?;
+    Ok(end)
 }
 
 fn place_of(tx: &mut Tx, who: &Uploader, replaced: ItemKey) -> Result<Grant> {

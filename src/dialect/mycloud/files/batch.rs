@@ -59,18 +59,30 @@ fn token(line: &str) -> Option<&str> {
     (name.eq_ignore_ascii_case("authorization") && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
 }
 
-/// Who sends each of these: the one who sends all, or, for a client that misspells the header outside and has it right
-/// inside, the one that it names itself.
-async fn callers(call: &Call, sender: Option<Caller>, requests: &[Request]) -> Result<Vec<Caller>> {
-    if let Some(sender) = sender {
-        return Ok(vec![sender; requests.len()]);
+/// All that a body wants, with who wants it: the one who sends all, or, for a client that misspells the header outside and
+/// has it right inside, the one that each names.
+async fn requests_of(call: &mut Call) -> Result<Vec<(Caller, Wanted)>> {
+    let sender = match auth::token_of(call) {
+        Some(token) => Some(auth::caller_by(call, &token).await?),
+        None => None,
+    };
+    let body = call.body_bytes(LONGEST_BODY_BYTES).await?;
+    let all = requests(&String::from_utf8_lossy(&body));
+    let count = all.len();
+    let mut requests = Vec::new();
+    for Request { wanted, token } in all.into_iter().take(MOST_IDS) {
+        let caller = match (&sender, token) {
+            (Some(sender), _) => sender.clone(),
+            (None, Some(token)) => auth::caller_by(call, &token).await?,
+            (None, None) => return Err(Error::SignInNeeded),
+        };
+        requests.push((caller, wanted));
     }
-    let mut callers = Vec::with_capacity(requests.len());
-    for request in requests {
-        let token = request.token.as_deref().ok_or(Error::SignInNeeded)?;
-        callers.push(auth::caller_by(call, token).await?);
+    match count {
+        0 if sender.is_none() => Err(Error::SignInNeeded),
+        1..=MOST_IDS => Ok(requests),
+        _ => Err(Error::invalid("body", format!("1 to {MOST_IDS} HTTP requests as multipart/mixed"))),
     }
-    if callers.is_empty() { Err(Error::SignInNeeded) } else { Ok(callers) }
 }
 
 async fn run(call: &Call, caller: Caller, wanted: Wanted) -> Result<Option<Vec<u8>>> {
@@ -92,22 +104,11 @@ async fn run(call: &Call, caller: Caller, wanted: Wanted) -> Result<Option<Vec<u
 }
 
 pub async fn post_batch(mut call: Call) -> Result<Response> {
-    let sender = match auth::token_of(&call) {
-        Some(token) => Some(auth::caller_by(&call, &token).await?),
-        None => None,
-    };
-    let body = call.body_bytes(LONGEST_BODY_BYTES).await?;
-    let mut requests = requests(&String::from_utf8_lossy(&body));
-    let count = requests.len();
-    requests.truncate(MOST_IDS);
-    let callers = callers(&call, sender, &requests).await?;
-    if !(1..=MOST_IDS).contains(&count) {
-        return Err(Error::invalid("body", format!("1 to {MOST_IDS} HTTP requests as multipart/mixed")));
-    }
+    let requests = requests_of(&mut call).await?;
     let boundary = random_base62(22);
     let mut answer = Vec::new();
-    for (request, caller) in requests.into_iter().zip(callers) {
-        let (status, body) = match run(&call, caller, request.wanted).await {
+    for (caller, wanted) in requests {
+        let (status, body) = match run(&call, caller, wanted).await {
             Ok(Some(body)) => (StatusCode::OK, body),
             Ok(None) => (StatusCode::NO_CONTENT, Vec::new()),
             Err(error) => refused(&error),

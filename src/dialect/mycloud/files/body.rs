@@ -1,5 +1,7 @@
 //! What bodies say of files, and multipart bodies as they come in.
 
+use std::ops::Range;
+
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use futures_util::{StreamExt, stream};
@@ -62,6 +64,9 @@ pub fn on_conflict(query: &Fields) -> OnConflict {
     if says(query, "resolveNameConflict") { OnConflict::Rename } else { OnConflict::Refuse }
 }
 
+/// Its first byte, and what ends it.
+type Content = Option<(usize, Delimiter)>;
+
 /// A multipart body: its JSON, and its content still on the way.
 pub struct Parts {
     pub fields: Object,
@@ -76,26 +81,32 @@ impl Parts {
         loop {
             let piece = incoming.next().await.transpose().map_err(|_| Error::invalid("body", "it broke off"))?;
             so_far.extend_from_slice(piece.as_deref().unwrap_or_default());
-            let is_too_long = so_far.len() > HEAD_LIMIT_BYTES;
             // Not at each of many small pieces: looking begins at the first byte every time.
-            if piece.is_some() && so_far.len() < look_at_bytes && !is_too_long {
+            if piece.is_some() && so_far.len() < look_at_bytes.min(HEAD_LIMIT_BYTES) {
                 continue;
             }
             look_at_bytes = 2 * so_far.len();
-            let boundary = named.clone().or_else(|| boundary_in(&so_far));
-            let head = boundary.map(|boundary| head(&boundary, &so_far, piece.is_none())).transpose()?;
-            match head {
-                Some(Head::Whole { json, content }) => {
-                    let fields = object(so_far[json].trim_ascii())?;
-                    let content =
-                        content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
-                    return Ok(Parts { fields, content });
-                }
-                None if piece.is_none() || is_too_long => return Err(Error::invalid("body", "it is not multipart")),
-                Some(Head::Unfinished) if is_too_long => return Err(too_long(so_far.len())),
-                Some(Head::Unfinished) | None => {}
+            if let Some((json, content)) = looked_at(named.as_deref(), &so_far, piece.is_none())? {
+                let fields = object(so_far[json].trim_ascii())?;
+                let content =
+                    content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
+                return Ok(Parts { fields, content });
             }
         }
+    }
+}
+
+/// Where the JSON lies and where the content begins, once that has come.
+fn looked_at(named: Option<&str>, so_far: &[u8], ended: bool) -> Result<Option<(Range<usize>, Content)>> {
+    let is_too_long = so_far.len() > HEAD_LIMIT_BYTES;
+    let boundary = named.map(str::to_owned).or_else(|| boundary_in(so_far));
+    match boundary.map(|boundary| head(&boundary, so_far, ended)).transpose()? {
+        Some(Head::Whole { json, content }) => Ok(Some((json, content))),
+        None if ended || is_too_long => Err(Error::invalid("body", "it is not multipart")),
+        Some(Head::Unfinished) if is_too_long => {
+            Err(Error::TooLarge { size_bytes: so_far.len() as u64, limit_bytes: HEAD_LIMIT_BYTES as u64 })
+        }
+        Some(Head::Unfinished) | None => Ok(None),
     }
 }
 
@@ -104,10 +115,6 @@ fn object(json: &[u8]) -> Result<Object> {
     let holds_nul = json.windows(6).any(|part| part == br"\u0000");
     let object = serde_json::from_slice(json).ok().filter(|_| !holds_nul);
     object.ok_or_else(|| Error::invalid("body", "its first part is not a JSON object"))
-}
-
-fn too_long(bytes: usize) -> Error {
-    Error::TooLarge { size_bytes: bytes as u64, limit_bytes: HEAD_LIMIT_BYTES as u64 }
 }
 
 /// The content of a body whose head was read, as it comes in. What follows its delimiter is read and dropped.
