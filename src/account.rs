@@ -244,6 +244,8 @@ pub struct User {
     /// Tokens of locks that this request of theirs shows: what those lock is not locked for it. Only WebDAV has a word for
     /// them; by every other door a user comes without.
     pub lock_tokens: Vec<String>,
+    /// All that this request may reach, where that is one library: a device of My Cloud Home.
+    pub within: Option<LibraryKey>,
     /// When their picture was last another, if they have one.
     pub picture_ms: Option<i64>,
 }

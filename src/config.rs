@@ -83,6 +83,9 @@ pub struct Given {
     /// Folder of a build of Cloudreve's web interface, to be served in front of this server's own pages [default: none]
     #[arg(long, env = "OPENSHELF_CLOUDREVE_UI", value_name = "DIR", global = true)]
     pub cloudreve_ui: Option<PathBuf>,
+    /// "each-library" shows My Cloud Home's apps a device for each library; else all is on one [default: one]
+    #[arg(long, env = "OPENSHELF_MYCLOUD_DEVICES", value_name = "HOW", global = true)]
+    pub mycloud_devices: Option<Devices>,
     /// "at-once" opens what My Cloud Home's apps share as soon as they share it; else their second step does [default: in-two-steps]
     #[arg(long, env = "OPENSHELF_MYCLOUD_GRANTS", value_name = "WHEN", global = true)]
     pub mycloud_grants: Option<Granting>,
@@ -114,6 +117,15 @@ pub struct Given {
 pub enum Switch {
     On,
     Off,
+}
+
+/// What My Cloud Home's apps see as a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Devices {
+    /// This server.
+    One,
+    EachLibrary,
 }
 
 /// When a share of My Cloud Home's own contract opens its files.
@@ -205,6 +217,7 @@ pub struct Config {
     /// Whether others are asked about artists and albums.
     pub notes: Switch,
     pub cloudreve_ui: Option<PathBuf>,
+    pub mycloud_devices: Devices,
     pub mycloud_grants: Granting,
     pub mycloud_redirects: Vec<String>,
     pub mail: Option<MailServer>,
@@ -300,6 +313,7 @@ impl Given {
             lastfm_key,
             notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
             cloudreve_ui: self.cloudreve_ui.or(from_file.cloudreve_ui),
+            mycloud_devices: self.mycloud_devices.or(from_file.mycloud_devices).unwrap_or(Devices::One),
             mycloud_grants: self.mycloud_grants.or(from_file.mycloud_grants).unwrap_or(Granting::InTwoSteps),
             mycloud_redirects: either(self.mycloud_redirects, from_file.mycloud_redirects),
             mail,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use openshelf::account::signing::{SigningKey, new_pair};
 use openshelf::account::token::Purpose;
 use openshelf::account::{Allowed, Roles};
-use openshelf::config::{Given, Granting};
+use openshelf::config::{Devices, Given, Granting};
 use openshelf::library::Library;
 use openshelf::share::{Bits, Subject};
 use openshelf::store::{Tx, accounts, rights, settings};
@@ -625,9 +625,13 @@ async fn token(cloud: &Cloud, kind: Option<&str>, body: impl Into<String>) -> An
     Answer::of(if let Some(kind) = kind { request.header("content-type", kind) } else { request }).await
 }
 
-/// Where an app's browser is led to at first.
-async fn led(cloud: &Cloud, query: &[(&str, &str)]) -> Answer {
-    Answer::of(cloud.guest().request(Method::GET, "/authrouter/authorize").query(query)).await
+/// The path that an app's browser is led to at first, whatever was asked: one of our own.
+async fn led(cloud: &Cloud, query: &[(&str, &str)]) -> String {
+    let answer = Answer::of(cloud.guest().request(Method::GET, "/authrouter/authorize").query(query)).await;
+    assert_eq!(answer.status, StatusCode::FOUND);
+    let path = answer.header("location").strip_prefix(&cloud.server.url).unwrap().to_owned();
+    assert!(path.starts_with("/app/authorize?"), "{path}");
+    path
 }
 
 fn asks<'a>(redirect_uri: &'a str, state: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -647,7 +651,7 @@ fn asks<'a>(redirect_uri: &'a str, state: &'a str) -> Vec<(&'a str, &'a str)> {
 
 /// The code for which a signed-in user lets such an app in, and the address that the browser was led to.
 async fn let_in(cloud: &Cloud, user: &Owner, query: &[(&str, &str)]) -> (String, String) {
-    let to = led(cloud, query).await.header("location").to_owned();
+    let to = led(cloud, query).await;
     let page = user.page(&to).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());
     let fields: Vec<(String, String)> =
@@ -675,12 +679,11 @@ both_engines! {
         cloud.server.add_user("ann");
         let ann = cloud.owner("ann").await;
         let first = led(&cloud, &asks(OWN_SCHEME, "s t&a=te")).await;
-        assert_eq!(first.status, StatusCode::FOUND);
         // Who is not signed in does so first, and comes back to the question.
-        let stranger = cloud.guest().get(first.header("location")).await;
+        let stranger = cloud.guest().get(&first).await;
         assert!(stranger.header("location").starts_with("/app/sign-in?next=%2Fapp%2Fauthorize"), "{}", stranger.header("location"));
-        let page = ann.page(first.header("location")).await.text();
-        for shown in ["An app for My Cloud Home", OWN_SCHEME, "see, change and delete your files"] {
+        let page = ann.page(&first).await.text();
+        for shown in ["My Cloud Home", OWN_SCHEME, "see, change and delete your files"] {
             assert!(page.contains(shown), "{shown}");
         }
         let (code, answered) = let_in(&cloud, &ann, &asks(OWN_SCHEME, "s t&a=te")).await;
@@ -706,12 +709,12 @@ both_engines! {
         let request = cloud.guest().request(Method::POST, "/api/v4/session/oauth/token").form(&elsewhere);
         assert_eq!(Answer::of(request).await.json()["error"], "invalid_grant", "it opens no other door");
         let page = ann.page("/app/account").await.text();
-        assert!(page.contains("An app for My Cloud Home"), "the user sees whom they let in");
+        assert!(page.contains("My Cloud Home"), "the user sees whom they let in");
         ann.post("/app/account/apps/shut-out", &[("app", "mycloud")]).await;
         assert_eq!(userinfo(&cloud, &tokens["access_token"]).await, StatusCode::UNAUTHORIZED);
         let again = json!({"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}).to_string();
         assert_eq!(token(&cloud, json_kind, again).await.status, StatusCode::FORBIDDEN);
-        assert!(!ann.page("/app/account").await.text().contains("An app for My Cloud Home"));
+        assert!(!ann.page("/app/account").await.text().contains("My Cloud Home"));
         assert_eq!(userinfo(&cloud, &json!(ann.mycloud)).await, StatusCode::OK, "what she signed in to by password stays");
     }
 }
@@ -740,8 +743,7 @@ async fn no_code_is_sent_to_a_site_that_no_administrator_listed() {
         "",
         "data:text/html,x",
     ] {
-        let to = led(&cloud, &asks(bad, "x")).await.header("location").to_owned();
-        assert!(to.starts_with("/app/authorize?"), "the first step leads to our own page alone: {to}");
+        let to = led(&cloud, &asks(bad, "x")).await;
         let page = admin.page(&to).await;
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{bad}");
         let form = [("client_id", "mycloud"), ("response_type", "code"), ("redirect_uri", bad), ("answer", "allow")];
@@ -772,7 +774,7 @@ async fn a_code_with_a_challenge_is_for_whoever_knows_its_verifier() {
         [&asks(OWN_SCHEME, "x")[..], &[("code_challenge", CHALLENGE), ("code_challenge_method", "S256")]].concat();
     let plain =
         [&asks(OWN_SCHEME, "x")[..], &[("code_challenge", VERIFIER), ("code_challenge_method", "plain")]].concat();
-    assert_eq!(admin.page(led(&cloud, &plain).await.header("location")).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(admin.page(&led(&cloud, &plain).await).await.status, StatusCode::BAD_REQUEST);
     for (name, value, good) in [
         ("code_verifier", VERIFIER, true),
         ("code_verifier", &VERIFIER.replace('d', "e"), false),
@@ -808,7 +810,7 @@ async fn whoever_has_a_second_factor_signs_in_by_the_page_and_not_by_password_al
     let refused = token(&cloud, Some("application/json"), body).await;
     assert_eq!((refused.status, &refused.json()["error"]), (StatusCode::FORBIDDEN, &json!("access_denied")));
     // The page asks for both, and leads on to the app's question.
-    let to = led(&cloud, &asks(OWN_SCHEME, "x")).await.header("location").to_owned();
+    let to = led(&cloud, &asks(OWN_SCHEME, "x")).await;
     let form = [("user", "ann"), ("password", PASSWORD), ("next", &to)];
     let asked = Answer::of(cloud.guest().request(Method::POST, "/app/sign-in").form(&form)).await;
     let step = asked.text().split("name=\"step\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
@@ -1094,5 +1096,129 @@ async fn a_link_is_a_page_to_browsers_and_the_file_or_an_archive_to_programs() {
             let page = Guest::new(&cloud.server, agent).get(answer.header("location")).await;
             assert!(page.header("content-type").starts_with("text/html"), "{agent} {accept:?}");
         }
+    }
+}
+
+// Several devices -----------------------------------------------------------------------------------------------------
+
+both_engines! {
+    async fn each_library_is_a_device_of_its_own_where_the_settings_say_so(backend: Backend) {
+        let cloud = Cloud::new(backend, |given| given.mycloud_devices = Some(Devices::EachLibrary));
+        let attic_folder = TempDir::new().unwrap();
+        std::fs::write(attic_folder.path().join("old alone.txt"), "old").unwrap();
+        let attic = cloud.server.add_library("attic", attic_folder.path());
+        cloud.server.add_user("ann");
+        let (admin, ann) = (cloud.owner(ADMIN).await, cloud.owner("ann").await);
+        let (album, alone) = (cloud.id("album").await, cloud.id("alone.txt").await);
+        let old = item(&cloud.server, &attic, "old alone.txt").await.id;
+
+        let devices = async |owner: &Owner| {
+            let listed = owner.mycloud(Method::GET, &format!("/device/v1/user/{}", owner.mycloud_id.replace('|', "%7C")), None).await.json();
+            let all = listed["data"].as_array().unwrap().iter();
+            all.map(|device| (text(&device["name"]), text(&device["deviceId"]))).collect::<Vec<_>>()
+        };
+        let admins = devices(&admin).await;
+        let (home, shelf, attic) = match admins.as_slice() {
+            [(_, home), (one, shelf), (two, attic)] if one == "shelf" && two == "attic" => (home.clone(), shelf.clone(), attic.clone()),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(admins, devices(&admin).await, "ids stay");
+        assert!([&home, &shelf, &attic].iter().all(|id| id.len() == 36));
+        assert_eq!(devices(&ann).await[1..], admins[1..], "the same libraries by the same ids");
+        assert_ne!(devices(&ann).await[0].1, home, "her own home");
+        for (owner, id, status) in [(&admin, &home, 200), (&ann, &home, 404), (&ann, &shelf, 200), (&ann, &"0c7e6a3e-9a5b-4b55-8a9f-6a2d9f0f1e01".to_owned(), 404)] {
+            let answer = owner.mycloud(Method::GET, &format!("/device/v1/device/{id}"), None).await;
+            assert_eq!(answer.status.as_u16(), status, "{id}");
+            if status == 200 {
+                let network = &answer.json()["data"]["network"];
+                assert_eq!(network["proxyURL"], format!("{}/{id}", cloud.server.url));
+            }
+        }
+
+        // A library's root is the device's, and nothing beside it is there.
+        let ask = async |device: &str, path: &str| admin.mycloud(Method::GET, &format!("/{device}/sdk/{path}"), None).await;
+        let names = async |device: &str| {
+            let listed = ask(device, "v2/filesSearch/parents?ids=root&limit=100&pageToken=").await.json();
+            let all: Vec<_> = listed["files"].as_array().unwrap().iter().map(|file| (text(&file["name"]), text(&file["parentID"]))).collect();
+            all
+        };
+        let in_root = |name: &str| (name.to_owned(), "root".to_owned());
+        assert_eq!(names(&shelf).await, [in_root("album"), in_root("alone.txt")]);
+        assert_eq!(names(&attic).await, [in_root("old alone.txt")]);
+        assert_eq!(names(&home).await, []);
+        let root = ask(&shelf, "v2/files/root").await.json();
+        assert_eq!((&root["id"], &root["childCount"]), (&json!("root"), &json!(2)));
+        assert_eq!(ask(&shelf, &format!("v2/files/{alone}")).await.json()["parentID"], "root");
+        for (device, id, status) in [(&shelf, &alone, 200), (&shelf, &old, 404), (&attic, &old, 200), (&attic, &alone, 404), (&home, &alone, 404)] {
+            for path in [format!("v2/files/{id}"), format!("v3/files/{id}/content"), format!("v1/filesZip?ids={id}")] {
+                assert_eq!(ask(device, &path).await.status.as_u16(), status, "{path} of {device}");
+            }
+        }
+        let inside = format!("v2/filesSearch/parents?ids={album}");
+        assert_eq!((ask(&shelf, &inside).await.status, ask(&attic, &inside).await.status), (StatusCode::OK, StatusCode::NOT_FOUND));
+        assert_eq!(ask(&attic, &format!("v2/files/{alone}/content")).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(ask(&shelf, &format!("v2/files/{alone}/content")).await.text(), "alone");
+        assert_eq!(ask(&attic, &format!("v2/files/{alone}/content")).await.status, StatusCode::NOT_FOUND, "nor after it was read elsewhere");
+        let found = ask(&attic, "v2/filesSearch/text?q=alone").await.json();
+        assert_eq!(found["matches"].as_array().unwrap().len(), 1, "{found}");
+        assert_eq!(ask(&shelf, "v1/device").await.json()["name"], "shelf");
+
+        // What is made at a device lies in its library.
+        let send = async |device: &str, name: &str| {
+            let body = format!("--x\n\n{{\"name\":\"{name}\"}}\n--x\n\nnew\n--x--");
+            let request = cloud.guest().request(Method::POST, &format!("/{device}/sdk/v2/files")).bearer_auth(&admin.mycloud);
+            Answer::of(request.header("content-type", "multipart/related; boundary=x").body(body)).await.status
+        };
+        assert_eq!(send(&home, "new.txt").await, StatusCode::CREATED);
+        assert_eq!(names(&home).await, [in_root("new.txt")]);
+        assert_eq!(send(&shelf, "new.txt").await, StatusCode::FORBIDDEN, "that library is read-only");
+
+        // Without a device's id, and by that of the server as a whole, all is there as it is with one device.
+        let server = cloud.server.app.db.read(|tx| settings::get(tx, "mycloud-device")).await.unwrap().unwrap();
+        for path in [format!("/sdk/v2/files/{old}"), format!("/{server}/sdk/v2/files/{alone}")] {
+            assert_eq!(admin.mycloud(Method::GET, &path, None).await.status, StatusCode::OK, "{path}");
+        }
+    }
+
+    async fn a_share_is_of_the_device_on_which_its_files_lie(backend: Backend) {
+        let cloud = Cloud::new(backend, |given| given.mycloud_devices = Some(Devices::EachLibrary));
+        let attic_folder = TempDir::new().unwrap();
+        std::fs::write(attic_folder.path().join("old.txt"), "old").unwrap();
+        let attic = cloud.server.add_library("attic", attic_folder.path());
+        let admin = cloud.owner(ADMIN).await;
+        let (alone, old) = (cloud.id("alone.txt").await, item(&cloud.server, &attic, "old.txt").await.id);
+        let listed = admin.mycloud(Method::GET, &format!("/device/v1/user/{}", admin.mycloud_id.replace('|', "%7C")), None).await.json();
+        let id_of = |name: &str| {
+            let found = listed["data"].as_array().unwrap().iter().find(|device| device["name"] == name);
+            text(&found.unwrap()["deviceId"])
+        };
+        let (shelf, attic) = (id_of("shelf"), id_of("attic"));
+        let on = |device: &str, files: &[&str]| with(asking(&admin, files), "deviceId", json!(device));
+        for files in [vec![old.as_str()], vec![alone.as_str(), old.as_str()]] {
+            let answer = admin.mycloud(Method::POST, "/v1/shares", Some(on(&shelf, &files))).await;
+            refused(&answer, 400, "GENERAL_INVALID_PARAMETER_LIST", "400 Bad Request Required parameter fileIds is not valid");
+        }
+        let share = make(&admin, on(&shelf, &[&alone])).await;
+        assert_eq!(share["deviceId"], shelf);
+        assert_eq!(permit(&admin, Method::POST, &share, &alone).await, StatusCode::CREATED);
+        let data = open(&cloud, &share, None).await.json()["data"].clone();
+        assert_eq!((&data["deviceId"], &data["device"]["deviceId"], &data["device"]["name"]), (&json!(shelf), &json!(shelf), &json!("Openshelf")));
+        assert_eq!(data["device"]["network"]["proxyURL"], format!("{}/{shelf}", cloud.server.url));
+        let token = text(&data["shareToken"]);
+        assert_eq!(claims(&token)["customClaims"]["deviceId"], shelf);
+        let at = async |device: &str| {
+            let request = cloud.guest().request(Method::GET, &format!("/{device}/sdk/v2/files/{alone}/content"));
+            Answer::of(request.bearer_auth(&token)).await.status
+        };
+        assert_eq!((at(&shelf).await, at(&attic).await), (StatusCode::OK, StatusCode::UNAUTHORIZED));
+        let count = async |device: &str| {
+            let page = admin.mycloud(Method::GET, &format!("/v1/shares?deviceId={device}"), None).await.json();
+            page["data"].as_array().unwrap().len()
+        };
+        assert_eq!((count(&shelf).await, count(&attic).await), (1, 0));
+        // Moved to another library's files, it is of that one.
+        let patched = admin.mycloud(Method::PATCH, &path_of(&share), Some(json!({"fileIds": [old]}))).await;
+        assert_eq!(patched.json()["data"]["deviceId"], attic);
+        assert_ne!(at(&shelf).await, StatusCode::OK);
     }
 }

@@ -104,7 +104,7 @@ pub fn my_cloud_home() -> Client {
     use Permit::*;
     Client {
         id: MY_CLOUD_HOME.to_owned(),
-        name: "An app for My Cloud Home".to_owned(),
+        name: "My Cloud Home".to_owned(),
         description: String::new(),
         icon: String::new(),
         homepage: String::new(),

@@ -52,6 +52,7 @@ pub fn same(a: &[u8], b: &[u8]) -> bool {
 pub enum Purpose {
     Token,
     SignedUrl,
+    Device,
     Playlist,
     Picture,
     Transcode,

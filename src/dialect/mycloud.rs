@@ -8,9 +8,9 @@
 //! - sign-in, as Auth0 had it: bare objects, `error` a string;
 //! - the device: bare objects, failures as `{key}`.
 //!
-//! One server is one device; its id is a UUID. A share made here takes two steps, unless the settings say otherwise: it opens
-//! no file until `filePerms` gives its `authId` the right to read. The README beside has each call, what is ours and what
-//! is left out.
+//! One server is one device, or each library is one; ids of devices are UUIDs. A share made here takes two steps, unless
+//! the settings say otherwise: it opens no file until `filePerms` gives its `authId` the right to read. The README beside
+//! has each call, what is ours and what is left out.
 
 mod answers;
 mod auth;
@@ -137,12 +137,12 @@ fn correlation(call: &Call) -> Option<String> {
     Some(sent.chars().filter(char::is_ascii_graphic).take(64).collect())
 }
 
-async fn answer(service: Service, name: &'static str, call: Call, handler: Handler) -> Response {
+async fn answer(service: Service, name: &'static str, mut call: Call, handler: Handler) -> Response {
     if let Some(correlation) = correlation(&call) {
         tracing::debug!(call = name, correlation, "asked");
     }
     let answered = match service {
-        Service::Device => match device::is_this(&call).await {
+        Service::Device => match device::find(&mut call).await {
             Ok(()) => handler(call).await,
             Err(error) => Err(error),
         },

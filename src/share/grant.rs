@@ -287,7 +287,7 @@ fn bits_for(facts: &ShareFacts, visitor: &Visitor) -> Bits {
 /// What a user may do in a library: all in their own home, else what rows of theirs, their groups' and everyone's say of
 /// the folders that they are allowed. Who may not upload or share may do so nowhere.
 pub fn rights_in(user: &User, library: &Library, rows: &[(Subject, Bits)]) -> Bits {
-    if !user.is_active() {
+    if !user.is_active() || user.within.is_some_and(|one| one != library.key) {
         return Bits::NONE;
     }
     let mut bits = match library.kind {

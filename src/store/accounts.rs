@@ -38,6 +38,7 @@ fn user(row: &Row) -> Result<User> {
         epoch: row.get(8)?,
         created_ms: row.get(9)?,
         lock_tokens: Vec::new(),
+        within: None,
         allowed: Allowed {
             roles: match row.get::<String>(10)?.as_str() {
                 "admin" => Roles(row.get(11)?).with(Role::Admin),

@@ -10,7 +10,7 @@ use crate::library::{
     AlbumKey, ArtistKey, IdKind, Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, PlaylistKey,
 };
 use crate::share::grant::{Placed, Scope};
-use crate::share::{Bits, Subject};
+use crate::share::{Bits, Shared, Subject};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -144,6 +144,17 @@ pub fn reachable(tx: &mut Tx, user: UserKey) -> Result<Vec<Library>> {
 
 pub fn find(tx: &mut Tx, key: LibraryKey) -> Result<Option<Library>> {
     tx.maybe(&format!("{LIBRARY} WHERE id = $1"), args![key.0], library_of)
+}
+
+/// In which libraries these lie, each once. What is no item may lie anywhere, and is left out.
+pub fn holding(tx: &mut Tx, items: &[Shared]) -> Result<Vec<LibraryKey>> {
+    let keys: Vec<Value> = items
+        .iter()
+        .filter_map(|shared| if let Shared::Item(key) = shared { Some(key.0.into()) } else { None })
+        .collect();
+    let sql =
+        format!("SELECT DISTINCT library_id FROM item WHERE id IN ({}) ORDER BY library_id", in_list(1, keys.len()));
+    tx.all(&sql, &keys, |row| Ok(LibraryKey(row.get(0)?)))
 }
 
 pub fn by_key(tx: &mut Tx, key: LibraryKey) -> Result<Library> {

@@ -50,10 +50,13 @@ pub struct Usage {
 
 // Looking ------------------------------------------------------------------------------------------------------------
 
-/// The folder that is the user's home.
+/// The folder that is the user's home; where all that is reached is one library, that one's.
 pub fn home_root(tx: &mut Tx, user: &User) -> Result<Item> {
-    let home = library::home_of(tx, user.key)?.ok_or(Error::NotFound(Thing::Library))?;
-    library::root_item(tx, home.key)
+    let key = match user.within {
+        Some(one) => one,
+        None => library::home_of(tx, user.key)?.ok_or(Error::NotFound(Thing::Library))?.key,
+    };
+    library::root_item(tx, key)
 }
 
 /// The item, if the user may do this to it by their own rights.
@@ -110,6 +113,9 @@ pub fn may_create_in(tx: &mut Tx, user: &User, place: &Place) -> bool {
 
 /// The libraries in the user's root, by the names that they have there.
 pub(super) fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
+    if user.within.is_some() {
+        return Ok(Vec::new());
+    }
     let scope = rights::scope(tx, user)?;
     let mut entries: Vec<Entry> = Vec::new();
     for library in library::reachable(tx, user.key)? {
@@ -139,9 +145,12 @@ pub(super) fn name_in_root(tx: &mut Tx, home: ItemKey, libraries: &[String], sho
 }
 
 fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
-    let mut entries = libraries_of(tx, user)?;
-    if let Some(home) = library::home_of(tx, user.key)? {
-        let root = library::root_item(tx, home.key)?;
+    let (mut entries, own) = match user.within {
+        Some(one) => (Vec::new(), Some(one)),
+        None => (libraries_of(tx, user)?, library::home_of(tx, user.key)?.map(|home| home.key)),
+    };
+    if let Some(own) = own {
+        let root = library::root_item(tx, own)?;
         let root = by_rights(tx, user, root, Action::List)?;
         let children = library::children(tx, root.item().key)?;
         let libraries = names(&entries);
@@ -170,7 +179,9 @@ pub fn children_of(tx: &mut Tx, user: &User, place: &Place) -> Result<Vec<Entry>
 }
 
 pub(super) fn is_home_root(grant: &Grant, user: &User) -> bool {
-    grant.path().is_empty() && grant.library().kind == LibraryKind::Home && grant.library().owner == Some(user.key)
+    let library = grant.library();
+    let is_own = library.kind == LibraryKind::Home && library.owner == Some(user.key);
+    grant.path().is_empty() && (is_own || user.within == Some(library.key))
 }
 
 /// What lies at a path of shown names from the user's root.
@@ -230,7 +241,8 @@ pub fn path_of(tx: &mut Tx, user: &User, item: &Item) -> Result<Vec<String>> {
 pub fn parent_of(tx: &mut Tx, user: &User, item: &Item) -> Result<Place> {
     let grant = by_rights(tx, user, item.clone(), Action::See)?;
     let Some(parent) = grant.item().parent else { return Ok(Place::Root) };
-    if grant.library().kind == LibraryKind::Home && grant.path().len() == 1 {
+    let lies_in_root = grant.library().kind == LibraryKind::Home || user.within == Some(grant.library().key);
+    if lies_in_root && grant.path().len() == 1 {
         return Ok(Place::Root);
     }
     Ok(Place::Item(library::item(tx, parent)?.ok_or(Error::NotFound(Thing::Folder))?))

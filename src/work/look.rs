@@ -140,7 +140,7 @@ async fn has_bought(app: &App, share: &Share, visitor: &Visitor) -> Result<bool>
 pub async fn own(app: &App, user: &User, visitor: &Visitor, item_id: &str, action: Action) -> Result<Grant> {
     let placed = placed(app, &[], item_id).await?;
     let (library, of) = (placed.item.library, user.clone());
-    let key = format!("{} {}", user.key.0, library.0);
+    let key = format!("{} {} {:?}", user.key.0, library.0, user.within);
     let bits = app.db.recall("rights", &key, move |tx| Ok(Rights(rights::in_library(tx, &of, library)?))).await?;
     authorize(Through::Library(bits.0), visitor, placed, action, now_ms())
 }

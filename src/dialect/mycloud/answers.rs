@@ -293,7 +293,7 @@ pub fn public_device(device_id: &str, base: &str) -> Value {
 pub const DEVICE_NAME: &str = "Openshelf";
 
 /// The device as its users see it. No null anywhere and integers where clients parse integers.
-pub fn device(device_id: &str, base: &str, created_ms: i64, used_percent: u64) -> Value {
+pub fn device(device_id: &str, name: &str, base: &str, created_ms: i64, used_percent: u64) -> Value {
     let device_base = format!("{base}/{device_id}");
     let secure = base.starts_with("https://");
     let host = base.split_once("://").map_or(base, |(_, rest)| rest).split('/').next().unwrap_or_default();
@@ -305,7 +305,7 @@ pub fn device(device_id: &str, base: &str, created_ms: i64, used_percent: u64) -
         "deviceId": device_id,
         "modelId": "0",
         "type": "monarch",
-        "name": DEVICE_NAME,
+        "name": name,
         "mac": "00:00:00:00:00:00",
         "serialNumber": device_id.replace('-', "").to_uppercase(),
         "apiVersion": "1.0",
@@ -452,7 +452,7 @@ mod tests {
             config["data"]["componentMap"]["cloud.service.urls"]["service.share.url"],
             "https://cloud.example.test/shelf/shares"
         );
-        let device = device("0c7e6a3e-9a5b-4b55-8a9f-6a2d9f0f1e01", "http://192.0.2.10:4747", 0, 12);
+        let device = device("0c7e6a3e-9a5b-4b55-8a9f-6a2d9f0f1e01", DEVICE_NAME, "http://192.0.2.10:4747", 0, 12);
         assert!(!has_null(&device));
         assert_eq!(device["network"]["localIpAddress"], "192.0.2.10");
         assert_eq!(device["network"]["httpPort"], 4747);

@@ -99,7 +99,8 @@ async fn by_code(call: &Call, fields: &[(String, String)]) -> Result<Response> {
     Ok(answer_json(StatusCode::OK, &answer))
 }
 
-/// Leads a browser to the page that lets apps in, which knows them all by one id.
+/// Leads a browser to the page that lets apps in, which knows them all by one id. The whole address: the host that was
+/// asked may be another, where this path is the root.
 pub async fn get_authorize(call: Call) -> Result<Response> {
     const TAKEN_ALONG: [&str; 5] =
         ["response_type", "redirect_uri", "state", "code_challenge", "code_challenge_method"];
@@ -108,7 +109,7 @@ pub async fn get_authorize(call: Call) -> Result<Response> {
     asked.extend(TAKEN_ALONG.iter().filter_map(|name| Some((*name, query.get(name)?))));
     let asked = serde_html_form::to_string(asked).map_err(|e| Error::internal("query", e))?;
     let mut response = answer_empty(StatusCode::FOUND);
-    put_header(&mut response, header::LOCATION, &format!("{}/app/authorize?{asked}", call.origin.prefix()));
+    put_header(&mut response, header::LOCATION, &format!("{}/app/authorize?{asked}", call.origin.base));
     Ok(response)
 }
 
@@ -192,6 +193,7 @@ mod tests {
             points: 0,
             epoch: 1,
             lock_tokens: Vec::new(),
+            within: None,
             created_ms: 0,
             picture_ms: None,
         }

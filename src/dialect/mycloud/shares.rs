@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::body::{Body, list, named_items, readers, restrict, text, wish_of};
 use super::answers::{self, ShareAnswer, public_id, user_id};
+use super::device::Ids;
 use super::{answer_empty, answer_json, auth, device};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
@@ -34,11 +35,12 @@ fn file_ids(contents: &Contents) -> Vec<String> {
 }
 
 /// A share as its owner sees it.
-fn owners_answer(tx: &mut Tx, share: Share, owner: &User, device_id: &str, base: &str) -> Result<ShareAnswer> {
+fn owners_answer(tx: &mut Tx, share: Share, owner: &User, ids: &Ids, base: &str) -> Result<ShareAnswer> {
     let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
     let facts = shares::facts_of(tx, share, &visitor, now_ms())?;
     let file_ids = file_ids(&sharing::contents(tx, &facts)?);
-    let answer = ShareAnswer::of(&facts.share, owner, file_ids, device_id, base);
+    let device_id = ids.of_items(tx, &facts.share.items)?;
+    let answer = ShareAnswer::of(&facts.share, owner, file_ids, &device_id, base);
     Ok(answer.for_owner(&facts.share, user_ids(tx, &facts.share)?))
 }
 
@@ -56,8 +58,8 @@ fn user_ids(tx: &mut Tx, share: &Share) -> Result<Option<Vec<String>>> {
 }
 
 async fn answer_owner(call: &Call, status: StatusCode, share: Share, owner: User) -> Result<Response> {
-    let (device_id, base) = (device::id(&call.app).await?, call.origin.base.clone());
-    let answer = call.app.db.read(move |tx| owners_answer(tx, share, &owner, &device_id, &base)).await?;
+    let (ids, base) = (device::ids(&call.app).await?, call.origin.base.clone());
+    let answer = call.app.db.read(move |tx| owners_answer(tx, share, &owner, &ids, &base)).await?;
     Ok(answer_json(status, &json!({"data": answer, "error": null})))
 }
 
@@ -66,18 +68,22 @@ async fn answer_owner(call: &Call, status: StatusCode, share: Share, owner: User
 pub async fn post_shares(mut call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
     let body: Body = call.json().await?;
-    if !text(&body, "deviceId")?.eq_ignore_ascii_case(&device::id(&call.app).await?) {
-        return Err(Error::NotFound(Thing::Device));
-    }
+    let device_id = text(&body, "deviceId")?.to_owned();
     let files = list(&body, "fileIds")?.filter(|files| !files.is_empty()).ok_or(Error::Missing("fileIds"))?;
     if public_id(text(&body, "ownerId")?) != owner.id {
         return Err(Error::invalid("ownerId", "it is not the user of the token"));
     }
     let mut wish = wish_of(&body)?;
     let users = list(&body, "userIds")?;
-    let of = owner.clone();
-    let resolve =
-        move |tx: &mut Tx| Ok((named_items(tx, &of, &files)?, users.map(|users| readers(tx, &users)).transpose()?));
+    let (of, ids) = (owner.clone(), device::ids(&call.app).await?);
+    let resolve = move |tx: &mut Tx| {
+        let device = ids.named(tx, &device_id)?.ok_or(Error::NotFound(Thing::Device))?;
+        let items = named_items(tx, &of, &files)?;
+        if device.library.is_some() && ids.of_items(tx, &items)? != device.id {
+            return Err(Error::invalid("fileIds", "they are not on this device"));
+        }
+        Ok((items, users.map(|users| readers(tx, &users)).transpose()?))
+    };
     let (items, readers) = call.app.db.read(resolve).await?;
     if let Some(readers) = readers {
         restrict(&mut wish, readers);
@@ -106,7 +112,8 @@ pub async fn get_share(call: Call) -> Result<Response> {
     let look = opened(&call, &mut visitor).await?;
     let facts = &look.facts;
     sharing::count_view(&call.app, facts, &visitor).await?;
-    let device_id = device::id(&call.app).await?;
+    let (ids, of) = (device::ids(&call.app).await?, look.clone());
+    let device_id = call.app.db.read(move |tx| ids.of_items(tx, &of.facts.share.items)).await?;
     let (token, claims) = auth::share_token(&call.app, &facts.share, &device_id, &visitor);
     carry_visit(&call.app, &facts.share, &visitor, claims.jti).await?;
     let base = &call.origin.base;
@@ -155,17 +162,31 @@ pub async fn get_shares(call: Call) -> Result<Response> {
     if query.get("ownerId").is_some_and(|id| public_id(id) != owner.id) {
         return Err(Error::invalid("ownerId", "it is not the user of the token"));
     }
-    let device_id = device::id(&call.app).await?;
-    if query.get("deviceId").is_some_and(|id| !id.eq_ignore_ascii_case(&device_id)) {
-        return Err(Error::NotFound(Thing::Device));
-    }
+    let (ids, on) = (device::ids(&call.app).await?, query.get("deviceId").map(str::to_owned));
     let limit = query.number("limit")?.unwrap_or(100_usize).clamp(1, 1000);
     let (after, base) = (query.get("pageToken").map(str::to_owned), call.origin.base.clone());
-    let page = move |tx: &mut Tx| page_of(tx, &owner, after.as_deref(), limit, &device_id, &base);
+    let page = move |tx: &mut Tx| {
+        let on = match on {
+            Some(id) => Some(ids.named(tx, &id)?.ok_or(Error::NotFound(Thing::Device))?),
+            None => None,
+        };
+        let mut page = page_of(tx, &owner, after.as_deref(), limit, &ids, &base)?;
+        // A page that is not full is not the last one: that one has an empty pageToken.
+        if let Some(device) = on.filter(|device| device.library.is_some()) {
+            page.data.retain(|share| share.device_id == device.id);
+        }
+        Ok(json!({"data": page.data, "pageToken": page.token, "error": null}))
+    };
     Ok(answer_json(StatusCode::OK, &call.app.db.read(page).await?))
 }
 
-fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_id: &str, base: &str) -> Result<Value> {
+struct Page {
+    data: Vec<ShareAnswer>,
+    /// Of the next page; empty where there is none.
+    token: String,
+}
+
+fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, ids: &Ids, base: &str) -> Result<Page> {
     let after = match after {
         // The last share of a page may have been deleted since.
         Some(id) => {
@@ -178,10 +199,10 @@ fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_
     let mut found = shares::page_of_owner(tx, owner.key, Order::Created, Direction::Descending, after, limit + 1)?;
     let goes_on = found.len() > limit;
     found.truncate(limit);
-    let page_token = found.last().filter(|_| goes_on).map(|(_, share)| share.id.clone()).unwrap_or_default();
-    let data: Vec<_> =
-        found.into_iter().map(|(_, share)| owners_answer(tx, share, owner, device_id, base)).collect::<Result<_>>()?;
-    Ok(json!({"data": data, "pageToken": page_token, "error": null}))
+    let token = found.last().filter(|_| goes_on).map(|(_, share)| share.id.clone()).unwrap_or_default();
+    let one = |(_, share)| owners_answer(tx, share, owner, ids, base);
+    let data = found.into_iter().map(one).collect::<Result<_>>()?;
+    Ok(Page { data, token })
 }
 
 /// What may be changed of a share; the terms in `openshelf` are ours throughout.

@@ -42,6 +42,7 @@ fn user(key: UserKey, groups: Vec<GroupKey>) -> User {
         quota_bytes: None,
         points: 0,
         lock_tokens: Vec::new(),
+        within: None,
         picture_ms: None,
         epoch: 1,
         created_ms: 0,

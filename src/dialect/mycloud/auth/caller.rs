@@ -1,5 +1,6 @@
 //! Who calls: a user by a token of theirs, or a share's holder by its token.
 
+use super::super::device;
 use super::tokens::{self, ShareClaims};
 use crate::account::User;
 use crate::account::token::Purpose;
@@ -23,7 +24,9 @@ pub fn token_of(call: &Call) -> Option<String> {
 /// The user, if the call bears a token that is good; any other is as none.
 pub async fn user_if_any(call: &Call) -> Result<Option<User>> {
     let Some(token) = token_of(call) else { return Ok(None) };
-    tokens::bearer(call, &token).await
+    let user = tokens::bearer(call, &token).await?;
+    let within = device::called(call).and_then(|device| device.library);
+    Ok(user.map(|user| User { within, ..user }))
 }
 
 /// The user who calls; `SignInNeeded` for anyone else.
@@ -99,8 +102,16 @@ pub async fn caller(call: &Call) -> Result<Caller> {
 /// The same by a token that stands elsewhere in the call.
 pub async fn caller_by(call: &Call, token: &str) -> Result<Caller> {
     if let Some(claims) = call.app.keys.claims::<ShareClaims>(Purpose::Token, token) {
-        let guest = call.guest();
-        let opened = call.app.db.read(move |tx| holder(tx, &claims, guest)).await?;
+        let (guest, device, ids) = (call.guest(), device::called(call).cloned(), device::ids(&call.app).await?);
+        let open = move |tx: &mut Tx| {
+            let opened = holder(tx, &claims, guest)?;
+            // A device that is one library has the shares of that library's files.
+            match device.filter(|device| device.library.is_some()) {
+                Some(device) if ids.of_share(tx, &claims.share)?.as_ref() != Some(&device.id) => Ok(None),
+                _ => Ok(opened),
+            }
+        };
+        let opened = call.app.db.read(open).await?;
         return opened.ok_or(Error::SignInNeeded);
     }
     let user = tokens::bearer(call, token).await?.ok_or(Error::SignInNeeded)?;
