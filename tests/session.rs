@@ -963,7 +963,17 @@ both_engines! {
             assert_eq!(site.sign_in(mail, first).await["code"], 40018);
             assert_eq!(site.sign_in(mail, second).await["code"], 40080, "nobody changes a password that waits");
             let (hers, strange) = if first.starts_with('h') { (of_first, of_second) } else { (of_second, of_first) };
-            assert_eq!(data(activate(&hers).await)["email"], mail);
+            // Our page asks for the password of the registration: whoever has both mails opens no account for the other.
+            let page = async |link: &str, password: &str| {
+                let (id, slip) = (parameter(link, "id").unwrap(), parameter(link, "sign").unwrap());
+                let form = [("id", id.as_str()), ("slip", slip.as_str()), ("password", password)];
+                site.client.post(format!("{}/session/activate", site.server.url)).form(&form).send().await.unwrap().status()
+            };
+            assert_eq!(page(&strange, "her own password").await, reqwest::StatusCode::FORBIDDEN);
+            match mail.starts_with('a') {
+                true => assert_eq!(data(activate(&hers).await)["email"], mail),
+                false => assert_eq!(page(&hers, "her own password").await, reqwest::StatusCode::OK),
+            }
             for link in [&hers, &strange] {
                 assert_eq!(activate(link).await["code"], 40029, "there is nothing left to activate");
             }

@@ -56,6 +56,11 @@ impl Client {
         matches!(self.secret, Secret::Any) == (door == MY_CLOUD_HOME)
     }
 
+    /// Whether nobody here registered it.
+    pub fn is_built_in(&self) -> bool {
+        !matches!(self.secret, Secret::Hash(_))
+    }
+
     pub fn is_public(&self) -> bool {
         matches!(self.secret, Secret::Known(_))
     }

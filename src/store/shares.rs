@@ -43,12 +43,7 @@ fn share(row: &Row) -> Result<Share> {
             download_limit: row.get(13)?,
             downloads_allowed: row.get(14)?,
             rate_bytes_s: row.get(28)?,
-            mode: match row.get::<String>(15)?.as_str() {
-                "listen" => Mode::Listen,
-                "drop" => Mode::Drop,
-                "read-drop" => Mode::ReadDrop,
-                _ => Mode::Read,
-            },
+            mode: mode_of(&row.get::<String>(15)?),
             drop_box: DropBox::default(),
             audience: if row.get::<String>(16)? == "listed" { Audience::Listed } else { Audience::Anyone },
             permissions: Vec::new(),
@@ -75,6 +70,15 @@ fn door_text(door: Door) -> &'static str {
         Door::Subsonic => "subsonic",
         Door::Cloudreve => "cloudreve",
         Door::MyCloud => "mycloud",
+    }
+}
+
+fn mode_of(text: &str) -> Mode {
+    match text {
+        "listen" => Mode::Listen,
+        "drop" => Mode::Drop,
+        "read-drop" => Mode::ReadDrop,
+        _ => Mode::Read,
     }
 }
 
@@ -448,6 +452,9 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
         refuse_taken_slug(tx, slug, Some(edited.key))?;
     }
     let t = &edited.terms;
+    let took_files: bool = tx.one("SELECT mode FROM share WHERE id = $1", args![edited.key.0], |row| {
+        Ok(mode_of(&row.get::<String>(0)?).takes_files())
+    })?;
     tx.run(
         "UPDATE share SET slug = $2, title = $3, description = $4, not_before_ms = $5, expires_ms = $6, view_limit = $7,
             download_limit = $8, downloads_allowed = $9, mode = $10, audience = $11, show_readme = $12, share_view = $13,
@@ -476,7 +483,8 @@ pub fn update(tx: &mut Tx, edited: &Share, password: &PasswordChange, now_ms: i6
     set_permissions(tx, edited.key, &t.permissions)?;
     match t.mode.takes_files() {
         true => drop_boxes::set_terms(tx, edited.key, &t.drop_box)?,
-        false => uploads::expire_of_share(tx, edited.key)?,
+        false if took_files => uploads::expire_of_share(tx, edited.key)?,
+        false => {}
     }
     let (hash, sealed) = match password {
         PasswordChange::Keep => return Ok(()),
@@ -543,6 +551,14 @@ pub fn grant_unasked(tx: &mut Tx, auth_id: &str, items: &[Shared]) -> Result<()>
              ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO NOTHING",
             args![auth_id, item.0, Bits::READ.0],
         )?;
+    }
+    Ok(())
+}
+
+pub fn ungrant_items(tx: &mut Tx, auth_id: &str, items: &[Shared]) -> Result<()> {
+    for shared in items {
+        let Shared::Item(item) = shared else { continue };
+        ungrant_item(tx, auth_id, *item)?;
     }
     Ok(())
 }

@@ -120,12 +120,14 @@ async fn ask(call: &Call, user: &User) -> Result<Response> {
 /// Scheme and host of an address of the web, the scheme alone of an app's own; nothing of a page of ours, or of what
 /// would not stand in a policy.
 fn form_target(redirect_uri: &str) -> String {
-    let Some((scheme, rest)) = redirect_uri.split_once("://") else { return String::new() };
+    let Some((scheme, rest)) = redirect_uri.split_once(':') else { return String::new() };
+    let host = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     let target = match scheme {
-        "http" | "https" => format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default()),
+        // A policy has no word for an address in brackets.
+        "http" | "https" if !host.starts_with('[') => format!("{scheme}://{host}"),
         _ => format!("{scheme}:"),
     };
-    let is_plain = target.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:/[]".contains(&b));
+    let is_plain = target.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:/".contains(&b));
     if is_plain { target } else { String::new() }
 }
 
@@ -222,6 +224,8 @@ mod tests {
             ("https://app.example:8443/cb?x=1", "https://app.example:8443"),
             ("http://127.0.0.1:5000/cb", "http://127.0.0.1:5000"),
             ("my.app://mount", "my.app:"),
+            ("my.app:/mount", "my.app:"),
+            ("http://[::1]:5000/cb", "http:"),
             ("https://a; script-src *", ""),
             ("javascript:alert(1)", ""),
         ] {

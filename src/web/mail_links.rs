@@ -68,6 +68,12 @@ async fn activate(mut call: Call) -> Response {
     let answer = async {
         let fields = posted(&mut call).await?;
         let (id, slip) = (fields.need("id")?, fields.need("slip")?);
+        // Somebody else may have registered with the address as well: whoever has both mails might open the other one.
+        let password = fields.get("password").unwrap_or_default();
+        if !registration::is_password_of(&call.app, slip, password, &call.guest()).await? {
+            let problem = "it is not the one of this registration; another mail may be yours".to_owned();
+            return Ok(shown(&call, StatusCode::FORBIDDEN, MailLink::Activate, id, slip, Some(problem)));
+        }
         let activated = registration::activate_by_mail(&call.app, id, slip).await?;
         Ok(done(&call, activated.is_some()))
     };

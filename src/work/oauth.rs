@@ -262,7 +262,7 @@ pub async fn change(app: &App, id: &str, wish: ClientWish) -> Result<Client> {
     app.db
         .write(move |tx| {
             let mut client = oauth::client(tx, &id)?.ok_or(Error::NotFound(Thing::OauthApp))?;
-            if client.is_public() {
+            if client.is_built_in() {
                 return Err(BUILT_IN);
             }
             let before = client.permits;
@@ -282,7 +282,7 @@ pub async fn remove(app: &App, id: &str) -> Result<()> {
     let id = id.to_owned();
     app.db
         .write(move |tx| match oauth::client(tx, &id)? {
-            Some(client) if client.is_public() => Err(BUILT_IN),
+            Some(client) if client.is_built_in() => Err(BUILT_IN),
             _ => oauth::remove_client(tx, &id),
         })
         .await

@@ -129,6 +129,14 @@ async fn tell_registered(app: &App, mail: &str, registered: Registered, base: &s
     mailer.send(mail, subject, text).await;
 }
 
+/// Whether somebody registered with this password, as the slip of their mail has it. True of a slip that is not good, which
+/// activates nothing. `Throttled` for whoever tries many.
+pub async fn is_password_of(app: &App, text: &str, password: &str, visitor: &Visitor) -> Result<bool> {
+    let Some(slip) = slip::read::<Registration>(&app.keys, Errand::Activation, text, now_ms()) else { return Ok(true) };
+    let Registration { holder, hash, .. } = slip.data;
+    signin::check(app, &format!("activation {}", holder.user_id), password, Some(hash), visitor).await
+}
+
 /// Activates by the slip of a mail. `None` where the slip is not good for this user, or not any more.
 pub async fn activate_by_mail(app: &App, id: &str, text: &str) -> Result<Option<User>> {
     let read = slip::read::<Registration>(&app.keys, Errand::Activation, text, now_ms());

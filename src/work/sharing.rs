@@ -184,7 +184,7 @@ pub async fn edit(app: &App, owner: UserKey, id: &str, wish: Wish) -> Result<Sha
             let owner = accounts::by_key(tx, owner)?.ok_or(Error::NotFound(Thing::User))?;
             let mut share = shares::owned(tx, owner.key, &share.id)?;
             let (took_files, of_box) = (share.terms.mode.takes_files(), wish.drop_box.clone());
-            let holds_others = wish.items.is_some();
+            let (held, holds_others) = (share.items.clone(), wish.items.is_some());
             wish.apply(&mut share);
             of_box.check_mode(share.terms.mode)?;
             if share.terms.mode.takes_files() && (!took_files || holds_others) {
@@ -194,14 +194,21 @@ pub async fn edit(app: &App, owner: UserKey, id: &str, wish: Wish) -> Result<Sha
                 owner.may(Role::Share)?;
                 may_share_all(tx, &owner, &share.items, now)?;
                 shares::set_items(tx, share.key, &share.items)?;
+                // What was granted is granted to what it held: what comes back is granted anew, what stays is not.
+                let (left, new) = (without(&held, &share.items), without(&share.items, &held));
+                shares::ungrant_items(tx, &share.auth_id, &left)?;
                 if share.two_step && granting == Granting::AtOnce {
-                    shares::grant_unasked(tx, &share.auth_id, &share.items)?;
+                    shares::grant_unasked(tx, &share.auth_id, &new)?;
                 }
             }
             shares::update(tx, &share, &password, now)?;
             shares::by_key(tx, share.key)?.ok_or(Error::NotFound(Thing::Share))
         })
         .await
+}
+
+fn without(items: &[Shared], others: &[Shared]) -> Vec<Shared> {
+    items.iter().filter(|item| !others.contains(item)).copied().collect()
 }
 
 /// Kills a share of the owner's for good, at every door.

@@ -56,7 +56,13 @@ const LONGEST_LOGIN_BYTES: usize = 1024;
 
 /// Whether `secret` is what `hash` was made of; `None` stands for what does not exist and takes as long. Wrong tries are
 /// counted against `subject` from the visitor's network.
-async fn check(app: &App, subject: &str, secret: &str, hash: Option<String>, visitor: &Visitor) -> Result<bool> {
+pub(super) async fn check(
+    app: &App,
+    subject: &str,
+    secret: &str,
+    hash: Option<String>,
+    visitor: &Visitor,
+) -> Result<bool> {
     let stored = hash.as_deref().unwrap_or_default();
     let digest = app.keys.sign(Purpose::HotCredential, format!("{subject}\0{stored}\0{secret}").as_bytes());
     if app.hot.fitted.get(&digest).is_some() {

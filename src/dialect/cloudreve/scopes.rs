@@ -37,6 +37,9 @@ const FAMILIES: &[(&str, Needs, Needs)] = &[
     ("/workflow", Needs::One(WorkflowRead), Needs::One(WorkflowWrite)),
     ("/devices", Needs::NoApp, Needs::NoApp),
     ("/vas", Needs::One(FinanceRead), Needs::One(FinanceWrite)),
+    // Contents are files: an app reads and deletes those where files are asked for.
+    ("/admin/entity/url", Needs::NoApp, Needs::NoApp),
+    ("/admin/entity/batch", Needs::NoApp, Needs::NoApp),
     ("/admin", Needs::One(AdminRead), Needs::One(AdminWrite)),
 ];
 

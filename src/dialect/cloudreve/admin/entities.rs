@@ -82,7 +82,10 @@ fn find(tx: &mut Tx, admin: &User, number: i64) -> Result<(Kept, Item)> {
     let gone = || Error::NotFound(Thing::Version);
     let kept = lists::by_key(tx, VersionKey(number))?.ok_or_else(gone)?;
     let item = library::item(tx, kept.item)?.ok_or_else(gone)?;
-    versions::find(tx, admin, &item, &kept.version.id).map_err(|_| gone())?;
+    versions::find(tx, admin, &item, &kept.version.id).map_err(|error| match error {
+        Error::Internal(_) => error,
+        _ => gone(),
+    })?;
     Ok((kept, item))
 }
 

@@ -134,18 +134,20 @@ pub fn issuer(call: &Call) -> String {
 /// The user whose session stands behind an access or id token.
 pub async fn bearer(call: &Call, token: &str) -> Result<Option<User>> {
     let claims: Option<UserClaims> = call.app.signing.claims(token);
-    let claims = claims.filter(|claims| matches!(claims.r#use, Use::Access | Use::Id));
+    let is_good = |claims: &UserClaims| matches!(claims.r#use, Use::Access | Use::Id) && claims.exp > now_ms() / 1000;
+    let claims = claims.filter(is_good);
     Ok(standing(call, claims).await?.map(|(_, user)| user))
 }
 
-/// The session and user behind a refresh token.
+/// The session and user behind a refresh token, which is good for as long as the session is: each use prolongs that, and
+/// clients keep their first token.
 pub async fn renewing(call: &Call, token: &str) -> Result<Option<(UserClaims, User)>> {
     let claims: Option<UserClaims> = call.app.keys.claims(Purpose::Token, token);
     standing(call, claims.filter(|claims| claims.r#use == Use::Refresh)).await
 }
 
 async fn standing(call: &Call, claims: Option<UserClaims>) -> Result<Option<(UserClaims, User)>> {
-    let Some(claims) = claims.filter(|claims| claims.exp > now_ms() / 1000) else { return Ok(None) };
+    let Some(claims) = claims else { return Ok(None) };
     let found = signin::session(&call.app, DOOR, &claims.sid).await?;
     Ok(found
         .filter(|(session, user)| session.generation == claims.r#gen && user.epoch == claims.epoch)
