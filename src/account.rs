@@ -5,6 +5,7 @@ pub mod password;
 pub mod permit;
 pub mod points;
 pub mod second_factor;
+pub mod signing;
 pub mod site;
 pub mod slip;
 pub mod token;

@@ -83,6 +83,13 @@ pub struct Given {
     /// Folder of a build of Cloudreve's web interface, to be served in front of this server's own pages [default: none]
     #[arg(long, env = "OPENSHELF_CLOUDREVE_UI", value_name = "DIR", global = true)]
     pub cloudreve_ui: Option<PathBuf>,
+    /// "at-once" opens what My Cloud Home's apps share as soon as they share it; else their second step does [default: in-two-steps]
+    #[arg(long, env = "OPENSHELF_MYCLOUD_GRANTS", value_name = "WHEN", global = true)]
+    pub mycloud_grants: Option<Granting>,
+    /// Addresses beside those of their own to which My Cloud Home's apps may have their sign-in answered, by comma:
+    /// https://app.example.org/callback [default: none]
+    #[arg(long, env = "OPENSHELF_MYCLOUD_REDIRECTS", value_name = "URLS", value_delimiter = ',', global = true)]
+    pub mycloud_redirects: Vec<String>,
     /// Server that mail is sent by: smtps://HOST, or smtp://HOST, which encrypts after the greeting unless HOST is this
     /// machine [default: none, and an administrator activates who registers]
     #[arg(long, env = "OPENSHELF_MAIL_SERVER", value_name = "URL", global = true)]
@@ -107,6 +114,15 @@ pub struct Given {
 pub enum Switch {
     On,
     Off,
+}
+
+/// When a share of My Cloud Home's own contract opens its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Granting {
+    /// Once its maker gives its holders the right to them, file by file.
+    InTwoSteps,
+    AtOnce,
 }
 
 /// Whatever its file is called by now.
@@ -189,6 +205,8 @@ pub struct Config {
     /// Whether others are asked about artists and albums.
     pub notes: Switch,
     pub cloudreve_ui: Option<PathBuf>,
+    pub mycloud_grants: Granting,
+    pub mycloud_redirects: Vec<String>,
     pub mail: Option<MailServer>,
     pub program: PathBuf,
 }
@@ -282,6 +300,8 @@ impl Given {
             lastfm_key,
             notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
             cloudreve_ui: self.cloudreve_ui.or(from_file.cloudreve_ui),
+            mycloud_grants: self.mycloud_grants.or(from_file.mycloud_grants).unwrap_or(Granting::InTwoSteps),
+            mycloud_redirects: either(self.mycloud_redirects, from_file.mycloud_redirects),
             mail,
             program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })

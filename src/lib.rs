@@ -23,7 +23,10 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use account::signing::{self, SigningKey};
 use account::token::{Keys, random_base62};
 use blob::cache::Cache;
 use config::Config;
@@ -50,6 +53,8 @@ pub struct App {
     pub config: Config,
     pub db: Db,
     pub keys: Keys,
+    /// Of tokens that others may check.
+    pub signing: SigningKey,
     pub scanner: Scanner,
     pub transfers: Transfers,
     pub listeners: Listeners,
@@ -93,6 +98,7 @@ impl App {
                 key_file.display()
             );
         }
+        let signing = signing_key(&db, &keys)?;
         let articles = config.ignored_articles.clone();
         db.write_blocking(move |tx| store::scan::set_articles(tx, &articles, now_ms()))?;
         let scanner = Scanner::start(db.clone(), std::time::Duration::from_secs(config.rescan_minutes * 60))?;
@@ -115,6 +121,7 @@ impl App {
             config,
             db,
             keys,
+            signing,
             scanner,
             transfers: Transfers::default(),
             listeners: Listeners::default(),
@@ -130,6 +137,20 @@ impl App {
     fn nobody(&self) -> &str {
         &self.nobody
     }
+}
+
+/// The pair that the database holds, or a new one: of nodes that start at once, one's.
+fn signing_key(db: &Db, keys: &Keys) -> anyhow::Result<SigningKey> {
+    const SETTING: &str = "signing-key";
+    let sealed = match db.read_blocking(|tx| store::settings::get(tx, SETTING))? {
+        Some(sealed) => sealed,
+        None => {
+            let sealed = URL_SAFE_NO_PAD.encode(keys.seal(SETTING, &signing::new_pair()));
+            db.write_blocking(move |tx| store::settings::get_or_insert(tx, SETTING, &sealed))?
+        }
+    };
+    let pair = URL_SAFE_NO_PAD.decode(sealed).ok().and_then(|sealed| keys.open(SETTING, &sealed).ok());
+    pair.as_deref().and_then(SigningKey::parse).context("the database's signing key does not open; restore a backup")
 }
 
 /// Milliseconds since 1970, by the system's clock.

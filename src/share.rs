@@ -318,6 +318,8 @@ pub struct Wish {
     pub share_view: Option<bool>,
     pub use_cache: Option<bool>,
     pub metadata: Change<String>,
+    /// What it holds from now on, at an edit.
+    pub items: Option<Vec<Shared>>,
 }
 
 /// Names that a slug may not take, since they lead elsewhere.
@@ -408,6 +410,9 @@ impl Wish {
         terms.use_cache = self.use_cache.unwrap_or(terms.use_cache);
         if let Some(permissions) = self.permissions {
             terms.permissions = permissions;
+        }
+        if let Some(items) = self.items {
+            share.items = items;
         }
     }
 }

@@ -27,6 +27,7 @@ mod kill;
 mod limits;
 mod million;
 mod mycloud;
+mod mycloud_cloud;
 mod outgoing;
 mod pace;
 mod packed;

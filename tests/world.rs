@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use lofty::tag::ItemKey as TagKey;
 use md5::{Digest, Md5};
+use openshelf::account::signing::{SigningKey, new_pair};
 use openshelf::account::token::{Keys, Purpose, random_base62, random_bytes};
 use openshelf::account::{Allowed, Role, Roles, User, UserKey};
 use openshelf::library::Item;
@@ -533,7 +534,10 @@ impl World {
     pub fn resigned(&self, token: &str, change: impl FnOnce(&mut Value)) -> String {
         let mut claims = claims_of(token);
         change(&mut claims);
-        self.server.app.keys.jwt(Purpose::Token, &claims)
+        match is_checkable(token) {
+            true => self.server.app.signing.jwt(&claims),
+            false => self.server.app.keys.jwt(Purpose::Token, &claims),
+        }
     }
 }
 
@@ -564,8 +568,18 @@ pub fn claims_of(token: &str) -> Value {
 
 /// The same claims, signed by another installation.
 pub fn foreign(token: &str) -> String {
+    let claims = claims_of(token);
+    if is_checkable(token) {
+        return SigningKey::parse(&new_pair()).unwrap().jwt(&claims);
+    }
     let keys = Keys::parse(&URL_SAFE_NO_PAD.encode(random_bytes::<32>())).unwrap();
-    keys.jwt(Purpose::Token, &claims_of(token))
+    keys.jwt(Purpose::Token, &claims)
+}
+
+/// Whether it is one of those that others may check by the published keys.
+fn is_checkable(token: &str) -> bool {
+    let head = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    String::from_utf8(head).unwrap().contains("ES256")
 }
 
 /// The same claims, signed by nobody.

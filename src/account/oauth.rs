@@ -17,7 +17,7 @@ pub struct Client {
     pub icon: String,
     pub homepage: String,
     /// Where the answer may be sent; the one that is asked for must be one of these, letter by letter. One without a scheme
-    /// is a page of this server.
+    /// is a page of this server. Apps that nobody registered have some of their own beside (`is_own_address`).
     pub redirect_uris: Vec<String>,
     /// What it may ask for at most.
     pub permits: Permits,
@@ -32,6 +32,8 @@ pub enum Secret {
     Known(&'static str),
     /// SHA-256 of a secret that only its owner has.
     Hash(Vec<u8>),
+    /// Whatever is sent: of apps with ids and secrets of another installation built in.
+    Any,
 }
 
 impl Client {
@@ -39,7 +41,24 @@ impl Client {
         match &self.secret {
             Secret::Known(known) => same(known.as_bytes(), secret.as_bytes()),
             Secret::Hash(hash) => same(hash, &sha256(secret)),
+            Secret::Any => true,
         }
+    }
+
+    /// Whether the answer may be sent there.
+    fn waits_at(&self, uri: &str) -> bool {
+        let is_listed = self.redirect_uris.iter().any(|known| known == uri);
+        is_listed || matches!(self.secret, Secret::Any) && is_own_address(uri)
+    }
+
+    /// Whether its sessions are those of this door.
+    pub fn is_of(&self, door: &str) -> bool {
+        matches!(self.secret, Secret::Any) == (door == MY_CLOUD_HOME)
+    }
+
+    /// Stays as it is.
+    pub fn is_built_in(&self) -> bool {
+        !matches!(self.secret, Secret::Hash(_))
     }
 
     pub fn is_public(&self) -> bool {
@@ -81,6 +100,49 @@ pub fn built_in() -> [Client; 2] {
     ]
 }
 
+/// The door of My Cloud Home's apps, and the one id that they all have here.
+pub const MY_CLOUD_HOME: &str = "mycloud";
+
+/// Any app of My Cloud Home: each was registered with its maker, so that nobody here knows its id. They do not send a
+/// challenge, since the service that they were made for asked for none.
+pub fn my_cloud_home() -> Client {
+    use Permit::*;
+    Client {
+        id: MY_CLOUD_HOME.to_owned(),
+        name: "An app for My Cloud Home".to_owned(),
+        description: String::new(),
+        icon: String::new(),
+        homepage: String::new(),
+        redirect_uris: Vec::new(),
+        permits: Permits::of(&[OpenId, Profile, Email, OfflineAccess, FilesWrite, SharesWrite]),
+        secret: Secret::Any,
+        created_ms: 0,
+    }
+}
+
+const LONGEST_ADDRESS_BYTES: usize = 2048;
+
+/// Whether an address can be answered by a program on the user's own machine alone, whoever names it: one of a scheme that
+/// begins with a domain (RFC 8252, 7.1), or the machine itself (7.3). Schemes without a dot may be a browser's, and lead to
+/// any site: an administrator lists those.
+pub fn is_own_address(uri: &str) -> bool {
+    let is_plain =
+        uri.len() <= LONGEST_ADDRESS_BYTES && uri.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
+    let Some((scheme, rest)) = uri.split_once(':').filter(|_| is_plain) else { return false };
+    match scheme {
+        "http" => {
+            let authority = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+            let host = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+            matches!(host.map_or(authority, |(host, _)| host), "127.0.0.1" | "[::1]" | "localhost")
+        }
+        _ => {
+            let begins = scheme.starts_with(|c: char| c.is_ascii_lowercase()) && !scheme.ends_with('.');
+            let is_scheme = scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
+            begins && is_scheme && scheme.contains('.')
+        }
+    }
+}
+
 /// What an app asks a user for.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -107,13 +169,18 @@ impl Request {
         if self.response_type != "code" {
             return Err(Error::invalid("response_type", "it is \"code\""));
         }
-        if !client.redirect_uris.contains(&self.redirect_uri) {
-            return Err(Error::invalid("redirect_uri", "it is none of those that were registered for this app"));
+        if !client.waits_at(&self.redirect_uri) {
+            let why = "it is none of those that were registered for this app, nor listed by an administrator";
+            return Err(Error::invalid("redirect_uri", why));
         }
         if self.state.len() > LONGEST_STATE_BYTES || self.state.chars().any(char::is_control) {
             return Err(Error::invalid("state", format!("at most {LONGEST_STATE_BYTES} visible characters")));
         }
         self.check_challenge(client)?;
+        if matches!(client.secret, Secret::Any) {
+            // Its scopes are another service's; it may do what its door can.
+            return Ok(client.permits);
+        }
         let wanted = Permits::parse(&self.scope).filter(|wanted| wanted.is_within(client.permits));
         wanted.ok_or_else(|| Error::invalid("scope", "it is none of what this app may ask for"))
     }
@@ -190,6 +257,72 @@ mod tests {
         ] {
             assert!(bad.check(client).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_app_that_nobody_registered_is_answered_on_its_users_machine_or_where_an_administrator_says() {
+        let listed = vec!["https://app.example/cb".to_owned(), "wdapp://cb".to_owned()];
+        let client = Client { redirect_uris: listed, ..my_cloud_home() };
+        let asks = |uri: &str| Request {
+            redirect_uri: uri.to_owned(),
+            scope: "nas_read_write".to_owned(),
+            challenge: String::new(),
+            challenge_method: String::new(),
+            ..request()
+        };
+        for good in [
+            "com.example.app://callback",
+            "com.example.app:/callback",
+            "com.example.app:callback?x=1",
+            "http://127.0.0.1:5000/cb",
+            "http://127.0.0.1",
+            "http://[::1]:5000/",
+            "http://localhost/cb?x=1",
+            "https://app.example/cb",
+            "wdapp://cb",
+        ] {
+            assert_eq!(asks(good).check(&client).unwrap(), client.permits, "{good}");
+        }
+        let long = format!("com.example.app://{}", "x".repeat(LONGEST_ADDRESS_BYTES));
+        for bad in [
+            "",
+            "/callback",
+            "//evil.example",
+            "https://evil.example/",
+            "https://127.0.0.1/",
+            "http://evil.example/",
+            "HTTP://127.0.0.1/",
+            "http://127.0.0.1@evil.example/",
+            "http://127.0.0.1:x@evil.example/",
+            "http://127.0.0.1.evil.example/",
+            "http:127.0.0.1",
+            "http://127.0.0.1\\@evil.example/",
+            "http://localhost:80:evil.example/",
+            "http:///",
+            "javascript:alert(1)//x.y",
+            "data:text/html,x",
+            "intent://x",
+            "web+x://y",
+            "x-safari-https://evil.example",
+            ".com://x",
+            "com.://x",
+            "Com.Example://x",
+            "com.example app://x",
+            "com.example://x#y",
+            "com.example://x\ny",
+            "https://app.example/cb/",
+            "https://app.example/cb?x=1",
+            "wdapp://cb2",
+            &long,
+        ] {
+            assert!(asks(bad).check(&client).is_err(), "{bad}");
+        }
+        assert!(Request { challenge: CHALLENGE.to_owned(), ..asks("wdapp://cb") }.check(&client).is_err(), "no method");
+        let proven =
+            Request { challenge_method: "S256".to_owned(), challenge: CHALLENGE.to_owned(), ..asks("wdapp://cb") };
+        assert!(proven.check(&client).is_ok());
+        assert!(client.knows("") && client.is_of(MY_CLOUD_HOME) && !client.is_of("cloudreve"));
+        assert!(!built_in()[0].is_of(MY_CLOUD_HOME) && built_in()[0].is_of("cloudreve"));
     }
 
     #[test]

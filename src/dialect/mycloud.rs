@@ -8,10 +8,9 @@
 //! - sign-in, as Auth0 had it: bare objects, `error` a string;
 //! - the device: bare objects, failures as `{key}`.
 //!
-//! One server is one device; its id is a UUID. A share made here takes two steps: it opens no file until `filePerms` gives
-//! its `authId` the right to read. Listing, editing and deleting shares, the header `X-Share-Password` and `DELETE
-//! filePerms` are ours; the maker's documents have none of it. Left out: previews of uploads, `WriteFile` and `FileOwner`
-//! permissions, permissions of single users, `fileCopies`, the redirect of `/authorize`.
+//! One server is one device; its id is a UUID. A share made here takes two steps, unless the settings say otherwise: it opens
+//! no file until `filePerms` gives its `authId` the right to read. The README beside has each call, what is ours and what
+//! is left out.
 
 mod answers;
 mod auth;
@@ -80,10 +79,14 @@ pub static FACE: Face = Face {
             "oauthToken" POST "/authrouter/oauth/token" Open auth::post_token;
             "oauthRo" POST "/authrouter/oauth/ro" Open auth::post_ro;
             "userinfo" GET "/authrouter/userinfo" User auth::get_userinfo;
+            "keySet" GET "/authrouter/.well-known/jwks.json" Open auth::get_key_set;
+            "openidConfiguration" GET "/authrouter/.well-known/openid-configuration" Open auth::get_openid_configuration;
         }
         Share {
             "postShares" POST "/shares/v1/shares" User shares::post_shares;
             "getShare" GET "/shares/v1/shares/{shareId}" Share shares::get_share;
+            // Without an id: the documents have an error of their own for it.
+            "getShare" GET "/shares/v1/shares/" Share shares::get_share;
             "listShares" GET "/shares/v1/shares" User shares::get_shares;
             "patchShare" PATCH "/shares/v1/shares/{shareId}" User shares::patch_share;
             "deleteShare" DELETE "/shares/v1/shares/{shareId}" User shares::delete_share;
@@ -123,7 +126,16 @@ pub static FACE: Face = Face {
 
 type Handler = fn(Call) -> BoxFuture<'static, Result<Response>>;
 
+/// What a client calls this request, under either of the names that it may have; for the log.
+fn correlation(call: &Call) -> Option<String> {
+    let sent = call.header("x-correlation-id").or(call.header("correlationid"))?;
+    Some(sent.chars().filter(char::is_ascii_graphic).take(64).collect())
+}
+
 async fn answer(service: Service, name: &'static str, call: Call, handler: Handler) -> Response {
+    if let Some(correlation) = correlation(&call) {
+        tracing::debug!(call = name, correlation, "asked");
+    }
     let answered = match service {
         Service::Device => match device::is_this(&call).await {
             Ok(()) => handler(call).await,

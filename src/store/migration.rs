@@ -54,6 +54,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(21, include_str!("../../migrations/021_changes_and_groups.sql")),
     Migration::of(16, include_str!("../../migrations/016_session.sql")),
     Migration::of(17, include_str!("../../migrations/017_files.sql")),
+    Migration::of(24, include_str!("../../migrations/024_grants.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

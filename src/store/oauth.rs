@@ -2,7 +2,7 @@
 
 use super::{Row, Tx};
 use crate::account::UserKey;
-use crate::account::oauth::{Client, Secret, built_in};
+use crate::account::oauth::{Client, MY_CLOUD_HOME, Secret, built_in, my_cloud_home};
 use crate::account::permit::Permits;
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -31,6 +31,7 @@ pub(super) fn permits_of(names: &str) -> Result<Permits> {
 /// The app of this id, built in or registered.
 pub fn client(tx: &mut Tx, id: &str) -> Result<Option<Client>> {
     match built_in().into_iter().find(|client| client.id == id) {
+        None if id == MY_CLOUD_HOME => Ok(Some(my_cloud_home())),
         Some(known) => Ok(Some(known)),
         None => tx.maybe(&format!("SELECT {CLIENT} FROM oauth_client WHERE id = $1"), args![id], client_of),
     }

@@ -505,14 +505,29 @@ pub fn revoke(tx: &mut Tx, key: ShareKey, now_ms: i64) -> Result<()> {
 
 // Rights on items, given to a share's holders -------------------------------------------------------------------------
 
-/// `Exists` when it has them already.
+/// `Exists` when it was asked for before.
 pub fn grant_item(tx: &mut Tx, auth_id: &str, item: ItemKey, bits: Bits) -> Result<()> {
     let rows = tx.run(
         "INSERT INTO rights (subject_kind, subject_id, object_kind, object_id, bits) VALUES ('auth', $1, 'item', $2, $3)
-         ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO NOTHING",
+         ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO UPDATE SET bits = excluded.bits, unasked = 0
+         WHERE rights.unasked = 1",
         args![auth_id, item.0, bits.0],
     )?;
     if rows == 0 { Err(Error::Exists("permission".into())) } else { Ok(()) }
+}
+
+/// To read them, before anybody asks for it.
+pub fn grant_unasked(tx: &mut Tx, auth_id: &str, items: &[Shared]) -> Result<()> {
+    for shared in items {
+        let Shared::Item(item) = shared else { continue };
+        tx.run(
+            "INSERT INTO rights (subject_kind, subject_id, object_kind, object_id, bits, unasked)
+             VALUES ('auth', $1, 'item', $2, $3, 1)
+             ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO NOTHING",
+            args![auth_id, item.0, Bits::READ.0],
+        )?;
+    }
+    Ok(())
 }
 
 pub fn ungrant_item(tx: &mut Tx, auth_id: &str, item: ItemKey) -> Result<u64> {

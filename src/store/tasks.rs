@@ -319,15 +319,6 @@ pub fn sign_of_life(tx: &mut Tx, key: TaskKey, progress: Progress, worked_ms: i6
     )
 }
 
-/// The upload by which a file comes, before its first byte; none: the file has landed.
-pub fn set_upload(tx: &mut Tx, key: TaskKey, upload_id: Option<&str>) -> Result<Wanted> {
-    changed(
-        tx,
-        "UPDATE task SET upload_id = $1 WHERE id = $2 AND state = 'working'",
-        args![upload_id.map(str::to_owned), key.0],
-    )
-}
-
 /// What is known of a file that is fetched, before its first byte.
 pub fn set_fetching(tx: &mut Tx, key: TaskKey, upload_id: &str, name: &str, validator: Option<&str>) -> Result<Wanted> {
     changed(

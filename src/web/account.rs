@@ -9,14 +9,16 @@ use futures_util::stream;
 use multer::Multipart;
 
 use super::desk::{finish, user};
-use super::pages::AccountPage;
+use super::pages::{AccountPage, LetInApp};
 use super::{lead_to, page, refuse_foreign_post};
 use crate::account::User;
+use crate::account::oauth::Client;
 use crate::error::{Error, Result, Thing};
 use crate::handle;
 use crate::http::send::{Disposition, safe_headers};
 use crate::http::{Access, Call, Route};
 use crate::store::{accounts, second_factors};
+use crate::work::oauth;
 use crate::work::users::{self, PICTURE_BYTES};
 
 const GET: &[Method] = &[Method::GET, Method::HEAD];
@@ -72,9 +74,14 @@ async fn shown(call: &Call, user: &User, problem: Option<String>) -> Result<Resp
         // Part of the address, so that a browser does not show the one before.
         picture: user.picture_ms,
         has_second_factor: call.app.db.read(move |tx| second_factors::is_on(tx, key)).await?,
+        apps: oauth::all_let_in(&call.app, user).await?.into_iter().map(of_client).collect(),
         problem,
     };
     Ok(page(status, &view))
+}
+
+fn of_client(client: Client) -> LetInApp {
+    LetInApp { id: client.id, name: client.name }
 }
 
 async fn own_picture(call: Call) -> Response {

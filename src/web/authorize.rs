@@ -1,6 +1,6 @@
 //! Where a user lets an app in: the page that OAuth leads a browser to, and those that lead on to the app.
 //!
-//! The addresses are those that apps of the Cloudreve dialect open and wait for.
+//! The addresses are those that apps of the Cloudreve dialect open and wait for; those of other dialects are led here.
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -41,6 +41,13 @@ pub const ROUTES: &[Route] = &[
         path: "/app/authorize",
         access: Access::User,
         handler: handle!(authorize),
+    },
+    Route {
+        name: "shutOut",
+        methods: POST,
+        path: "/app/account/apps/shut-out",
+        access: Access::User,
+        handler: handle!(shut_out),
     },
     Route {
         name: "callbackPage",
@@ -97,6 +104,7 @@ async fn ask(call: &Call, user: &User) -> Result<Response> {
         user: user.display_name.clone(),
         app: client.name,
         description: client.description,
+        waits_at: Some(&request.redirect_uri).filter(|uri| !uri.starts_with('/')).cloned(),
         permits: permits.each().filter_map(|permit| permit.words()).collect(),
         fields: FIELDS.into_iter().filter_map(given).collect(),
     };
@@ -112,10 +120,13 @@ async fn ask(call: &Call, user: &User) -> Result<Response> {
 /// Scheme and host of an address of the web, the scheme alone of an app's own; nothing of a page of ours, or of what
 /// would not stand in a policy.
 fn form_target(redirect_uri: &str) -> String {
-    let Some((scheme, rest)) = redirect_uri.split_once("://") else { return String::new() };
-    let target = match scheme {
-        "http" | "https" => format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default()),
-        _ => format!("{scheme}:"),
+    let Some((scheme, rest)) = redirect_uri.split_once(':') else { return String::new() };
+    let target = match (scheme, rest.strip_prefix("//")) {
+        ("http" | "https", Some(rest)) => {
+            format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default())
+        }
+        (own, rest) if rest.is_some() || own.contains('.') => format!("{own}:"),
+        _ => return String::new(),
     };
     let is_plain = target.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:/[]".contains(&b));
     if is_plain { target } else { String::new() }
@@ -147,6 +158,20 @@ async fn decide(call: &Call, user: &User, fields: &Fields) -> Result<Response> {
     let separator = if to.contains('?') { '&' } else { '?' };
     let state = if request.state.is_empty() { String::new() } else { format!("&state={}", encoded(&request.state)) };
     Ok(lead_to(&format!("{base}{to}{separator}{name}={}{state}", encoded(&value))))
+}
+
+async fn shut_out(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, fields)) => {
+            let answer = async {
+                oauth::shut_out(&call.app, &user, fields.need("app")?).await?;
+                Ok(lead_to(&format!("{}/app/account", call.origin.prefix())))
+            };
+            let answer = answer.await;
+            finish(&call, "shutOut", answer)
+        }
+        Err(elsewhere) => *elsewhere,
+    }
 }
 
 // On to the app -------------------------------------------------------------------------------------------------------
@@ -200,6 +225,7 @@ mod tests {
             ("https://app.example:8443/cb?x=1", "https://app.example:8443"),
             ("http://127.0.0.1:5000/cb", "http://127.0.0.1:5000"),
             ("my.app://mount", "my.app:"),
+            ("my.app:/mount", "my.app:"),
             ("https://a; script-src *", ""),
             ("javascript:alert(1)", ""),
         ] {

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::desk::finish;
 use super::{assets, encoded};
 use crate::account::site::Site;
-use crate::blob::Root;
+use crate::blob::{Root, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
 use crate::http::fields::Fields;
@@ -133,10 +133,6 @@ async fn file(call: &Call, root: Arc<Root>, names: Vec<String>) -> Result<Respon
     let keeps = if is_asset { assets::CACHE_CONTROL } else { "no-cache" };
     put_header(&mut response, header::CACHE_CONTROL, keeps);
     Ok(response)
-}
-
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("interface", e))?
 }
 
 // The page ------------------------------------------------------------------------------------------------------------

@@ -851,7 +851,15 @@ pub struct AccountPage {
     /// When it was last another, of one who has a picture.
     pub picture: Option<i64>,
     pub has_second_factor: bool,
+    pub apps: Vec<LetInApp>,
     pub problem: Option<String>,
+}
+
+/// An app that the user let in. Its form posts `app` to `{base}/app/account/apps/shut-out`.
+#[derive(Debug, Clone)]
+pub struct LetInApp {
+    pub id: String,
+    pub name: String,
 }
 
 /// `{base}/app/authorize`: whether an app is let in. Posts its fields back, with `answer` (`allow`, `deny`).
@@ -863,6 +871,8 @@ pub struct AuthorizePage {
     /// What the app is called.
     pub app: String,
     pub description: String,
+    /// Where it waits for the answer, unless that is a page of ours.
+    pub waits_at: Option<String>,
     /// What it would be allowed, each to go on after "to".
     pub permits: Vec<&'static str>,
     pub fields: Vec<(&'static str, String)>,
@@ -1166,6 +1176,7 @@ mod tests {
             user: hostile(),
             picture: Some(0),
             has_second_factor: true,
+            apps: vec![LetInApp { id: hostile(), name: hostile() }],
             problem: Some(hostile()),
         };
         assert_tame(&account.render().unwrap());

@@ -763,12 +763,21 @@ async fn share_link(call: Call) -> Response {
 async fn action_share(call: Call) -> Response {
     let asked = Fields::of_query(&call).is_ok_and(|query| query.get("download") == Some("1"));
     let agent = call.agent().to_ascii_lowercase();
-    let fetches = agent.starts_with("curl/") || agent.starts_with("wget/");
+    let fetches = agent.starts_with("curl/") || agent.starts_with("wget/") || takes_no_page(&call);
     if !(asked || fetches) {
         return share_link(call).await;
     }
     let answer = whole(&call).await;
     answer.unwrap_or_else(|error| error_page("actionShare", call.origin.prefix(), &error))
+}
+
+/// Whether a program says that a page is nothing to it. Those that draw cards of links say so as well, and get the page.
+fn takes_no_page(call: &Call) -> bool {
+    const PAGES: [&str; 4] = ["text/html", "application/xhtml+xml", "text/*", "*/*"];
+    let Some(accept) = call.header(header::ACCEPT).filter(|accept| !accept.trim().is_empty()) else { return false };
+    let mut kinds =
+        accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    !kinds.any(|kind| PAGES.contains(&kind.as_str())) && !is_preview_crawler(call.agent())
 }
 
 /// The one file of a share, else all of it in an archive. Not opened first: to whom the last download was given, the share

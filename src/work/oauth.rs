@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::signin::{self, Opened};
 use crate::account::User;
-use crate::account::oauth::{Client, Request, Secret, is_verified};
+use crate::account::oauth::{Client, MY_CLOUD_HOME, Request, Secret, is_own_address, is_verified};
 use crate::account::permit::{Permit, Permits};
 use crate::account::slip::{self, Errand};
 use crate::account::token::{random_base62, sha256};
 use crate::error::{Error, Result, Thing};
 use crate::store::accounts::{self, ForApp};
-use crate::store::{oauth, slips};
+use crate::store::{Tx, oauth, slips};
 use crate::{App, now_ms};
 
 const CODE_LASTS_MS: i64 = 5 * 60 * 1000;
@@ -33,7 +33,10 @@ struct Code {
 /// The app that asks, and what it would get.
 pub async fn asked(app: &App, request: &Request) -> Result<(Client, Permits)> {
     let id = request.client_id.clone();
-    let client = app.db.read(move |tx| oauth::client(tx, &id)).await?.ok_or(Error::NotFound(Thing::OauthApp))?;
+    let mut client = app.db.read(move |tx| oauth::client(tx, &id)).await?.ok_or(Error::NotFound(Thing::OauthApp))?;
+    if client.id == MY_CLOUD_HOME {
+        client.redirect_uris.clone_from(&app.config.mycloud_redirects);
+    }
     let permits = request.check(&client)?;
     Ok((client, permits))
 }
@@ -81,7 +84,8 @@ pub async fn exchange(app: &App, exchange: Exchange, door: &'static str, agent: 
             return Ok(None);
         }
         let (code, now) = (code.data, now_ms());
-        let client = oauth::client(tx, &code.client_id)?.filter(|client| fits(client, &code, &exchange));
+        let client =
+            oauth::client(tx, &code.client_id)?.filter(|client| client.is_of(door) && fits(client, &code, &exchange));
         let user = accounts::by_id(tx, &code.user_id)?.filter(|user| user.is_active() && user.epoch == code.epoch);
         let (Some(client), Some(user), Some(permits)) = (client, user, Permits::parse(&code.permits)) else {
             return Ok(None);
@@ -122,6 +126,17 @@ pub async fn is_session_of(app: &App, session: &accounts::Session, client_id: &s
 pub async fn let_in(app: &App, user: &User, client_id: &str) -> Result<Option<Permits>> {
     let (key, id) = (user.key, client_id.to_owned());
     Ok(app.db.read(move |tx| oauth::let_in(tx, key, &id)).await?.map(|let_in| let_in.permits))
+}
+
+/// The apps that the user let in.
+pub async fn all_let_in(app: &App, user: &User) -> Result<Vec<Client>> {
+    let key = user.key;
+    let clients = move |tx: &mut Tx| {
+        let let_in = oauth::all_let_in(tx, key)?;
+        let each = let_in.iter().map(|one| oauth::client(tx, &one.client_id)).collect::<Result<Vec<_>>>()?;
+        Ok(each.into_iter().flatten().collect())
+    };
+    app.db.read(clients).await
 }
 
 /// Ends all that the app does in the user's name.
@@ -206,18 +221,14 @@ fn check_address(name: &'static str, address: &str) -> Result<()> {
     if address.is_empty() || fits { Ok(()) } else { Err(Error::invalid(name, "an address that begins with https://")) }
 }
 
-/// A page of the app's own site, or an address by a scheme of the app's own, which its name in reverse makes (RFC 8252, 7.1).
-/// None that a browser would run.
+/// A page of the app's own site, or what a program on the user's machine answers; none that a browser would run.
 fn check_redirect(uri: &str) -> Result<()> {
-    let (scheme, rest) = uri.split_once("://").unwrap_or_default();
-    let leads = match scheme {
-        "https" | "http" => true,
-        own => own.contains('.') && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte)),
-    };
-    if leads && !rest.is_empty() && !rest.starts_with('/') && is_written(uri) && !uri.contains('#') {
+    let host = uri.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    let is_page = host.is_some() && is_written(uri) && !uri.contains('#');
+    if is_page || is_own_address(uri) {
         return Ok(());
     }
-    Err(Error::invalid("redirect_uris", "addresses with https://, or with a scheme as org.example.app://"))
+    Err(Error::invalid("redirect_uris", "addresses with https://, or with a scheme as org.example.app:"))
 }
 
 /// Lets an app ask. Its secret is told this once.
@@ -247,7 +258,7 @@ pub async fn change(app: &App, id: &str, wish: ClientWish) -> Result<Client> {
     app.db
         .write(move |tx| {
             let mut client = oauth::client(tx, &id)?.ok_or(Error::NotFound(Thing::OauthApp))?;
-            if client.is_public() {
+            if client.is_built_in() {
                 return Err(BUILT_IN);
             }
             let before = client.permits;
@@ -267,7 +278,7 @@ pub async fn remove(app: &App, id: &str) -> Result<()> {
     let id = id.to_owned();
     app.db
         .write(move |tx| match oauth::client(tx, &id)? {
-            Some(client) if client.is_public() => Err(BUILT_IN),
+            Some(client) if client.is_built_in() => Err(BUILT_IN),
             _ => oauth::remove_client(tx, &id),
         })
         .await

@@ -6,6 +6,7 @@ use super::drop_box;
 use crate::account::password;
 use crate::account::token::random_base62;
 use crate::account::{Role, User, UserKey};
+use crate::config::Granting;
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, ItemKey, PlaylistKey};
 use crate::share::grant::{Action, Admitted, Grant, Placed, ShareFacts, Through, admit, authorize};
@@ -60,16 +61,19 @@ fn stored_password(app: &App, share_id: &str, password: &str) -> Result<SharePas
     Ok(SharePassword { hash, sealed: app.keys.seal(&seal_of(share_id), password) })
 }
 
+fn check_count(items: &[Shared]) -> Result<()> {
+    match items.len() {
+        0 => Err(Error::Missing("id")),
+        1..=MOST_ENTRIES => Ok(()),
+        _ => Err(Error::invalid("id", format!("at most {MOST_ENTRIES} entries"))),
+    }
+}
+
 /// Makes a share of what its owner may share, all entries or none. The first of `NotFound`, `Forbidden` and `Invalid`
 /// that applies leaves nothing behind.
 pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut wish: Wish) -> Result<Share> {
     owner.may(Role::Share)?;
-    if items.is_empty() {
-        return Err(Error::Missing("id"));
-    }
-    if items.len() > MOST_ENTRIES {
-        return Err(Error::invalid("id", format!("at most {MOST_ENTRIES} entries")));
-    }
+    check_count(&items)?;
     let now = now_ms();
     wish.check(now)?;
     let id = random_base62(crate::share::ID_CHARS);
@@ -78,16 +82,14 @@ pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut
         Change::Keep | Change::Clear => None,
     };
     let owner = owner.clone();
+    let granting = app.config.mycloud_grants;
     app.db
         .write(move |tx| {
             let defaults = accounts::default_terms(tx, owner.key)?;
             let defaults: DefaultTerms =
                 serde_json::from_str(&defaults).map_err(|e| Error::internal("default terms", e))?;
             defaults.fill(&mut wish, now);
-            let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
-            for shared in &items {
-                may_share(tx, &visitor, &owner, *shared, now)?;
-            }
+            may_share_all(tx, &owner, &items, now)?;
             let auth_id = uuid::Uuid::new_v4().to_string();
             let slug = wish.slug.clone();
             let mut draft = Share::blank(id.clone(), owner.key, now);
@@ -113,9 +115,18 @@ pub async fn create(app: &App, owner: &User, door: Door, items: Vec<Shared>, mut
                 now_ms: now,
             };
             let key = shares::insert(tx, &new)?;
-            shares::by_key(tx, key)?.ok_or(Error::NotFound(Thing::Share))
+            let share = shares::by_key(tx, key)?.ok_or(Error::NotFound(Thing::Share))?;
+            if share.two_step && granting == Granting::AtOnce {
+                shares::grant_unasked(tx, &share.auth_id, &share.items)?;
+            }
+            Ok(share)
         })
         .await
+}
+
+fn may_share_all(tx: &mut Tx, owner: &User, items: &[Shared], now_ms: i64) -> Result<()> {
+    let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
+    items.iter().try_for_each(|shared| may_share(tx, &visitor, owner, *shared, now_ms))
 }
 
 /// Whether the owner may share it: what they cannot see is not found, what they may only see is forbidden.
@@ -158,6 +169,7 @@ fn may_share(tx: &mut Tx, visitor: &Visitor, owner: &User, shared: Shared, now_m
 pub async fn edit(app: &App, owner: UserKey, id: &str, wish: Wish) -> Result<Share> {
     let now = now_ms();
     wish.check(now)?;
+    wish.items.as_deref().map(check_count).transpose()?;
     let wanted = id.to_owned();
     let share = app.db.read(move |tx| shares::owned(tx, owner, &wanted)).await?;
     let password = match &wish.password {
@@ -166,15 +178,25 @@ pub async fn edit(app: &App, owner: UserKey, id: &str, wish: Wish) -> Result<Sha
         Change::Clear => PasswordChange::Keep,
         Change::Set(password) => PasswordChange::Set(stored_password(app, &share.id, password)?),
     };
+    let granting = app.config.mycloud_grants;
     app.db
         .write(move |tx| {
-            let mut share = shares::owned(tx, owner, &share.id)?;
+            let owner = accounts::by_key(tx, owner)?.ok_or(Error::NotFound(Thing::User))?;
+            let mut share = shares::owned(tx, owner.key, &share.id)?;
             let (took_files, of_box) = (share.terms.mode.takes_files(), wish.drop_box.clone());
+            let holds_others = wish.items.is_some();
             wish.apply(&mut share);
             of_box.check_mode(share.terms.mode)?;
-            if share.terms.mode.takes_files() && !took_files {
-                let owner = accounts::by_key(tx, owner)?.ok_or(Error::NotFound(Thing::User))?;
+            if share.terms.mode.takes_files() && (!took_files || holds_others) {
                 drop_box::check_place(tx, &owner, &share.items)?;
+            }
+            if holds_others {
+                owner.may(Role::Share)?;
+                may_share_all(tx, &owner, &share.items, now)?;
+                shares::set_items(tx, share.key, &share.items)?;
+                if share.two_step && granting == Granting::AtOnce {
+                    shares::grant_unasked(tx, &share.auth_id, &share.items)?;
+                }
             }
             shares::update(tx, &share, &password, now)?;
             shares::by_key(tx, share.key)?.ok_or(Error::NotFound(Thing::Share))

@@ -412,6 +412,12 @@ pub async fn renew_session(
         .ok_or(Error::WrongCredentials)
 }
 
+/// Lets a session last so long from now on, where it would end before.
+pub async fn prolong_session(app: &App, id: &str, lasts_ms: i64) -> Result<()> {
+    let (id, expires_ms) = (id.to_owned(), now_ms() + lasts_ms);
+    app.db.write(move |tx| accounts::prolong_session(tx, &id, expires_ms)).await
+}
+
 pub async fn end_session(app: &App, id: &str) -> Result<()> {
     let id = id.to_owned();
     app.db.write(move |tx| accounts::end_session(tx, &id)).await

@@ -28,14 +28,14 @@ use futures_util::{StreamExt, stream};
 
 use super::drop_box::{self, Sender};
 use super::files::{
-    Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes,
-    store_rows, to_the_end, with_free_name,
+    Found, Place, by_rights, check_name, check_time, folder_of, look, open, refresh_albums, room_bytes, store_rows,
+    to_the_end, with_free_name,
 };
 use super::versions;
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::blob::disk::{Root, set_modified};
-use crate::blob::{Existing, Kind, Stat, Temporary};
+use crate::blob::{Existing, Kind, Stat, Temporary, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, ItemKey, Library, Media};
 use crate::share::grant::{Action, Grant};

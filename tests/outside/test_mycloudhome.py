@@ -4,17 +4,26 @@ The command has one address built in, https://config.mycloud.com, so it goes thr
 No published client makes a share; that half is driven here call by call.
 """
 
+import base64
 import io
 import json
 import re
+import socket
+import ssl
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from gateway import Gateway
 from music import Music
@@ -259,3 +268,167 @@ def test_making_a_share_without_a_token_is_the_documented_400(
     assert answer.status_code == 400
     assert answer.json()["error"]["label"] == "GENERAL_INSUFFICIENT_PARAMETERS"
     assert "accessToken" in answer.json()["message"]
+
+
+# The recipient's program, from the facts: it knows the link and nothing else -----------------------------------------
+
+LINK = re.compile(r"/(?:share|shares|folders)/([A-Za-z0-9-]{8,64})")
+RETRIED = {408, 429, 500, 502, 503, 504}
+
+
+@dataclass
+class Recipient:
+    """Asks as the published downloader of share links does, and keeps what it got by name."""
+
+    web: requests.Session
+    shares: str
+    got: dict[str, bytes] = field(default_factory=dict)
+
+    def get(self, url: str, bearer: str | None = None, **query: str) -> requests.Response:
+        headers = {"User-Agent": "Mozilla/5.0", "Accept": "application/json, */*", "X-Correlation-ID": "w_g:outside"}
+        if bearer is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
+        answer = self.web.get(url, params=query, headers=headers)
+        assert answer.status_code not in RETRIED, f"it would ask this again and again: {answer.status_code} {url}"
+        return answer
+
+    def fetch(self, link: str, bearer: str | None = None) -> dict:
+        answer = self.get(f"{self.shares}/{LINK.search(link).group(1)}", bearer)
+        assert answer.status_code == 200, answer.text
+        data = answer.json()["data"]
+        share, device, token = data["shareId"], data["device"]["deviceId"], data["shareToken"]
+        assert share
+        assert device
+        proxy = data["device"]["network"]["proxyURL"]
+        proxy = (proxy if "://" in proxy else f"https://{proxy}").rstrip("/")
+        for file in data["fileIds"]:
+            known = self.get(f"{proxy}/sdk/v2/files/{file}", token)
+            assert known.status_code == 200, known.text
+            known = known.json()
+            if known["mimeType"] == FOLDER_TYPE or known.get("childCount") is not None:
+                content = self.get(f"{proxy}/sdk/v1/filesZip", ids=file, access_token=token)
+                name = f"{known['name']}.zip"
+            else:
+                content = self.get(f"{proxy}/sdk/v2/files/{file}/content", download="true", access_token=token)
+                name = known["name"]
+                assert len(content.content) == known["size"]
+            assert content.status_code == 200, content.text
+            assert content.headers["Referrer-Policy"] == "no-referrer", "the token stands in the address"
+            self.got[name] = content.content
+        return data
+
+
+@pytest.fixture(scope="module")
+def granted(urls: dict[str, str], owner: dict) -> dict:
+    """A share of a track and a folder of music, both steps taken."""
+    session, base = owner["session"], owner["device"]["network"]["proxyURL"]
+    drascula = children(session, base, children(session, base, "root")["drascula"]["id"])
+    track = children(session, base, drascula["audio"]["id"])["track28.ogg"]
+    files = [track["id"], drascula["audio"]["id"]]
+    asked = {"deviceId": owner["device"]["deviceId"], "fileIds": files, "ownerId": owner["id"]}
+    share = session.post(f"{urls['service.share.url']}/v1/shares", json=asked).json()["data"]
+    for file in files:
+        grant = {"fileID": file, "entity": {"id": share["authId"], "type": "cloudShare"}, "value": "ReadFile"}
+        assert session.post(f"{base}/sdk/v1/filePerms", json=grant).status_code == 201
+    return share
+
+
+@pytest.mark.parametrize("bearer", [None, "", "x", "aa.bb.cc"])
+def test_a_recipient_gets_all_by_the_link_alone(
+    web: requests.Session, urls: dict[str, str], granted: dict, music: Music, bearer: str | None
+) -> None:
+    recipient = Recipient(web, f"{urls['service.share.url']}/v1/shares")
+    data = recipient.fetch(granted["url"], bearer)
+    assert data["shareId"] == granted["shareId"]
+    assert set(recipient.got) == {"track28.ogg", "audio.zip"}
+    assert recipient.got["track28.ogg"] == music.short_track.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(recipient.got["audio.zip"])) as archive:
+        assert archive.testzip() is None
+        assert len([name for name in archive.namelist() if not name.endswith("/")]) == len(music.tracks)
+
+
+def test_a_link_of_either_maker_leads_to_the_share(web: requests.Session, urls: dict[str, str], granted: dict) -> None:
+    recipient = Recipient(web, f"{urls['service.share.url']}/v1/shares")
+    for link in ("https://home.mycloud.com/action/share/{}", "https://os5.mycloud.com/action/share/{}", "x/shares/{}"):
+        assert recipient.fetch(link.format(granted["shareId"]))["fileIds"] == granted["fileIds"]
+
+
+def test_the_share_page_browses_with_what_it_was_given(
+    web: requests.Session, urls: dict[str, str], granted: dict, music: Music
+) -> None:
+    data = web.get(f"{urls['service.share.url']}/v1/shares/{granted['shareId']}").json()["data"]
+    proxy, bearer = data["device"]["network"]["proxyURL"], {"Authorization": f"Bearer {data['shareToken']}"}
+    asked = {
+        "ids": granted["fileIds"][1],
+        "fields": "id,mimeType,name,size,publiclyShared,privatelyShared",
+        "limit": "100",
+        "orderBy": "name",
+        "order": "asc",
+        "pageToken": "",
+    }
+    listed = web.get(f"{proxy}/sdk/v2/filesSearch/parents", params=asked, headers=bearer)
+    assert listed.status_code == 200
+    assert len(listed.json()["files"]) == len(music.tracks)
+    assert web.get(f"{proxy}/sdk/v1/device", headers=bearer).status_code == 200
+    told = data["device"]
+    for private in ("mac", "serialNumber", "lastHDStoragePercent", "createdOn"):
+        assert private not in told
+    for private in ("localIpAddress", "externalIpAddress", "internalDNSName"):
+        assert private not in told["network"]
+
+
+def test_the_whole_address_may_stand_in_the_request_line_within_the_tunnel(gateway: Gateway, granted: dict) -> None:
+    """As Python's urllib sends it through a proxy, on the second try of the downloader."""
+    path = f"/shares/v1/shares/{granted['shareId']}"
+    proxy = urlsplit(gateway.url)
+    tls = ssl.create_default_context(cafile=str(gateway.ca))
+    with socket.create_connection((proxy.hostname, proxy.port), 10) as tunnel:
+        tunnel.sendall(b"CONNECT openshelf.test:443 HTTP/1.1\r\nHost: openshelf.test:443\r\n\r\n")
+        assert tunnel.recv(4096).startswith(b"HTTP/1.1 200")
+        with tls.wrap_socket(tunnel, server_hostname="openshelf.test") as line:
+            head = f"GET {BASE}{path} HTTP/1.1\r\nHost: openshelf.test\r\nConnection: close\r\n\r\n"
+            line.sendall(head.encode())
+            answer = b"".join(iter(lambda: line.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200"), answer
+    assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["data"]["shareId"] == granted["shareId"]
+
+
+@pytest.mark.parametrize("fetcher", ["curl", "wget"])
+def test_a_program_takes_the_file_of_a_link(
+    gateway: Gateway, urls: dict[str, str], owner: dict, granted: dict, music: Music, tmp_path: Path, fetcher: str
+) -> None:
+    """The link itself, as it is handed out: no page, no token, no script."""
+    asked = {"deviceId": owner["device"]["deviceId"], "fileIds": granted["fileIds"][:1], "ownerId": owner["id"]}
+    share = owner["session"].post(f"{urls['service.share.url']}/v1/shares", json=asked).json()["data"]
+    grant = {"entity": {"id": share["authId"], "type": "cloudShare"}, "value": "ReadFile"}
+    base = owner["device"]["network"]["proxyURL"]
+    owner["session"].post(f"{base}/sdk/v1/filePerms", json={"fileID": asked["fileIds"][0], **grant})
+    out = tmp_path / "got"
+    options = {
+        "curl": ["-fsS", "--proxy", gateway.url, "--cacert", gateway.ca, "-o", out],
+        "wget": ["-q", "-e", f"https_proxy={gateway.url}", f"--ca-certificate={gateway.ca}", "-O", out],
+    }[fetcher]
+    subprocess.run([fetcher, *map(str, options), share["url"]], check=True, timeout=60)
+    assert out.read_bytes() == music.short_track.read_bytes()
+
+
+def test_tokens_are_checked_by_a_library_with_the_published_keys(
+    web: requests.Session, urls: dict[str, str], token: str
+) -> None:
+    known = web.get(f"{urls['service.auth0.url']}/.well-known/openid-configuration").json()
+    keys = {key["kid"]: key for key in web.get(known["jwks_uri"]).json()["keys"]}
+    head, claims, signature = token.split(".")
+    key = keys[json.loads(decoded(head))["kid"]]
+    numbers = ec.EllipticCurvePublicNumbers(
+        int.from_bytes(decoded(key["x"])), int.from_bytes(decoded(key["y"])), ec.SECP256R1()
+    )
+    r, s = (int.from_bytes(decoded(signature)[half]) for half in (slice(32), slice(32, 64)))
+    signed = encode_dss_signature(r, s)
+    numbers.public_key().verify(signed, f"{head}.{claims}".encode(), ec.ECDSA(hashes.SHA256()))
+    with pytest.raises(InvalidSignature):
+        numbers.public_key().verify(signed, f"{head}.{claims}x".encode(), ec.ECDSA(hashes.SHA256()))
+    assert json.loads(decoded(claims))["iss"] == known["issuer"]
+
+
+def decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -176,6 +176,7 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         "reset" => Ask::get("").form(&[("id", &things.ann), ("slip", "no.such.slip"), ("password", "a new password")]),
         "authorizeLink" => OAUTH.iter().fold(Ask::get(""), |ask, (name, value)| ask.q(name, value)),
         "authorizePage" => OAUTH.iter().fold(Ask::get(""), |ask, (name, value)| ask.q(name, value)),
+        "shutOut" => Ask::get("").form(&[("app", "mycloud")]),
         "authorize" => Ask::get("").form(&[&OAUTH[..], &[("answer", "allow")]].concat()),
         "callbackPage" => Ask::get("").q("code", "no.such.code").q("state", "x"),
         "signOut" => Ask::get("").form(&[]),
@@ -506,6 +507,7 @@ fn mycloud(things: &Things, target: &Target, name: &str) -> Option<Ask> {
     Some(match name {
         "getConfig" | "getConfigV2" | "authorize" | "userinfo" | "getUserInfoV1" | "getDevice" | "getUsersOfDevice"
         | "sdkDevice" | "listShares" => get,
+        "keySet" | "openidConfiguration" => get,
         "getUserByEmail" => get.q("email", "ann"),
         "getDevicesOfUser" => get.part("userId", &owner),
         "oauthToken" => get.json(json!({"grant_type": "password", "username": "ann", "password": "not her password"})),

@@ -145,6 +145,22 @@ pub struct ShareAnswer {
     pub device: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_token: Option<String>,
+    /// For the owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub openshelf: Option<Ours>,
+}
+
+/// What the maker's service had no word for. Times in milliseconds since 1970; null: no such limit.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ours {
+    pub title: String,
+    pub has_password: bool,
+    pub expires: Option<i64>,
+    pub view_limit: Option<i64>,
+    pub download_limit: Option<i64>,
+    pub views: i64,
+    pub downloads: i64,
 }
 
 impl ShareAnswer {
@@ -165,7 +181,22 @@ impl ShareAnswer {
             user_ids: None,
             device: None,
             share_token: None,
+            openshelf: None,
         }
+    }
+
+    /// With what is nobody's business but its owner's. `user_ids`: none of a share that is open to anyone.
+    pub fn for_owner(self, share: &Share, user_ids: Option<Vec<String>>) -> ShareAnswer {
+        let openshelf = Some(Ours {
+            title: share.title.clone(),
+            has_password: share.terms.has_password,
+            expires: share.terms.expires_ms,
+            view_limit: share.terms.view_limit,
+            download_limit: share.terms.download_limit,
+            views: share.views,
+            downloads: share.downloads,
+        });
+        ShareAnswer { user_ids, openshelf, ..self }
     }
 }
 

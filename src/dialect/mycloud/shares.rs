@@ -1,91 +1,30 @@
 //! The share service, and the permissions that open files to a share's holders.
 
+mod body;
+
 use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use self::body::{Body, list, named_items, readers, restrict, text, wish_of};
 use super::answers::{self, ShareAnswer, public_id, user_id};
 use super::{answer_empty, answer_json, auth, device};
-use crate::account::{User, UserKey};
+use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::ItemKey;
 use crate::share::grant::Action;
 use crate::share::visit::{Visitor, is_preview_crawler};
-use crate::share::{Audience, Bits, Change, Door, Share, ShareKey, Shared, Subject, Wish};
+use crate::share::{Audience, Bits, Door, Share, Subject};
 use crate::store::shares::{self, Direction, Order};
-use crate::store::{Tx, accounts, library};
+use crate::store::{Tx, accounts, upload_names};
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
 use crate::{App, now_ms};
-
-// What bodies say ------------------------------------------------------------------------------------------------------
-
-type Body = Map<String, Value>;
-
-fn text<'a>(body: &'a Body, name: &'static str) -> Result<&'a str> {
-    body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).ok_or(Error::Missing(name))
-}
-
-/// A list of ids; `None` where the field is absent, which is not the same as empty.
-fn list(body: &Body, name: &'static str) -> Result<Option<Vec<String>>> {
-    let not_ids = || Error::invalid(name, "a list of ids");
-    match body.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(all)) => {
-            all.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(not_ids)).collect::<Result<_>>().map(Some)
-        }
-        Some(_) => Err(not_ids()),
-    }
-}
-
-/// What a body says of a share, besides who may read it.
-fn wish_of(body: &Body) -> Result<Wish> {
-    let metadata = match body.get("metadata") {
-        None => Change::Keep,
-        Some(Value::Null) => Change::Clear,
-        Some(Value::Object(fields)) => Change::Set(Value::Object(fields.clone()).to_string()),
-        Some(_) => return Err(Error::invalid("metadata", "an object")),
-    };
-    let use_cache = match body.get("useCache") {
-        None | Some(Value::Null) => None,
-        Some(Value::Bool(use_cache)) => Some(*use_cache),
-        Some(_) => return Err(Error::invalid("useCache", "true or false")),
-    };
-    Ok(Wish { metadata, use_cache, ..Wish::default() })
-}
-
-/// Only those who are named may read. An empty list names nobody: a client that computed one must not publish by it.
-fn restrict(wish: &mut Wish, readers: Vec<UserKey>) {
-    wish.audience = Some(Audience::Listed);
-    wish.permissions = Some(readers.into_iter().map(|key| (Subject::User(key), Bits::READ)).collect());
-}
-
-fn readers(tx: &mut Tx, user_ids: &[String]) -> Result<Vec<UserKey>> {
-    let mut keys = Vec::new();
-    for id in user_ids {
-        let user = accounts::by_id(tx, public_id(id))?.filter(User::is_active).ok_or(Error::NotFound(Thing::User))?;
-        if !keys.contains(&user.key) {
-            keys.push(user.key);
-        }
-    }
-    Ok(keys)
-}
-
-fn named_items(tx: &mut Tx, file_ids: &[String]) -> Result<Vec<Shared>> {
-    let mut items = Vec::new();
-    for id in file_ids {
-        let shared = Shared::Item(library::item_by_id(tx, id)?.ok_or(Error::NotFound(Thing::File))?.key);
-        if !items.contains(&shared) {
-            items.push(shared);
-        }
-    }
-    Ok(items)
-}
 
 // What answers say -----------------------------------------------------------------------------------------------------
 
@@ -101,9 +40,8 @@ fn owners_answer(tx: &mut Tx, share: Share, owner: &User, device_id: &str, base:
     let visitor = Visitor::guest([127, 0, 0, 1].into(), "").with_user(owner.clone());
     let facts = shares::facts_of(tx, share, &visitor, now_ms())?;
     let file_ids = file_ids(&sharing::contents(tx, &facts)?);
-    let mut answer = ShareAnswer::of(&facts.share, owner, file_ids, device_id, base);
-    answer.user_ids = user_ids(tx, &facts.share)?;
-    Ok(answer)
+    let answer = ShareAnswer::of(&facts.share, owner, file_ids, device_id, base);
+    Ok(answer.for_owner(&facts.share, user_ids(tx, &facts.share)?))
 }
 
 fn user_ids(tx: &mut Tx, share: &Share) -> Result<Option<Vec<String>>> {
@@ -139,8 +77,9 @@ pub async fn post_shares(mut call: Call) -> Result<Response> {
     }
     let mut wish = wish_of(&body)?;
     let users = list(&body, "userIds")?;
+    let of = owner.clone();
     let resolve =
-        move |tx: &mut Tx| Ok((named_items(tx, &files)?, users.map(|users| readers(tx, &users)).transpose()?));
+        move |tx: &mut Tx| Ok((named_items(tx, &of, &files)?, users.map(|users| readers(tx, &users)).transpose()?));
     let (items, readers) = call.app.db.read(resolve).await?;
     if let Some(readers) = readers {
         restrict(&mut wish, readers);
@@ -153,14 +92,16 @@ pub async fn post_shares(mut call: Call) -> Result<Response> {
 /// Files that are not the caller's to share are told by the name of the field they came in, whatever keeps them away.
 fn about_files(error: Error) -> Error {
     match error {
-        Error::Forbidden(_) | Error::Invalid { what: "id", .. } => {
-            Error::invalid("fileIds", "they are not yours to share")
-        }
+        Error::Forbidden(_) => Error::invalid("fileIds", "they are not yours to share"),
+        Error::Invalid { what: "id", why } => Error::invalid("fileIds", why),
         other => other,
     }
 }
 
 pub async fn get_share(call: Call) -> Result<Response> {
+    if call.path("shareId").trim().is_empty() {
+        return Err(Error::Missing("shareId"));
+    }
     let mut visitor = call.guest();
     // A bad token is as none: it must not shut a share that is open to anyone.
     visitor.user = auth::user_if_any(&call).await?;
@@ -175,8 +116,9 @@ pub async fn get_share(call: Call) -> Result<Response> {
     answer.device = Some(answers::public_device(&device_id, base));
     answer.share_token = Some(token);
     if visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner) {
-        let look = look.clone();
-        answer.user_ids = call.app.db.read(move |tx| user_ids(tx, &look.facts.share)).await?;
+        let of = look.clone();
+        let user_ids = call.app.db.read(move |tx| user_ids(tx, &of.facts.share)).await?;
+        answer = answer.for_owner(&facts.share, user_ids);
     }
     Ok(answer_json(StatusCode::OK, &json!({"data": answer, "error": null})))
 }
@@ -227,10 +169,11 @@ pub async fn get_shares(call: Call) -> Result<Response> {
 
 fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_id: &str, base: &str) -> Result<Value> {
     let after = match after {
+        // The last share of a page may have been deleted since.
         Some(id) => {
-            let ShareKey(key) =
-                shares::owned(tx, owner.key, id).map_err(|_| Error::invalid("pageToken", "it is of no page"))?.key;
-            Some((key, ShareKey(key)))
+            let last = shares::by_id_ever(tx, id)?.filter(|share| share.owner == owner.key);
+            let last = last.ok_or(Error::invalid("pageToken", "it is of no page"))?;
+            Some((last.key.0, last.key))
         }
         None => None,
     };
@@ -243,12 +186,15 @@ fn page_of(tx: &mut Tx, owner: &User, after: Option<&str>, limit: usize, device_
     Ok(json!({"data": data, "pageToken": page_token, "error": null}))
 }
 
-/// Ours: metadata, useCache and userIds; `userIds: null` opens the share to anyone.
+/// What may be changed of a share; the terms in `openshelf` are ours throughout.
+const CHANGEABLE: [&str; 5] = ["metadata", "useCache", "userIds", "fileIds", "openshelf"];
+
+/// Ours: changes what is named and nothing else; `userIds: null` opens the share to anyone.
 pub async fn patch_share(mut call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
     let body: Body = call.json().await?;
-    if body.keys().any(|name| !matches!(name.as_str(), "metadata" | "useCache" | "userIds")) {
-        return Err(Error::invalid("body", "only metadata, useCache and userIds can be changed"));
+    if body.keys().any(|name| !CHANGEABLE.contains(&name.as_str())) {
+        return Err(Error::invalid("body", format!("nothing but {} can be changed", CHANGEABLE.join(", "))));
     }
     let mut wish = wish_of(&body)?;
     match list(&body, "userIds")? {
@@ -259,7 +205,12 @@ pub async fn patch_share(mut call: Call) -> Result<Response> {
         }
         None => {}
     }
-    let share = sharing::edit(&call.app, owner.key, call.path("shareId"), wish).await?;
+    if body.contains_key("fileIds") {
+        let files = list(&body, "fileIds")?.filter(|files| !files.is_empty()).ok_or(Error::Missing("fileIds"))?;
+        let of = owner.clone();
+        wish.items = Some(call.app.db.read(move |tx| named_items(tx, &of, &files)).await?);
+    }
+    let share = sharing::edit(&call.app, owner.key, call.path("shareId"), wish).await.map_err(about_files)?;
     answer_owner(&call, StatusCode::OK, share, owner).await
 }
 
@@ -299,7 +250,9 @@ impl Permission {
     fn resolve(&self, tx: &mut Tx, user: &User, visitor: &Visitor) -> Result<ItemKey> {
         let share = shares::by_auth_id(tx, &self.auth_id)?.filter(|share| share.owner == user.key && !share.revoked);
         share.ok_or(Error::NotFound(Thing::Share))?;
-        Ok(sharing::own(tx, user, visitor, &self.file_id, Action::Share)?.item().key)
+        let uploaded = upload_names::item(tx, user.key, &self.file_id)?;
+        let file_id = uploaded.as_deref().unwrap_or(&self.file_id);
+        Ok(sharing::own(tx, user, visitor, file_id, Action::Share)?.item().key)
     }
 }
 
@@ -342,17 +295,6 @@ mod tests {
 
     fn body(value: Value) -> Body {
         value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn empty_list_of_users_restricts_and_an_absent_one_does_not() {
-        assert_eq!(list(&body(json!({"userIds": []})), "userIds").unwrap(), Some(Vec::new()));
-        assert_eq!(list(&body(json!({})), "userIds").unwrap(), None);
-        assert!(list(&body(json!({"userIds": "auth0|u"})), "userIds").is_err());
-        assert!(list(&body(json!({"userIds": [1]})), "userIds").is_err());
-        let mut wish = Wish::default();
-        restrict(&mut wish, Vec::new());
-        assert_eq!((wish.audience, wish.permissions), (Some(Audience::Listed), Some(Vec::new())));
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl ClientEnt {
             scopes: client.permits.names(),
             props: json!({ "icon": client.icon, "description": client.description }),
             is_enabled: true,
-            is_system: client.is_public(),
+            is_system: client.is_built_in(),
             id: client.id,
             name: client.name,
             homepage_url: client.homepage,
