@@ -253,14 +253,16 @@ both_engines! {
         ] {
             assert_eq!(office.admin.put("/admin/oauthClient", wrong.clone()).await["code"], 40001, "{wrong}");
         }
-        for uri in ["javascript:alert(1)", "data:text/html,x", "/callback", "https://", "https:///x", "https://a.example/#x", "app:x", "https://a b", ""] {
+        for uri in ["javascript:alert(1)", "data:text/html,x", "/callback", "https://", "https:///x", "https://a.example/#x", "app:x", "https://a b", "http://a.example/", ""] {
             let wrong = json!({"client": {"redirect_uris": [uri]}});
             assert_eq!(office.admin.put(&path, wrong).await["code"], 40001, "{uri}");
         }
-        let own = json!({"client": {"redirect_uris": ["org.example.app://back"]}});
-        assert_eq!(data(office.admin.put(&path, own).await)["redirect_uris"], json!(["org.example.app://back"]));
+        let own = json!(["org.example.app:/back", "http://127.0.0.1:7000/back"]);
+        let wish = json!({"client": {"redirect_uris": own}});
+        assert_eq!(data(office.admin.put(&path, wish).await)["redirect_uris"], own);
 
         let desktop = text(&built_in["clients"][0]["id"]);
+        assert_eq!(office.admin.call(Method::DELETE, "/admin/oauthClient/mycloud", json!({})).await["code"], 403);
         let path_of_desktop = format!("/admin/oauthClient/{desktop}");
         assert_eq!(office.admin.put(&path_of_desktop, json!({"client": {"secret": "sixteen-characters"}})).await["code"], 403);
         assert_eq!(office.admin.call(Method::DELETE, &path_of_desktop, json!({})).await["code"], 403);

@@ -56,7 +56,7 @@ impl Client {
         matches!(self.secret, Secret::Any) == (door == MY_CLOUD_HOME)
     }
 
-    /// Whether nobody here registered it.
+    /// Whether nobody here registered it, so that it stays as it is.
     pub fn is_built_in(&self) -> bool {
         !matches!(self.secret, Secret::Hash(_))
     }
@@ -125,7 +125,7 @@ const LONGEST_ADDRESS_BYTES: usize = 2048;
 /// Whether an address can be answered by a program on the user's own machine alone, whoever names it: one of a scheme that
 /// begins with a domain (RFC 8252, 7.1), or the machine itself (7.3). Schemes without a dot may be a browser's, and lead to
 /// any site: an administrator lists those.
-fn is_own_address(uri: &str) -> bool {
+pub fn is_own_address(uri: &str) -> bool {
     let is_plain =
         uri.len() <= LONGEST_ADDRESS_BYTES && uri.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#');
     let Some((scheme, rest)) = uri.split_once(':').filter(|_| is_plain) else { return false };

@@ -121,11 +121,14 @@ async fn ask(call: &Call, user: &User) -> Result<Response> {
 /// would not stand in a policy.
 fn form_target(redirect_uri: &str) -> String {
     let Some((scheme, rest)) = redirect_uri.split_once(':') else { return String::new() };
-    let host = rest.strip_prefix("//").and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
-    let target = match scheme {
+    let target = match (scheme, rest.strip_prefix("//")) {
         // A policy has no word for an address in brackets.
-        "http" | "https" if !host.starts_with('[') => format!("{scheme}://{host}"),
-        _ => format!("{scheme}:"),
+        ("http", Some(rest)) if rest.starts_with('[') => String::from("http:"),
+        ("http" | "https", Some(rest)) => {
+            format!("{scheme}://{}", rest.split(['/', '?', '#']).next().unwrap_or_default())
+        }
+        (own, rest) if rest.is_some() || own.contains('.') => format!("{own}:"),
+        _ => return String::new(),
     };
     let is_plain = target.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:/".contains(&b));
     if is_plain { target } else { String::new() }

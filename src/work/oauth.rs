@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::signin::{self, Opened};
 use crate::account::User;
-use crate::account::oauth::{Client, MY_CLOUD_HOME, Request, Secret, is_verified};
+use crate::account::oauth::{Client, MY_CLOUD_HOME, Request, Secret, is_own_address, is_verified};
 use crate::account::permit::{Permit, Permits};
 use crate::account::slip::{self, Errand};
 use crate::account::token::{random_base62, sha256};
@@ -221,18 +221,14 @@ fn check_address(name: &'static str, address: &str) -> Result<()> {
     if address.is_empty() || fits { Ok(()) } else { Err(Error::invalid(name, "an address that begins with https://")) }
 }
 
-/// A page of the app's own site, or an address by a scheme of the app's own, which its name in reverse makes (RFC 8252, 7.1).
-/// None that a browser would run.
+/// A page of the app's own site, or what a program on the user's machine answers; none that a browser would run.
 fn check_redirect(uri: &str) -> Result<()> {
-    let (scheme, rest) = uri.split_once("://").unwrap_or_default();
-    let leads = match scheme {
-        "https" | "http" => true,
-        own => own.contains('.') && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte)),
-    };
-    if leads && !rest.is_empty() && !rest.starts_with('/') && is_written(uri) && !uri.contains('#') {
+    let host = uri.strip_prefix("https://").filter(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    let is_page = host.is_some() && is_written(uri) && !uri.contains('#');
+    if is_page || is_own_address(uri) {
         return Ok(());
     }
-    Err(Error::invalid("redirect_uris", "addresses with https://, or with a scheme as org.example.app://"))
+    Err(Error::invalid("redirect_uris", "addresses with https://, or with a scheme as org.example.app:"))
 }
 
 /// Lets an app ask. Its secret is told this once.
