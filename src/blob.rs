@@ -5,6 +5,7 @@
 pub mod cache;
 pub mod disk;
 
+use crate::error::{Error, Result};
 pub use disk::{Root, Temporary};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,4 +33,9 @@ pub struct Stat {
 pub enum Existing {
     Replace,
     Refuse,
+}
+
+/// Work that may wait for a disk: never on a thread that serves others.
+pub async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|cause| Error::internal("disk work", cause))?
 }

@@ -31,6 +31,7 @@ pub mod drop_boxes;
 pub mod files;
 pub mod folders;
 pub mod groups;
+mod inserts;
 pub mod library;
 pub mod links;
 mod list;

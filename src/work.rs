@@ -26,6 +26,7 @@ pub mod properties;
 pub mod purchases;
 pub mod registration;
 pub mod renditions;
+pub mod reports;
 pub mod scan;
 pub mod scrobbles;
 pub mod second_factor;

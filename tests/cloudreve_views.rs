@@ -321,6 +321,10 @@ both_engines! {
         assert_eq!(guests(ask(&format!("cloudreve://{id}@share"), "monaco", "edit")).await, 403);
         assert_eq!(guests(ask("cloudreve://my/a.txt", "monaco", "view")).await, 401);
         assert_eq!(data(drive.guest_get(&format!("/share/info/{id}")).await)["remain_downloads"], 1, "it spends nothing");
+        let writable = drive.share(json!({"uri": "cloudreve://my/a.txt", "permissions": {"everyone": "Aw=="}})).await;
+        for uri in [format!("cloudreve://{writable}@share"), format!("cloudreve://{writable}@share/a.txt")] {
+            assert_eq!(guests(ask(&uri, "monaco", "edit")).await, 0, "who may write may open it to write: {uri}");
+        }
         for (uri, viewer, action, code) in [
             ("cloudreve://my/a.txt", "office", "view", 40001), ("cloudreve://my/a.txt", "monaco", "print", 40001),
             ("cloudreve://my", "monaco", "view", 40016), (SHELF, "monaco", "view", 40016), (OPEN_TXT, "monaco", "edit", 403),

@@ -36,6 +36,11 @@ impl Drive {
         Drive { client: server.client(), base: server.url.clone(), token: String::new(), app: None }
     }
 
+    /// Whoever this token is for.
+    pub fn with_token(&self, token: &str) -> Drive {
+        Drive { token: token.to_owned(), ..self.clone() }
+    }
+
     /// The same user by another app.
     pub fn by_app(&self, app: &str) -> Drive {
         Drive { app: Some(app.to_owned()), ..self.clone() }

@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 
+use openshelf::account::site::Site;
 use openshelf::share::{Change, Door, Mode, Shared, Wish};
-use openshelf::store::library;
+use openshelf::store::{library, site};
 use openshelf::work::sharing;
 use reqwest::Response;
 use tempfile::TempDir;
@@ -141,6 +142,14 @@ both_engines! {
         assert!(manifest["icons"][0]["src"].as_str().unwrap().starts_with("/s/-/icon."), "{manifest}");
         let icon = front.get(manifest["icons"][0]["src"].as_str().unwrap()).await;
         assert_eq!(icon.status(), 200);
+
+        let said = Site { title: "Our <Shelf>".to_owned(), description: "of the \"band\"".to_owned(), ..Site::default() };
+        front.server.app.db.write(move |tx| site::set(tx, &said)).await.unwrap();
+        let page = front.get("/home").await.text().await.unwrap();
+        assert!(page.contains("<title>Our &lt;Shelf&gt;</title>"), "{page}");
+        assert!(page.contains(r#"content="of the &quot;band&quot;""#), "{page}");
+        let manifest: serde_json::Value = front.get("/manifest.json").await.json().await.unwrap();
+        assert_eq!((&manifest["name"], &manifest["description"]), (&"Our <Shelf>".into(), &"of the \"band\"".into()));
 
         // What is ours stays ours.
         for (path, status) in [

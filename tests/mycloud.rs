@@ -578,12 +578,12 @@ async fn files_are_made_replaced_conditionally_copied_and_deleted_in_a_batch() {
     let begun = admin.send(Method::POST, &format!("/sdk/v2/files/{id}/resumable?done=false"), "new").await;
     assert_eq!(begun.status(), StatusCode::CREATED);
     assert_eq!(read().await, "longer than before");
-    let more = admin.send(Method::PUT, &format!("/sdk/v2/files/{id}/resumable/content?offset=3&done=true"), "er").await;
-    assert_eq!(more.status(), StatusCode::NO_CONTENT);
+    let last = format!("/sdk/v2/files/{id}/resumable/content?offset=3&truncate=true&done=true");
+    assert_eq!(admin.send(Method::PUT, &last, "er").await.status(), StatusCode::NO_CONTENT);
     assert_eq!(read().await, "newer");
     let middle = admin.send(Method::POST, &format!("/sdk/v2/files/{id}/resumable?offset=3&done=true"), "x").await;
-    assert_eq!(middle.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(read().await, "newer");
+    assert_eq!(middle.status(), StatusCode::CREATED);
+    assert_eq!(read().await, "newxr", "what stands around it stays");
 
     let folder = admin
         .multipart("/sdk/v2/files", "--foo\n\n{\"name\":\"d\",\"mimeType\":\"application/x.wd.dir\"}\n--foo--")

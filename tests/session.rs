@@ -281,6 +281,66 @@ both_engines! {
         assert_eq!(site.get(&app, "/user/me").await["code"], 401);
     }
 
+    async fn the_desktop_client_listens_keeps_versions_and_restores(backend: Backend) {
+        let site = Place::new(&backend);
+        let app = site.app(&site.user(ADMIN).await, DESKTOP_SCOPE).await;
+        let call = async |method: Method, path: &str, body: Value| site.call(&app, method, path, body).await;
+        let note = "cloudreve://my/note.txt";
+        let token = app.0.clone().unwrap();
+        let heard = site.client.get(format!("{}/api/v4/file/events?uri={}", site.server.url, encoded("cloudreve://my")));
+        let heard = heard.bearer_auth(&token).header("x-cr-client-id", "6f1a9f1e-7a5e-4d0c-9a55-0f5a0c6c1d2e");
+        let mut heard = heard.send().await.unwrap();
+        assert_eq!(heard.headers()["content-type"], "text/event-stream");
+        let mut said = String::new();
+        let mut hear = async |what: &str| while !said.contains(what) {
+            let part = tokio::time::timeout(Duration::from_secs(30), heard.chunk()).await.expect("it is told");
+            said += std::str::from_utf8(&part.unwrap().expect("the stream goes on")).unwrap();
+        };
+        hear("event: subscribed").await;
+
+        let keeps = json!({"version_retention_enabled": true});
+        assert_eq!(call(Method::PATCH, "/user/setting", keeps).await["code"], 0);
+        for (content, entity_type, previous) in [("first", Value::Null, ""), ("later", json!("version"), "first")] {
+            let info = site.get(&app, &format!("/file/info?uri={}", encoded(note))).await;
+            let seen = if previous.is_empty() { json!("") } else { info["data"]["primary_entity"].clone() };
+            let wish = json!({"uri": note, "size": 5, "policy_id": "local", "entity_type": entity_type, "previous": seen, "encryption_supported": ["aes-256-ctr"]});
+            let begun = data(call(Method::PUT, "/file/upload", wish).await);
+            let chunk = format!("{}/api/v4/file/upload/{}/0", site.server.url, text(&begun["session_id"]));
+            let sent = site.client.post(chunk).bearer_auth(&token).header("x-cr-purchase-ticket", "none").body(content);
+            assert_eq!(envelope(sent.send().await.unwrap()).await["code"], 0);
+        }
+        hear("note.txt").await;
+        let info = async |uri: &str| site.get(&app, &format!("/file/info?extended=true&uri={}", encoded(uri))).await;
+        let entities = data(info(note).await)["extended_info"]["entities"].clone();
+        let version = json!({"uri": note, "version": entities[1]["id"]});
+        assert_eq!(call(Method::POST, "/file/version/current", version).await["code"], 0);
+        let urls = data(call(Method::POST, "/file/url", json!({"uris": [note]})).await);
+        let content = site.client.get(text(&urls["urls"][0]["url"])).send().await.unwrap();
+        assert_eq!(content.text().await.unwrap(), "first");
+        let later = json!({"uri": note, "version": data(info(note).await)["extended_info"]["entities"][1]["id"]});
+        assert_eq!(call(Method::DELETE, "/file/version", later).await["code"], 0);
+        assert_eq!(data(info(note).await)["extended_info"]["entities"].as_array().unwrap().len(), 1);
+
+        let marked = json!({"uris": [note], "patches": [{"key": "customize:emoji", "value": "📁"}]});
+        assert_eq!(call(Method::PATCH, "/file/metadata", marked).await["code"], 0);
+        assert_eq!(data(info(note).await)["metadata"]["customize:emoji"], "📁");
+        let thumb = site.get(&app, &format!("/file/thumb?uri={}", encoded(note))).await;
+        assert_eq!(thumb["code"], 40077, "it draws its own picture then");
+        let unlocked = call(Method::DELETE, "/file/lock", json!({"tokens": ["urn:uuid:none"]})).await;
+        assert_eq!(unlocked["aggregated_error"]["urn:uuid:none"]["code"], 40073);
+
+        assert_eq!(call(Method::DELETE, "/file", json!({"uris": [note]})).await["code"], 0);
+        hear(r#""type":"delete""#).await;
+        assert_eq!(info(note).await["code"], 40016);
+        let trash = data(site.get(&app, &format!("/file?uri={}", encoded("cloudreve://trash"))).await);
+        let restored = json!({"uris": [trash["files"][0]["path"]]});
+        assert_eq!(call(Method::POST, "/file/restore", restored).await["code"], 0);
+        assert_eq!(data(info(note).await)["size"], 5);
+        // What it was not let in for it hears of by its own code.
+        assert_eq!(site.get(&app, "/devices/dav?page_size=10").await["code"], 40089);
+        assert_eq!(site.get(&app, "/admin/summary").await["code"], 40089);
+    }
+
     async fn a_code_is_good_once_and_for_whoever_it_was_made_for(backend: Backend) {
         let site = Place::new(&backend);
         let admin = site.user(ADMIN).await;
@@ -784,13 +844,13 @@ both_engines! {
 // Registering ---------------------------------------------------------------------------------------------------------
 
 /// Takes mail as a server would, and hands it out.
-struct Mailbox {
-    url: String,
+pub struct Mailbox {
+    pub url: String,
     mails: Receiver<(String, String)>,
 }
 
 impl Mailbox {
-    fn open() -> Mailbox {
+    pub fn open() -> Mailbox {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
         let (sender, mails) = channel();
@@ -828,7 +888,7 @@ impl Mailbox {
     }
 
     /// The next mail: to whom, and what it says.
-    fn next(&self) -> (String, String) {
+    pub fn next(&self) -> (String, String) {
         tokio::task::block_in_place(|| self.mails.recv_timeout(Duration::from_secs(30))).expect("a mail")
     }
 
@@ -883,23 +943,36 @@ both_engines! {
         assert_eq!(site.get(&new, &format!("/file?uri={}", encoded("cloudreve://my"))).await["code"], 0);
     }
 
-    async fn an_account_is_activated_by_the_newest_mail_and_once(backend: Backend) {
+    async fn a_mail_activates_the_password_of_its_own_registration_and_no_other(backend: Backend) {
         let (site, mailbox) = Place::open_to_all(&backend).await;
         let start = format!("{}/session/activate?", site.server.url);
-        assert_eq!(site.register("new@example.org", "a stranger's word").await["code"], 203);
-        let older = mailbox.link("new@example.org", &start);
-        assert_eq!(site.register("new@example.org", "her own password").await["code"], 203);
-        let link = mailbox.link("new@example.org", &start);
+        let register = async |mail: &str, password: &str| {
+            assert_eq!(site.register(mail, password).await["code"], 203);
+            mailbox.link(mail, &start)
+        };
         let activate = async |link: &str| {
             let (id, sign) = (parameter(link, "id").unwrap(), parameter(link, "sign").unwrap());
             site.get(&GUEST, &format!("/user/activate/{id}?sign={}", encoded(&sign))).await
         };
-        assert_eq!(activate(&older).await["code"], 40029, "it was for another password");
-        assert_eq!(site.sign_in("new@example.org", "her own password").await["code"], 40018);
-        assert_eq!(data(activate(&link).await)["email"], "new@example.org");
-        assert_eq!(activate(&link).await["code"], 40029);
-        assert_eq!(site.sign_in("new@example.org", "a stranger's word").await["code"], 40080);
-        assert_eq!(site.sign_in("new@example.org", "her own password").await["code"], 0);
+        // A stranger knows the address, and registers with it before its owner does; in the other case, after them.
+        for (mail, first, second) in [
+            ("ann@example.org", "a stranger's word", "her own password"),
+            ("eve@example.org", "her own password", "a stranger's word"),
+        ] {
+            let (of_first, of_second) = (register(mail, first).await, register(mail, second).await);
+            assert_eq!(site.sign_in(mail, first).await["code"], 40018);
+            assert_eq!(site.sign_in(mail, second).await["code"], 40080, "nobody changes a password that waits");
+            let (hers, strange) = if first.starts_with('h') { (of_first, of_second) } else { (of_second, of_first) };
+            assert_eq!(data(activate(&hers).await)["email"], mail);
+            for link in [&hers, &strange] {
+                assert_eq!(activate(link).await["code"], 40029, "there is nothing left to activate");
+            }
+            assert_eq!(site.sign_in(mail, "a stranger's word").await["code"], 40080);
+            assert_eq!(site.sign_in(mail, "her own password").await["code"], 0);
+            let (known, password) = ([("u", mail), ("v", "1.16.1"), ("c", "test")], ("p", "her own password"));
+            let ping = site.client.get(format!("{}/rest/ping", site.server.url)).query(&known).query(&[password]);
+            assert!(ping.send().await.unwrap().text().await.unwrap().contains(r#"status="ok""#), "at every door");
+        }
         for bad in ["", "nobody", "a b@example.org", &format!("{}@example.org", "x".repeat(60))] {
             assert_eq!(site.register(bad, "a good password").await["code"], 40001, "{bad}");
         }

@@ -11,7 +11,7 @@ use openshelf::library::scan::Stamp;
 use openshelf::library::tags::{Contribution, Credit, Facts};
 use openshelf::library::{AlbumKey, ArtistKey, ItemKey, ItemKind, LibraryKey, LibraryKind, Media};
 use openshelf::store::library::{self, NewLibrary};
-use openshelf::store::scan::{self, Batch, Entry, Fate, Folder, Left, Put, Track};
+use openshelf::store::scan::{self, Albums, Batch, Entry, Fate, Folder, Left, Put, Track};
 use openshelf::store::{Db, Tx, marks};
 
 pub const TRACKS_OF_ALBUM: usize = 10;
@@ -156,6 +156,7 @@ pub fn fill(db: &Db, name: &str, root: &Path, tracks: usize, told: impl Fn(usize
                     newest: ItemKey(i64::MAX),
                     now_ms: FIRST_MS + artist as i64 * ARTIST_MS,
                     changes: usize::MAX,
+                    albums: Albums::AtOnce,
                 };
                 scan::commit(tx, batch, &entries(top, tracks), &mut HashMap::new())?;
             }
@@ -163,7 +164,6 @@ pub fn fill(db: &Db, name: &str, root: &Path, tracks: usize, told: impl Fn(usize
         })?;
         told(last * tracks_of_artist);
     }
-    while db.write_blocking(move |tx| scan::sort(tx, key, ALBUMS_AT_ONCE, FIRST_MS))? == Left::More {}
     while db.write_blocking(move |tx| scan::refresh(tx, key, ALBUMS_AT_ONCE))? == Left::More {}
     db.write_blocking(move |tx| scan::set_scanned(tx, key, FIRST_MS))?;
     Ok(key)

@@ -29,7 +29,8 @@ pub enum Permit {
 
 use Permit::*;
 
-/// Each with its name on the wire and what it says to the user who is asked for it.
+/// Each with its name on the wire and what it says to the user who is asked for it; nothing, where it lets no app do anything:
+/// by a password for WebDAV an app would come past all that it was let in for.
 const EACH: [(Permit, &str, &str); 20] = [
     (OpenId, "openid", "know who you are"),
     (Profile, "profile", "see your name and picture"),
@@ -38,7 +39,7 @@ const EACH: [(Permit, &str, &str); 20] = [
     (UserInfoRead, "UserInfo.Read", "see your settings"),
     (UserInfoWrite, "UserInfo.Write", "change your settings"),
     (UserSecurityInfoRead, "UserSecurityInfo.Read", "see how you sign in"),
-    (UserSecurityInfoWrite, "UserSecurityInfo.Write", "change how you sign in"),
+    (UserSecurityInfoWrite, "UserSecurityInfo.Write", "change your password and second factor"),
     (WorkflowRead, "Workflow.Read", "see your tasks"),
     (WorkflowWrite, "Workflow.Write", "start and stop tasks"),
     (AdminRead, "Admin.Read", "see what you administer"),
@@ -49,8 +50,8 @@ const EACH: [(Permit, &str, &str); 20] = [
     (SharesWrite, "Shares.Write", "make, change and end your shares"),
     (FinanceRead, "Finance.Read", "see what you bought"),
     (FinanceWrite, "Finance.Write", "buy things as you"),
-    (DavAccountRead, "DavAccount.Read", "see your WebDAV accounts"),
-    (DavAccountWrite, "DavAccount.Write", "make and remove WebDAV accounts"),
+    (DavAccountRead, "DavAccount.Read", ""),
+    (DavAccountWrite, "DavAccount.Write", ""),
 ];
 
 impl Permit {
@@ -58,9 +59,9 @@ impl Permit {
         EACH[self as usize].1
     }
 
-    /// To go on after "This app wants to".
-    pub fn words(self) -> &'static str {
-        EACH[self as usize].2
+    /// To go on after "This app wants to", if there is something to be said.
+    pub fn words(self) -> Option<&'static str> {
+        Some(EACH[self as usize].2).filter(|words| !words.is_empty())
     }
 
     /// The permit that holds this one in itself.

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     pub title: String,
+    /// A line for whoever finds the site.
+    pub description: String,
     /// Whether people may register by themselves.
     pub registers: bool,
     /// Where somebody must read a picture first.
@@ -24,6 +26,7 @@ impl Default for Site {
     fn default() -> Site {
         Site {
             title: "Openshelf".to_owned(),
+            description: "Shared files".to_owned(),
             registers: false,
             captcha: Captchas::default(),
             terms_of_service_url: String::new(),

@@ -369,10 +369,6 @@ async fn not_enabled_for_user(_: Call, _: User) -> Outcome {
     Err(Error::Unsupported("This feature").into())
 }
 
-async fn not_enabled_for_admin(_: Call, _: User) -> Outcome {
-    Err(Error::Unsupported("This feature").into())
-}
-
 async fn unknown_path(call: Call) -> Response {
     let asked = Asked::of("unknown", Access::Open, &call);
     let mut response = Failure::Code(404, "There is no such call").answer(&asked);
@@ -554,13 +550,13 @@ static ROUTES: &[Route] = routes! {
     "deleteAdminGroup" DELETE "/api/v4/admin/group/{id}" Admin admin::groups::delete_one;
     "getAdminToolWopi" GET "/api/v4/admin/tool/wopi" Admin admin::fixed::no_viewers;
     "postAdminToolThumbExecutable" POST "/api/v4/admin/tool/thumbExecutable" Admin admin::fixed::no_executables;
-    "postAdminToolMail" POST "/api/v4/admin/tool/mail" Admin admin::fixed::no_mail;
+    "postAdminToolMail" POST "/api/v4/admin/tool/mail" Admin admin::fixed::post_mail;
     "deleteAdminToolEntityUrlCache" DELETE "/api/v4/admin/tool/entityUrlCache" Admin admin::fixed::delete_url_cache;
-    "getAdminQueueMetrics" GET "/api/v4/admin/queue/metrics" Admin admin::fixed::get_queue_metrics;
-    "postAdminQueue" POST "/api/v4/admin/queue" Admin admin::fixed::post_queue_list;
-    "getAdminQueueTask" GET "/api/v4/admin/queue/{id}" Admin admin::fixed::get_task;
-    "postAdminQueueBatchDelete" POST "/api/v4/admin/queue/batch/delete" Admin admin::fixed::post_queue_batch_delete;
-    "postAdminQueueCleanup" POST "/api/v4/admin/queue/cleanup" Admin admin::fixed::post_queue_cleanup;
+    "getAdminQueueMetrics" GET "/api/v4/admin/queue/metrics" Admin admin::queue::get_metrics;
+    "postAdminQueue" POST "/api/v4/admin/queue" Admin admin::queue::post_list;
+    "getAdminQueueTask" GET "/api/v4/admin/queue/{id}" Admin admin::queue::get_one;
+    "postAdminQueueBatchDelete" POST "/api/v4/admin/queue/batch/delete" Admin admin::queue::post_batch_delete;
+    "postAdminQueueCleanup" POST "/api/v4/admin/queue/cleanup" Admin admin::queue::post_cleanup;
     "postAdminPolicies" POST "/api/v4/admin/policy" Admin admin::fixed::post_policy_list;
     "putAdminPolicy" PUT "/api/v4/admin/policy" Admin admin::fixed::policy_is_fixed;
     "getAdminPolicy" GET "/api/v4/admin/policy/{id}" Admin admin::fixed::get_policy;
@@ -579,12 +575,12 @@ static ROUTES: &[Route] = routes! {
     "putAdminNode" PUT "/api/v4/admin/node" Admin admin::fixed::node_stays;
     "putAdminNodeOf" PUT "/api/v4/admin/node/{id}" Admin admin::fixed::node_stays;
     "deleteAdminNode" DELETE "/api/v4/admin/node/{id}" Admin admin::fixed::node_stays;
-    "postAdminOauthClients" POST "/api/v4/admin/oauthClient" Admin not_enabled_for_admin;
-    "putAdminOauthClient" PUT "/api/v4/admin/oauthClient" Admin not_enabled_for_admin;
-    "getAdminOauthClient" GET "/api/v4/admin/oauthClient/{id}" Admin not_enabled_for_admin;
-    "putAdminOauthClientOf" PUT "/api/v4/admin/oauthClient/{id}" Admin not_enabled_for_admin;
-    "deleteAdminOauthClient" DELETE "/api/v4/admin/oauthClient/{id}" Admin not_enabled_for_admin;
-    "postAdminOauthClientBatchDelete" POST "/api/v4/admin/oauthClient/batch/delete" Admin not_enabled_for_admin;
+    "postAdminOauthClients" POST "/api/v4/admin/oauthClient" Admin admin::oauth::post_list;
+    "putAdminOauthClient" PUT "/api/v4/admin/oauthClient" Admin admin::oauth::put_new;
+    "getAdminOauthClient" GET "/api/v4/admin/oauthClient/{id}" Admin admin::oauth::get_one;
+    "putAdminOauthClientOf" PUT "/api/v4/admin/oauthClient/{id}" Admin admin::oauth::put_one;
+    "deleteAdminOauthClient" DELETE "/api/v4/admin/oauthClient/{id}" Admin admin::oauth::delete_one;
+    "postAdminOauthClientBatchDelete" POST "/api/v4/admin/oauthClient/batch/delete" Admin admin::oauth::post_batch_delete;
     "postAdminUsers" POST "/api/v4/admin/user" Admin admin::users::post_list;
     "putAdminUser" PUT "/api/v4/admin/user" Admin admin::users::put_new;
     "getAdminUser" GET "/api/v4/admin/user/{id}" Admin admin::users::get_one;
@@ -596,10 +592,10 @@ static ROUTES: &[Route] = routes! {
     "putAdminFileOf" PUT "/api/v4/admin/file/{id}" Admin admin::items::put_one;
     "getAdminFileUrl" GET "/api/v4/admin/file/url/{id}" Admin admin::items::get_url;
     "postAdminFileBatchDelete" POST "/api/v4/admin/file/batch/delete" Admin admin::items::post_batch_delete;
-    "postAdminEntities" POST "/api/v4/admin/entity" Admin admin::items::post_entity_list;
-    "getAdminEntity" GET "/api/v4/admin/entity/{id}" Admin admin::items::get_entity;
-    "getAdminEntityUrl" GET "/api/v4/admin/entity/url/{id}" Admin admin::items::get_entity;
-    "postAdminEntityBatchDelete" POST "/api/v4/admin/entity/batch/delete" Admin admin::items::post_entity_batch_delete;
+    "postAdminEntities" POST "/api/v4/admin/entity" Admin admin::entities::post_list;
+    "getAdminEntity" GET "/api/v4/admin/entity/{id}" Admin admin::entities::get_one;
+    "getAdminEntityUrl" GET "/api/v4/admin/entity/url/{id}" Admin admin::entities::get_url;
+    "postAdminEntityBatchDelete" POST "/api/v4/admin/entity/batch/delete" Admin admin::entities::post_batch_delete;
     "postAdminShares" POST "/api/v4/admin/share" Admin admin::shares::post_list;
     "getAdminShare" GET "/api/v4/admin/share/{id}" Admin admin::shares::get_one;
     "postAdminShareBatchDelete" POST "/api/v4/admin/share/batch/delete" Admin admin::shares::post_batch_delete;

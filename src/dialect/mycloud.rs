@@ -101,8 +101,10 @@ pub static FACE: Face = Face {
             "sdkDevice" GET "v1/device" Share device::get_sdk_device;
             "postActivityStart" POST "v1/activityStart" Share device::post_activity_start;
             "postBatch" POST "v1/batch" Share files::post_batch;
-            "postFilePerms" POST "v1/filePerms" User shares::post_file_perms;
-            "deleteFilePerms" DELETE "v1/filePerms" User shares::delete_file_perms;
+            "getFilePerms" GET "v1/filePerms" User files::get_file_perms;
+            "postFilePerms" POST "v1/filePerms" User files::post_file_perms;
+            "deleteFilePerms" DELETE "v1/filePerms" User files::delete_file_perms;
+            "deleteFilePerm" DELETE "v1/filePerms/{id}" User files::delete_file_perm;
             "getFilesZip" GET "v1/filesZip" Share files::get_files_zip;
             "getFile" GET "v2/files/{id}" Share files::get_file;
             "searchParents" GET "v2/filesSearch/parents" Share files::get_search_parents;
@@ -114,10 +116,13 @@ pub static FACE: Face = Face {
             "postResumable" POST "v2/files/resumable" User files::post_resumable;
             "putResumableContent" PUT "v2/files/{id}/resumable/content" User files::put_resumable_content;
             "postFileResumable" POST "v2/files/{id}/resumable" User files::post_file_resumable;
+            "getResumable" GET "v2/files/{id}/resumable" User files::get_resumable;
             "putContent" PUT "v2/files/{id}/content" User files::put_content;
             "patchFile" PATCH "v2/files/{id}" User files::patch_file;
             "patchFileByPost" POST "v2/files/{id}/patch" User files::patch_file;
             "copyFile" POST "v2/files/{id}/copy" User files::post_copy;
+            "postFileCopies" POST "v2/fileCopies" User files::post_file_copies;
+            "getFileCopies" GET "v1/fileCopies/{id}" User files::get_file_copies;
             "deleteFile" DELETE "v2/files/{id}" User files::delete_file;
         }
     },

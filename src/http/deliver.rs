@@ -18,8 +18,8 @@ use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;
 use crate::account::User;
-use crate::blob::Stat;
 use crate::blob::disk::{Root, open_at_once};
+use crate::blob::{Stat, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::versions::Version;
 use crate::library::{Item, Library};
@@ -131,11 +131,6 @@ pub fn to_jukebox(app: &Arc<App>) -> Open {
 
 fn root(library: &Library) -> Result<Root> {
     Root::open(&library.root).map_err(|_| Error::NotFound(Thing::Library))
-}
-
-/// Opening may wait for a disk: never on a thread that serves others.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("disk work", e))?
 }
 
 /// What a transfer came to, for each download of a row that it was paid by.

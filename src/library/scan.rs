@@ -9,6 +9,7 @@
 //! - An item that a scan has seen absent comes back only if its content does: another file at its old path is another item.
 
 use super::{ItemKey, ItemKind};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 /// What the file system says of a file or folder.
@@ -115,8 +116,9 @@ struct Matching<'a> {
     seen: &'a [Seen],
     children_known: HashMap<ItemKey, Vec<usize>>,
     children_seen: Vec<Vec<usize>>,
-    identity_known: HashMap<(i64, i64), usize>,
-    identity_seen: HashMap<(i64, i64), usize>,
+    /// Made when something is not at its path, which is rare.
+    identity_known: OnceCell<HashMap<(i64, i64), usize>>,
+    identity_seen: OnceCell<HashMap<(i64, i64), usize>>,
     of_known: Vec<Option<usize>>,
     of_seen: Vec<Option<usize>>,
     /// Pairs at one path whose files may both have gone elsewhere.
@@ -128,38 +130,54 @@ struct Matching<'a> {
 impl<'a> Matching<'a> {
     fn new(known: &'a [Known], seen: &'a [Seen]) -> Matching<'a> {
         let mut children_known: HashMap<ItemKey, Vec<usize>> = HashMap::new();
-        let mut identity_known = HashMap::with_capacity(known.len());
         for (index, item) in known.iter().enumerate() {
             if let Some(parent) = item.parent {
                 children_known.entry(parent).or_default().push(index);
             }
-            // One that is here goes before one that has long been missing.
-            if let Some(identity) = item.stamp.identity()
-                && (item.state != State::Missing || !identity_known.contains_key(&identity))
-            {
-                identity_known.insert(identity, index);
-            }
         }
         let mut children_seen = vec![Vec::new(); seen.len()];
-        let mut identity_seen = HashMap::with_capacity(seen.len());
         for (index, entry) in seen.iter().enumerate().skip(1) {
             children_seen[entry.parent].push(index);
-            if let Some(identity) = entry.stamp.identity() {
-                identity_seen.entry(identity).or_insert(index);
-            }
         }
         Matching {
             known,
             seen,
             children_known,
             children_seen,
-            identity_known,
-            identity_seen,
+            identity_known: OnceCell::new(),
+            identity_seen: OnceCell::new(),
             of_known: vec![None; known.len()],
             of_seen: vec![None; seen.len()],
             contested: Vec::new(),
             unsure: vec![false; known.len()],
         }
+    }
+
+    fn identity_known(&self) -> &HashMap<(i64, i64), usize> {
+        self.identity_known.get_or_init(|| {
+            let mut found = HashMap::with_capacity(self.known.len());
+            for (index, item) in self.known.iter().enumerate() {
+                // One that is here goes before one that has long been missing.
+                if let Some(identity) = item.stamp.identity()
+                    && (item.state != State::Missing || !found.contains_key(&identity))
+                {
+                    found.insert(identity, index);
+                }
+            }
+            found
+        })
+    }
+
+    fn identity_seen(&self) -> &HashMap<(i64, i64), usize> {
+        self.identity_seen.get_or_init(|| {
+            let mut found = HashMap::with_capacity(self.seen.len());
+            for (index, entry) in self.seen.iter().enumerate().skip(1) {
+                if let Some(identity) = entry.stamp.identity() {
+                    found.entry(identity).or_insert(index);
+                }
+            }
+            found
+        })
     }
 
     fn pair(&mut self, seen: usize, known: usize) {
@@ -207,7 +225,7 @@ impl<'a> Matching<'a> {
         let (Some(now), Some(before)) = (self.seen[entry].stamp.identity(), self.known[item].stamp.identity()) else {
             return false;
         };
-        now != before && self.identity_known.contains_key(&now) && self.identity_seen.contains_key(&before)
+        now != before && self.identity_known().contains_key(&now) && self.identity_seen().contains_key(&before)
     }
 
     fn leave_alone(&mut self, folder: ItemKey) {
@@ -230,8 +248,11 @@ impl<'a> Matching<'a> {
     /// Folders come before their content in `seen`, so that what is in a moved folder is met at its path.
     fn by_identity(&mut self) {
         for entry in 1..self.seen.len() {
+            if self.of_seen[entry].is_some() {
+                continue;
+            }
             let stamp = &self.seen[entry].stamp;
-            let found = stamp.identity().and_then(|identity| self.identity_known.get(&identity).copied());
+            let found = stamp.identity().and_then(|identity| self.identity_known().get(&identity).copied());
             let Some(item) = found.filter(|item| self.may_pair(entry, *item)) else { continue };
             let item_stamp = &self.known[item].stamp;
             let is_file = stamp.kind == ItemKind::File;
@@ -286,6 +307,9 @@ impl<'a> Matching<'a> {
 
     /// A folder that was restored has a new inode. It is the same if something that lay directly in it lies in it again.
     fn folders_that_came_back(&mut self) {
+        if self.of_seen.iter().all(Option::is_some) {
+            return;
+        }
         let places: HashMap<ItemKey, usize> =
             self.known.iter().enumerate().map(|(index, item)| (item.key, index)).collect();
         for entry in (1..self.seen.len()).rev() {

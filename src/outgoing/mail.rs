@@ -39,23 +39,24 @@ impl Mailer {
     /// What fails is noted and nothing else: whoever asked for the mail must not learn whether there was one. Neither the
     /// address nor the text gets into the log.
     pub async fn send(&self, to: &str, subject: &str, text: String) {
+        if let Err(why) = self.try_send(to, subject, text).await {
+            tracing::warn!(why, "a mail is not sent");
+        }
+    }
+
+    /// For who may know what became of it. Why it is not sent, in words for an administrator.
+    pub async fn try_send(&self, to: &str, subject: &str, text: String) -> Result<(), &'static str> {
         let message = to
             .parse::<Mailbox>()
             .ok()
             .and_then(|to| Message::builder().from(self.from.clone()).to(to).subject(subject).body(text).ok());
-        let Some(message) = message else {
-            tracing::warn!("a mail is not sent: its address is none that mail is sent to");
-            return;
-        };
-        if let Err(cause) = self.transport.send(message).await {
-            let why = match () {
-                () if cause.is_timeout() => "the server takes too long",
-                () if cause.is_permanent() => "the server refuses it",
-                () if cause.is_transient() => "the server does not take it now",
-                () if cause.is_tls() => "the connection cannot be encrypted",
-                () => "the server cannot be reached, or not understood",
-            };
-            tracing::warn!(why, "a mail is not sent");
-        }
+        let message = message.ok_or("this is no address that mail is sent to")?;
+        self.transport.send(message).await.map(drop).map_err(|cause| match () {
+            () if cause.is_timeout() => "the mail server takes too long",
+            () if cause.is_permanent() => "the mail server refuses it",
+            () if cause.is_transient() => "the mail server does not take it now",
+            () if cause.is_tls() => "the connection to the mail server cannot be encrypted",
+            () => "the mail server cannot be reached, or not understood",
+        })
     }
 }

@@ -271,19 +271,6 @@ pub fn set_default_terms(tx: &mut Tx, key: UserKey, json: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn group_by_id(tx: &mut Tx, id: &str) -> Result<Option<GroupKey>> {
-    tx.maybe("SELECT id FROM user_group WHERE public_id = $1", args![id], |row| Ok(GroupKey(row.get(0)?)))
-}
-
-/// Public ids and names of all groups, by name.
-pub fn groups(tx: &mut Tx) -> Result<Vec<(String, String)>> {
-    tx.all("SELECT public_id, name FROM user_group ORDER BY name_key", args![], |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-pub fn group_id(tx: &mut Tx, key: GroupKey) -> Result<Option<String>> {
-    tx.maybe("SELECT public_id FROM user_group WHERE id = $1", args![key.0], |row| row.get(0))
-}
-
 // Pictures ------------------------------------------------------------------------------------------------------------
 
 pub fn avatar(tx: &mut Tx, key: UserKey) -> Result<Option<Vec<u8>>> {

@@ -2,7 +2,7 @@
 
 use super::changes::{self, Before};
 use super::library::{ITEM, item_of};
-use super::scan::{Batch, Entry, Folder, Put, commit};
+use super::scan::{Albums, Batch, Entry, Folder, Put, commit};
 use super::{Tx, scan};
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -32,7 +32,7 @@ pub fn put_all(tx: &mut Tx, library: LibraryKey, puts: Vec<Put>, now_ms: i64) ->
     let mut keys = HashMap::new();
     let entries: Vec<Entry> = puts.into_iter().map(|put| Entry::Put(Box::new(put))).collect();
     // Whatever stands at a path by now is the file that was just put there: a scan saw it first.
-    let batch = Batch { library, newest: ItemKey(0), now_ms, changes: entries.len() };
+    let batch = Batch { library, newest: ItemKey(0), now_ms, changes: entries.len(), albums: Albums::AfterAll };
     commit(tx, batch, &entries, &mut keys)?;
     Ok(keys)
 }

@@ -46,6 +46,20 @@ pub fn by_name(tx: &mut Tx, name: &str) -> Result<Group> {
         .ok_or(Error::NotFound(Thing::Group))
 }
 
+pub fn by_id(tx: &mut Tx, id: &str) -> Result<Option<GroupKey>> {
+    tx.maybe("SELECT id FROM user_group WHERE public_id = $1", args![id], |row| Ok(GroupKey(row.get(0)?)))
+}
+
+/// The public id.
+pub fn id_of(tx: &mut Tx, key: GroupKey) -> Result<Option<String>> {
+    tx.maybe("SELECT public_id FROM user_group WHERE id = $1", args![key.0], |row| row.get(0))
+}
+
+/// Public ids and names of all, by name.
+pub fn names(tx: &mut Tx) -> Result<Vec<(String, String)>> {
+    tx.all("SELECT public_id, name FROM user_group ORDER BY name_key", args![], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
 /// A part of all groups, in the order in which they were made.
 pub fn page(tx: &mut Tx, page: Page) -> Result<Vec<Group>> {
     tx.all(&format!("{GROUP} ORDER BY id LIMIT $1 OFFSET $2"), args![page.limit, page.offset], group)

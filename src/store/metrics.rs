@@ -15,6 +15,10 @@ const DAYS: i64 = 12;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Metrics {
     pub files: u64,
+    /// Former contents that are kept.
+    #[serde(default)]
+    pub versions: u64,
+    /// Of files and of former contents.
     pub bytes: u64,
     pub users: u64,
     pub shares: u64,
@@ -60,15 +64,20 @@ pub fn count(tx: &mut Tx, now_ms: i64) -> Result<Metrics> {
         shares: on(&shares, day),
     });
     let days = days.collect();
-    let (files, bytes) = tx.one(
+    let (files, file_bytes): (u64, u64) = tx.one(
         "SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM item
          WHERE kind = 1 AND missing_ms IS NULL AND trashed_ms IS NULL",
         args![],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
+    let (versions, version_bytes): (u64, u64) =
+        tx.one("SELECT COUNT(*), CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM file_version", args![], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let users = tx.one("SELECT COUNT(*) FROM account", args![], |row| row.get(0))?;
     let shares = tx.one("SELECT COUNT(*) FROM share WHERE revoked_ms IS NULL", args![], |row| row.get(0))?;
-    let metrics = Metrics { files, bytes, users, shares, days, counted_ms: now_ms };
+    let bytes = file_bytes.saturating_add(version_bytes);
+    let metrics = Metrics { files, versions, bytes, users, shares, days, counted_ms: now_ms };
     let text = serde_json::to_string(&metrics).map_err(|cause| Error::internal("what was counted", cause))?;
     settings::set(tx, METRICS, &text)?;
     Ok(metrics)

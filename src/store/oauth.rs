@@ -95,6 +95,17 @@ pub fn let_in(tx: &mut Tx, user: UserKey, client_id: &str) -> Result<Option<LetI
     tx.maybe(sql, args![user.0, client_id], let_in_of)
 }
 
+/// How many users let it in.
+pub fn count_let_in(tx: &mut Tx, client_id: &str) -> Result<u64> {
+    tx.one("SELECT COUNT(*) FROM oauth_grant WHERE client_id = $1", args![client_id], |row| row.get(0))
+}
+
+/// Ends the app's sessions with all users; they let it in again without being asked.
+pub fn end_sessions(tx: &mut Tx, client_id: &str) -> Result<()> {
+    tx.run("DELETE FROM session WHERE client_id = $1", args![client_id])?;
+    Ok(())
+}
+
 pub fn all_let_in(tx: &mut Tx, user: UserKey) -> Result<Vec<LetIn>> {
     let sql =
         "SELECT client_id, permits, used_ms FROM oauth_grant WHERE account_id = $1 ORDER BY created_ms, client_id";

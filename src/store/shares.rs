@@ -245,13 +245,30 @@ pub fn shared_items(tx: &mut Tx, owner: UserKey, items: &[ItemKey]) -> Result<Ve
 
 /// Others' shares whose permissions name this user or a group of theirs, the newest first; at most so many.
 pub fn naming(tx: &mut Tx, user: &User, most: usize) -> Result<Vec<Share>> {
+    named(tx, user, &[], most)
+}
+
+/// Of those, the ones that hold one of these items.
+pub fn naming_of(tx: &mut Tx, user: &User, items: &[ItemKey], most: usize) -> Result<Vec<Share>> {
+    if items.is_empty() { Ok(Vec::new()) } else { named(tx, user, items, most) }
+}
+
+fn named(tx: &mut Tx, user: &User, items: &[ItemKey], most: usize) -> Result<Vec<Share>> {
     let mut args: Vec<Value> = vec![user.key.0.into(), user.key.0.to_string().into(), most.into()];
     args.extend(user.groups.iter().map(|group| Value::from(group.0.to_string())));
+    let holding = match items {
+        [] => String::new(),
+        items => format!(
+            " AND EXISTS (SELECT 1 FROM share_item i WHERE i.share_id = s.id AND i.kind = 'item' AND i.object_id IN ({}))",
+            in_list(args.len() + 1, items.len())
+        ),
+    };
+    args.extend(items.iter().map(|item| Value::from(item.0)));
     let sql = format!(
         "SELECT {SHARE} FROM share s WHERE s.revoked_ms IS NULL AND s.owner_id <> $1 AND EXISTS (
              SELECT 1 FROM rights r WHERE r.object_kind = 'share' AND r.object_id = s.id
              AND (r.subject_kind = 'user' AND r.subject_id = $2 OR r.subject_kind = 'group' AND r.subject_id IN ({})))
-         ORDER BY s.id DESC LIMIT $3",
+         {holding} ORDER BY s.id DESC LIMIT $3",
         in_list(4, user.groups.len())
     );
     let shares = tx.all(&sql, &args, share)?;
@@ -534,6 +551,17 @@ pub fn ungrant_item(tx: &mut Tx, auth_id: &str, item: ItemKey) -> Result<u64> {
     tx.run(
         "DELETE FROM rights WHERE subject_kind = 'auth' AND subject_id = $1 AND object_kind = 'item' AND object_id = $2",
         args![auth_id, item.0],
+    )
+}
+
+/// The `auth_id` of each share of this owner's whose holders were given a right to this very item.
+pub fn granted_on(tx: &mut Tx, owner: UserKey, item: ItemKey) -> Result<Vec<String>> {
+    tx.all(
+        "SELECT s.auth_id FROM rights r JOIN share s ON s.auth_id = r.subject_id
+         WHERE r.subject_kind = 'auth' AND r.object_kind = 'item' AND r.object_id = $1 AND s.owner_id = $2
+             AND s.revoked_ms IS NULL ORDER BY s.id",
+        args![item.0, owner.0],
+        |row| row.get(0),
     )
 }
 

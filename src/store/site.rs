@@ -5,6 +5,7 @@ use crate::account::site::{Captchas, Site};
 use crate::error::Result;
 
 pub const TITLE: &str = "site-title";
+pub const DESCRIPTION: &str = "site-description";
 pub const REGISTERS: &str = "site-registers";
 pub const CAPTCHA_AT_SIGN_IN: &str = "site-captcha-sign-in";
 pub const CAPTCHA_AT_REGISTRATION: &str = "site-captcha-registration";
@@ -21,6 +22,7 @@ pub fn read(tx: &mut Tx) -> Result<Site> {
     let on = |text: String| text == "on";
     Ok(Site {
         title,
+        description: text(DESCRIPTION, usual.description)?,
         registers: on(text(REGISTERS, String::new())?),
         captcha: Captchas {
             at_sign_in: on(text(CAPTCHA_AT_SIGN_IN, String::new())?),
@@ -36,6 +38,7 @@ pub fn set(tx: &mut Tx, site: &Site) -> Result<()> {
     let switch = |on: bool| if on { "on" } else { "off" };
     for (name, value) in [
         (TITLE, site.title.as_str()),
+        (DESCRIPTION, &site.description),
         (REGISTERS, switch(site.registers)),
         (CAPTCHA_AT_SIGN_IN, switch(site.captcha.at_sign_in)),
         (CAPTCHA_AT_REGISTRATION, switch(site.captcha.at_registration)),

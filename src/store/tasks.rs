@@ -1,5 +1,7 @@
 //! SQL of tasks: what users have the server do behind.
 
+pub mod lists;
+
 use serde::{Deserialize, Serialize};
 
 use super::library::new_id;
@@ -49,7 +51,7 @@ pub enum State {
 }
 
 impl State {
-    const EACH: [State; 6] =
+    pub const EACH: [State; 6] =
         [State::Queued, State::Working, State::Waiting, State::Failed, State::Canceled, State::Completed];
 
     const fn text(self) -> &'static str {
@@ -314,15 +316,6 @@ pub fn sign_of_life(tx: &mut Tx, key: TaskKey, progress: Progress, worked_ms: i6
             worked_ms,
             key.0
         ],
-    )
-}
-
-/// The upload by which a file comes, before its first byte; none: the file has landed.
-pub fn set_upload(tx: &mut Tx, key: TaskKey, upload_id: Option<&str>) -> Result<Wanted> {
-    changed(
-        tx,
-        "UPDATE task SET upload_id = $1 WHERE id = $2 AND state = 'working'",
-        args![upload_id.map(str::to_owned), key.0],
     )
 }
 

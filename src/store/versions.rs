@@ -1,5 +1,7 @@
 //! Rows of former contents, and of what users wish to be kept of them.
 
+pub mod lists;
+
 use super::{Row, Tx, preferences};
 use crate::account::UserKey;
 use crate::args;

@@ -1,8 +1,9 @@
 //! SQL of the words that music is searched by: for each artist, album and track in a library the beginnings of the words in
 //! its name. One mechanism on both engines: what begins with a word lies side by side in the order of bytes.
 
-use super::Tx;
+use super::inserts::Inserts;
 use super::music::bind;
+use super::{Tx, Value};
 use crate::args;
 use crate::error::Result;
 use crate::library::names::beginnings;
@@ -27,8 +28,22 @@ pub(super) fn change(tx: &mut Tx, library: i64, kind: Kind, key: i64, before: &s
     let new = after.difference(&before).map(|word| format!("($1, $2, {}, $3)", bind(&mut args, word.as_bytes())));
     let new: Vec<String> = new.collect();
     if !new.is_empty() {
-        let sql = "INSERT INTO word (library_id, kind, word, object_id) VALUES";
-        tx.run(&format!("{sql} {} ON CONFLICT DO NOTHING", new.join(", ")), &args)?;
+        tx.run(&format!("{INTO} VALUES {} {ONCE}", new.join(", ")), &args)?;
     }
     Ok(())
+}
+
+const INTO: &str = "INSERT INTO word (library_id, kind, word, object_id)";
+const ONCE: &str = "ON CONFLICT DO NOTHING";
+
+/// Words of many things that are new.
+pub(super) fn inserts() -> Inserts<4> {
+    Inserts::new(INTO, ONCE)
+}
+
+/// Has a new thing found by a text, which is folded, once they are flushed.
+pub(super) fn add(inserts: &mut Inserts<4>, library: i64, kind: Kind, key: i64, text: &str) {
+    for word in beginnings(text) {
+        inserts.add([Value::from(library), Value::from(kind as i64), Value::from(word.as_bytes()), Value::from(key)]);
+    }
 }

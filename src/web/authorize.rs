@@ -105,7 +105,7 @@ async fn ask(call: &Call, user: &User) -> Result<Response> {
         app: client.name,
         description: client.description,
         waits_at: Some(&request.redirect_uri).filter(|uri| !uri.starts_with('/')).cloned(),
-        permits: permits.each().map(|permit| permit.words()).collect(),
+        permits: permits.each().filter_map(|permit| permit.words()).collect(),
         fields: FIELDS.into_iter().filter_map(given).collect(),
     };
     let mut response = page(StatusCode::OK, &view);

@@ -16,14 +16,17 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::desk::finish;
 use super::{assets, encoded};
-use crate::blob::Root;
+use crate::account::site::Site;
+use crate::blob::{Root, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::handle;
 use crate::http::fields::Fields;
 use crate::http::send::{Content, Disposition, Source, Transfer, mime_of, respond};
 use crate::http::{Access, Call, Route, put_header};
 use crate::share::visit::is_preview_crawler;
+use crate::store::site;
 use crate::work::look;
 
 pub const ROUTES: &[Route] = &[Route {
@@ -52,8 +55,6 @@ const OURS: [&str; 13] = [
 ];
 const INDEX: &str = "index.html";
 const LARGEST_INDEX_BYTES: u64 = 1 << 20;
-const SITE: &str = "Openshelf";
-const DESCRIPTION: &str = "Shared files";
 const COLOUR: &str = "#1976d2";
 
 /// The folder of the build. Nothing outside of it is reached, by no name and no link.
@@ -134,25 +135,13 @@ async fn file(call: &Call, root: Arc<Root>, names: Vec<String>) -> Result<Respon
     Ok(response)
 }
 
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("interface", e))?
-}
-
 // The page ------------------------------------------------------------------------------------------------------------
 
 /// The interface's one page, with what it leaves to its server filled in.
 pub async fn index(call: &Call) -> Response {
     let Some(interface) = &call.app.interface else { return StatusCode::NOT_FOUND.into_response() };
-    let root = Arc::clone(&interface.0);
-    let read = on_disk(move || {
-        let (file, stat) = root.open_with_stat(&[INDEX])?;
-        if stat.size_bytes > LARGEST_INDEX_BYTES {
-            return Err(Error::TooLarge { size_bytes: stat.size_bytes, limit_bytes: LARGEST_INDEX_BYTES });
-        }
-        Ok(std::io::read_to_string(file)?)
-    });
-    let text = match read.await {
-        Ok(text) => filled(&text, call.origin.prefix()),
+    let text = match page_text(call, Arc::clone(&interface.0)).await {
+        Ok(text) => text,
         Err(error) => {
             tracing::error!(%error, "the interface's page cannot be read");
             return StatusCode::NOT_FOUND.into_response();
@@ -172,11 +161,23 @@ pub async fn index(call: &Call) -> Response {
     response
 }
 
-fn filled(text: &str, prefix: &str) -> String {
+async fn page_text(call: &Call, root: Arc<Root>) -> Result<String> {
+    let site = call.app.db.recall("site", "", site::read).await?;
+    let text = on_disk(move || {
+        let (file, stat) = root.open_with_stat(&[INDEX])?;
+        if stat.size_bytes > LARGEST_INDEX_BYTES {
+            return Err(Error::TooLarge { size_bytes: stat.size_bytes, limit_bytes: LARGEST_INDEX_BYTES });
+        }
+        Ok(std::io::read_to_string(file)?)
+    });
+    Ok(filled(&text.await?, &site, call.origin.prefix()))
+}
+
+fn filled(text: &str, site: &Site, prefix: &str) -> String {
     let icon = escaped(&format!("{prefix}{}", assets::href("icon.svg")));
     [
-        ("{siteName}", escaped(SITE).as_str()),
-        ("{siteDes}", escaped(DESCRIPTION).as_str()),
+        ("{siteName}", escaped(&site.title).as_str()),
+        ("{siteDes}", escaped(&site.description).as_str()),
         ("{siteScript}", ""),
         ("{pwa_small_icon}", &icon),
         ("{pwa_medium_icon}", &icon),
@@ -217,17 +218,22 @@ async fn manifest(call: Call) -> Response {
     if call.app.interface.is_none() {
         return StatusCode::NOT_FOUND.into_response();
     }
+    finish(&call, "manifest", manifest_of(&call).await)
+}
+
+async fn manifest_of(call: &Call) -> Result<Response> {
+    let site = call.app.db.recall("site", "", site::read).await?;
     let prefix = call.origin.prefix();
     let icon = json!({"src": format!("{prefix}{}", assets::href("icon.svg")), "sizes": "any", "type": "image/svg+xml"});
     let manifest = json!({
-        "short_name": SITE, "name": SITE, "icons": [icon], "start_url": format!("{prefix}/home"), "display": "standalone",
+        "short_name": site.title, "name": site.title, "description": site.description, "icons": [icon], "start_url": format!("{prefix}/home"), "display": "standalone",
         "theme_color": COLOUR, "background_color": "#ffffff",
     });
     let mut response = manifest.to_string().into_response();
     put_header(&mut response, header::CONTENT_TYPE, "application/manifest+json");
     put_header(&mut response, header::CACHE_CONTROL, "no-cache");
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    Ok(response)
 }
 
 // Links ---------------------------------------------------------------------------------------------------------------

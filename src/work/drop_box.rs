@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::files::{Place, check_name, look, on_disk, open as open_library, store_rows, with_free_name};
+use super::files::{Place, check_name, look, open as open_library, store_rows, with_free_name};
 use super::sharing;
 use crate::account::User;
+use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
 use crate::library::Item;
 use crate::share::drop_box::DropBox;

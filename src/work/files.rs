@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::{locks, versions};
 use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
-use crate::blob::{Existing, Kind, Root, Stat};
+use crate::blob::{Existing, Kind, Root, Stat, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::names::{is_left_out, sort_key, unique_shown};
 use crate::library::scan::{Content, Stamp};
@@ -123,14 +123,25 @@ pub(super) fn libraries_of(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
             continue;
         }
         let item = library::root_item(tx, library.key)?;
-        let shown = number(item.shown.clone(), |name| entries.iter().any(|entry| entry.shown == name))?;
+        let shown =
+            unique_shown(item.shown.clone(), |name| Ok::<_, Error>(entries.iter().any(|entry| entry.shown == name)))?;
         entries.push(Entry { item, shown });
     }
     Ok(entries)
 }
 
-pub(super) fn number(shown: String, is_taken: impl Fn(&str) -> bool) -> Result<String> {
-    unique_shown(shown, |name| Ok(is_taken(name)))
+pub(super) fn names(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.shown.clone()).collect()
+}
+
+/// What something in the home is called in the user's root: libraries' names win, and a twin's number is free among the
+/// home's own names as well.
+pub(super) fn name_in_root(tx: &mut Tx, home: ItemKey, libraries: &[String], shown: &str) -> Result<String> {
+    let is_library = |name: &str| libraries.iter().any(|library| library == name);
+    if !is_library(shown) {
+        return Ok(shown.to_owned());
+    }
+    unique_shown(shown.to_owned(), |name| Ok(is_library(name) || library::child_shown(tx, home, name)?.is_some()))
 }
 
 fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
@@ -142,14 +153,9 @@ fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
         let root = library::root_item(tx, own)?;
         let root = by_rights(tx, user, root, Action::List)?;
         let children = library::children(tx, root.item().key)?;
-        let libraries: Vec<String> = entries.iter().map(|entry| entry.shown.clone()).collect();
-        // A twin's number must be free among the home's own names as well.
-        let own: std::collections::HashSet<String> = children.iter().map(|child| child.shown.clone()).collect();
+        let libraries = names(&entries);
         for item in children {
-            let shown = match libraries.contains(&item.shown) {
-                true => number(item.shown.clone(), |name| libraries.iter().any(|l| l == name) || own.contains(name))?,
-                false => item.shown.clone(),
-            };
+            let shown = name_in_root(tx, root.item().key, &libraries, &item.shown)?;
             entries.push(Entry { item, shown });
         }
     }
@@ -195,8 +201,10 @@ fn top_named(tx: &mut Tx, user: &User, name: &str) -> Result<Option<Item>> {
     if let Some(entry) = libraries.iter().find(|entry| entry.shown == name) {
         return Ok(Some(entry.item.clone()));
     }
-    let Some(home) = library::home_of(tx, user.key)? else { return Ok(None) };
-    let root = library::root_item(tx, home.key)?;
+    let root = match home_root(tx, user) {
+        Err(Error::NotFound(Thing::Library)) => return Ok(None),
+        root => root?,
+    };
     if let Some(item) = library::child_shown(tx, root.key, name)? {
         return Ok(Some(item));
     }
@@ -293,11 +301,6 @@ pub(super) fn open(library: &Library) -> Result<Root> {
         Error::NotFound(_) => Error::NotFound(Thing::Library),
         other => other,
     })
-}
-
-/// Blocking work, off the threads that answer requests.
-pub(super) async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|cause| Err(Error::internal("disk work", cause)))
 }
 
 /// Runs to its end whether or not the caller still waits: a request that is dropped must not stop between disk and rows.
@@ -835,6 +838,15 @@ fn in_trash(tx: &mut Tx, user: &User, id: &str) -> Result<(Grant, String)> {
     // Its place is what it is judged by: its library's root, whose rights hold in all of it.
     let placed = Placed { item, chain, ..library::place(tx, root, &[])? };
     Ok((judge(tx, user, placed, Action::Delete)?, from))
+}
+
+/// Whether it is in the trash and the user could restore it.
+pub fn is_in_trash(tx: &mut Tx, user: &User, id: &str) -> Result<bool> {
+    match in_trash(tx, user, id) {
+        Ok(_) => Ok(true),
+        Err(Error::NotFound(_) | Error::Forbidden(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Back to where it lay, or to the root of its library when that is gone; with a number where its name is taken.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::files::{Entry, Place, folder_of, home_root, is_home_root, libraries_of, number};
+use super::files::{Entry, Place, folder_of, home_root, is_home_root, libraries_of, name_in_root, names};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, ItemKey, LibraryKind};
@@ -83,29 +83,14 @@ fn page_of_root(tx: &mut Tx, user: &User, order: Order, start: &Start, limit: us
         Start::After(mark) => (Start::After(mark.clone()), limit),
     };
     let mut own = page_in(tx, &home, order, &from, most)?;
+    let names = names(&libraries);
     for line in &mut own {
-        line.path = vec![name_in_root(tx, &home, &libraries, &line.item)?];
+        line.path = vec![name_in_root(tx, home.key, &names, &line.item.shown)?];
     }
     let mut lines = page_of(libraries, order, &from, usize::MAX);
     lines.append(&mut own);
     lines.sort_by(|a, b| order.is_after(&a.mark, &b.mark).cmp(&order.is_after(&b.mark, &a.mark)));
     Ok(cut(lines, order, start, limit))
-}
-
-/// What an item of the home is called beside the libraries, whose names win.
-fn name_in_root(tx: &mut Tx, home: &Item, libraries: &[Entry], item: &Item) -> Result<String> {
-    let is_library = |name: &str| libraries.iter().any(|library| library.shown == name);
-    if !is_library(&item.shown) {
-        return Ok(item.shown.clone());
-    }
-    let mut taken = Vec::new();
-    loop {
-        let name = number(item.shown.clone(), |name| is_library(name) || taken.iter().any(|taken| taken == name))?;
-        if library::child_shown(tx, home.key, &name)?.is_none() {
-            return Ok(name);
-        }
-        taken.push(name);
-    }
 }
 
 // Searches ------------------------------------------------------------------------------------------------------------
@@ -137,7 +122,7 @@ pub fn field(tx: &mut Tx, user: &User, place: &Place) -> Result<Field> {
         keys.push(library.item.library);
         field.tops.insert(library.item.key, vec![library.shown.clone()]);
         if let Some(twin) = library::child_shown(tx, home.key, &library.shown)? {
-            let name = name_in_root(tx, &home, &libraries, &twin)?;
+            let name = name_in_root(tx, home.key, &names(&libraries), &twin.shown)?;
             field.twins.insert(twin.key, name);
         }
     }

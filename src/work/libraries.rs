@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{scan, signin};
 use crate::account::token::random_base62;
 use crate::account::{Allowed, Roles, User, name_key};
+use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
 use crate::library::names::is_left_out;
 use crate::library::{Item, Library, LibraryKind};
@@ -279,8 +280,4 @@ pub async fn first_start(app: &App) -> Result<Option<String>> {
     let password = given.clone().unwrap_or_else(|| random_base62(16));
     signin::add_user(app, FIRST_USER, FIRST_MAIL, &password, Allowed::of(Roles::ALL)).await?;
     Ok(given.is_none().then_some(password))
-}
-
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|cause| Error::internal("blocking work", cause))?
 }

@@ -3,11 +3,10 @@
 
 use std::collections::VecDeque;
 
-use super::files::{Entry, Place, folder_of, is_home_root, libraries_of};
+use super::files::{Entry, Place, folder_of, is_home_root, libraries_of, name_in_root, names};
 use crate::account::User;
 use crate::error::Result;
 use crate::library::ItemKey;
-use crate::library::names::unique_shown;
 use crate::share::grant::Action;
 use crate::store::{Tx, library};
 
@@ -28,7 +27,7 @@ impl Listing {
         let mut listing = Listing::folder(tx, folder.item().key)?;
         if is_home_root(&folder, user) {
             let libraries = libraries_of(tx, user)?;
-            listing.libraries = libraries.iter().map(|entry| entry.shown.clone()).collect();
+            listing.libraries = names(&libraries);
             listing.known = libraries.into();
         }
         Ok(listing)
@@ -55,20 +54,9 @@ impl Listing {
         let keys: Vec<ItemKey> = self.keys.drain(..(most - entries.len()).min(self.keys.len())).collect();
         for item in library::items(tx, &keys)? {
             let Some(folder) = self.folder.filter(|folder| item.parent == Some(*folder)) else { continue };
-            let shown = match self.libraries.contains(&item.shown) {
-                true => self.beside_library(tx, folder, &item.shown)?,
-                false => item.shown.clone(),
-            };
+            let shown = name_in_root(tx, folder, &self.libraries, &item.shown)?;
             entries.push(Entry { item, shown });
         }
         Ok(entries)
-    }
-
-    /// The name that something has in a root where a library is called like it, as `by_path` finds it.
-    fn beside_library(&self, tx: &mut Tx, folder: ItemKey, shown: &str) -> Result<String> {
-        unique_shown(shown.to_owned(), |name| {
-            let is_library = self.libraries.iter().any(|library| library == name);
-            Ok(is_library || library::child_shown(tx, folder, name)?.is_some())
-        })
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 
 use crate::account::{Role, User};
-use crate::blob::Root;
+use crate::blob::{Root, on_disk};
 use crate::error::{Error, Result};
 use crate::library::podcasts::{Channel, Episode, EpisodeState};
 use crate::library::{Library, LibraryKind};
@@ -246,10 +246,6 @@ impl Trouble {
             Trouble::Own(_) => "Something went wrong on the server".to_owned(),
         }
     }
-}
-
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|cause| Error::internal("blocking work", cause))?
 }
 
 /// `first` after one failure, twice as long after each more, up to `most`.

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::{libraries, signin};
 use crate::account::slip::{self, Errand, Holder};
 use crate::account::token::random_base62;
 use crate::account::{Allowed, Roles, User, UserKey, UserState, name_key, password};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
 use crate::share::visit::Visitor;
 use crate::store::accounts::{self, NewUser, StoredPassword};
@@ -23,9 +25,18 @@ const UNUSED_LASTS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 /// The address is the user's name as well.
 const LONGEST_MAIL_CHARS: usize = 64;
 
+/// What a mail's address activates: the account, with the password that was sent with that very registration. So a stranger
+/// who registers with somebody's address, before them or after them, sets no password for what the owner's mail activates.
+#[derive(Serialize, Deserialize)]
+struct Registration {
+    holder: Holder,
+    hash: String,
+    sealed: Option<Vec<u8>>,
+}
+
 /// What somebody who registers is.
 enum Registered {
-    New(Box<User>),
+    New(Registration),
     /// The address is somebody's already.
     Known,
 }
@@ -61,42 +72,49 @@ async fn try_from_there(app: &App, what: &str, visitor: &Visitor) -> Result<()> 
 fn insert(tx: &mut Tx, app: &App, mail: &str, secret: &str, hash: String) -> Result<Registered> {
     let now = now_ms();
     accounts::remove_inactive(tx, now - UNUSED_LASTS_MS)?;
-    let key = match accounts::by_login(tx, mail)? {
-        // Whoever registers anew with an address that nobody activated knows the password that they say now.
-        Some(user) if user.state == UserState::Inactive && name_key(&user.mail) == name_key(mail) => user.key,
+    let user = match accounts::by_login(tx, mail)? {
+        // Its own password stays the first one, which an administrator activates it with.
+        Some(user) if user.state == UserState::Inactive && name_key(&user.mail) == name_key(mail) => user,
         Some(_) => return Ok(Registered::Known),
-        None => {
-            let id = format!("{}{}", IdKind::User.letter(), random_base62(16));
-            let shown = mail.split('@').next().unwrap_or(mail);
-            let new = NewUser {
-                id: &id,
-                name: mail,
-                mail,
-                display_name: if shown.is_empty() { mail } else { shown },
-                allowed: &Allowed::of(Roles::USER),
-                password: &StoredPassword { hash: String::new(), sealed: None },
-                now_ms: now,
-            };
-            let key = accounts::insert(tx, &new)?;
-            accounts::set_state(tx, key, UserState::Inactive)?;
-            key
-        }
+        None => insert_new(tx, app, mail, secret, &hash, now)?,
     };
-    let stored = StoredPassword { hash, sealed: signin::sealed(app, key, secret) };
-    // Raises the epoch: an address that was mailed for an earlier password activates nothing any more.
+    let sealed = signin::sealed(app, user.key, secret);
+    Ok(Registered::New(Registration { holder: Holder::of(&user), hash, sealed }))
+}
+
+fn insert_new(tx: &mut Tx, app: &App, mail: &str, secret: &str, hash: &str, now_ms: i64) -> Result<User> {
+    let id = format!("{}{}", IdKind::User.letter(), random_base62(16));
+    let shown = mail.split('@').next().unwrap_or(mail);
+    let new = NewUser {
+        id: &id,
+        name: mail,
+        mail,
+        display_name: if shown.is_empty() { mail } else { shown },
+        allowed: &Allowed::of(Roles::USER),
+        password: &StoredPassword { hash: String::new(), sealed: None },
+        now_ms,
+    };
+    let key = accounts::insert(tx, &new)?;
+    accounts::set_state(tx, key, UserState::Inactive)?;
+    // What is sealed names whose it is.
+    let stored = StoredPassword { hash: hash.to_owned(), sealed: signin::sealed(app, key, secret) };
     accounts::set_password(tx, key, &stored)?;
-    Ok(accounts::by_key(tx, key)?.map_or(Registered::Known, |user| Registered::New(Box::new(user))))
+    accounts::by_key(tx, key)?.ok_or(Error::NotFound(Thing::User))
 }
 
 async fn tell_registered(app: &App, mail: &str, registered: Registered, base: &str) {
     let Some(mailer) = &app.mailer else { return };
     let (subject, text) = match registered {
-        Registered::New(user) => {
-            let slip = slip::write(&app.keys, Errand::Activation, Holder::of(&user), now_ms() + ACTIVATION_LASTS_MS);
-            let address = format!("{base}/session/activate?id={}&sign={slip}", user.id);
+        Registered::New(registration) => {
+            let now = now_ms();
+            let id = registration.holder.user_id.clone();
+            let slip = slip::write(&app.keys, Errand::Activation, registration, now + ACTIVATION_LASTS_MS);
+            let address = format!("{base}/session/activate?id={id}&sign={slip}");
+            let when = jiff::Timestamp::from_millisecond(now).unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC");
             let text = format!(
-                "Somebody registered with this mail address at {base}.\n\nIf it was you, open this address to activate \
-                 your account:\n\n{address}\n\nIf it was not you, do nothing: the account goes by itself.\n"
+                "Somebody registered with this mail address at {base}, on {when}.\n\nIf it was you, open this address to \
+                 activate your account, with the password that you chose then:\n\n{address}\n\nIf it was not you, do not \
+                 open it: the account goes by itself. If you registered at another time, the mail of that time is yours.\n"
             );
             ("Activate your account", text)
         }
@@ -113,16 +131,19 @@ async fn tell_registered(app: &App, mail: &str, registered: Registered, base: &s
 
 /// Activates by the slip of a mail. `None` where the slip is not good for this user, or not any more.
 pub async fn activate_by_mail(app: &App, id: &str, text: &str) -> Result<Option<User>> {
-    let read = slip::read::<Holder>(&app.keys, Errand::Activation, text, now_ms());
-    let Some(slip) = read.filter(|slip| slip.data.user_id == id) else { return Ok(None) };
+    let read = slip::read::<Registration>(&app.keys, Errand::Activation, text, now_ms());
+    let Some(slip) = read.filter(|slip| slip.data.holder.user_id == id) else { return Ok(None) };
     let user = app
         .db
         .write(move |tx| {
-            let user = slips::holder(tx, &slip.data)?.filter(|user| user.state == UserState::Inactive);
+            let user = slips::holder(tx, &slip.data.holder)?.filter(|user| user.state == UserState::Inactive);
             let Some(user) = user else { return Ok(None) };
             if !slips::spend(tx, &slip, now_ms())? {
                 return Ok(None);
             }
+            // Also raises the epoch: no other registration's mail activates anything after this.
+            let stored = StoredPassword { hash: slip.data.hash, sealed: slip.data.sealed };
+            accounts::set_password(tx, user.key, &stored)?;
             activate_row(tx, user.key)
         })
         .await?;

@@ -17,12 +17,15 @@ use crate::library::scan::{Change, Comparison, Content, Known, Seen, Stamp, Stat
 use crate::library::tags::{self, Trouble, media_of};
 use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media};
 use crate::now_ms;
-use crate::store::scan::{Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
+use crate::store::scan::{Albums, Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
 use crate::store::{Db, library, scan as rows};
 use watch::Watch;
 
-/// Changes whose tags are read ahead of being stored.
+/// Changes whose tags are read ahead of being stored: few at first, so that storing begins soon.
+const FIRST_CHUNK: usize = 50;
 const CHUNK: usize = 1000;
+/// How far whoever reads tags stands back.
+const READING_NICENESS: i32 = 5;
 /// The writer is not held longer than this by one part of a scan.
 const WRITE_TIME: Duration = Duration::from_millis(50);
 /// Albums that one transaction sorts or sums up.
@@ -76,7 +79,7 @@ pub fn scan(db: &Db, key: LibraryKey, progress: impl Fn(Progress) -> ControlFlow
     };
     let Ok(root) = open(&library) else { return offline(0) };
     let top = top.key;
-    let known = db.read_blocking(move |tx| rows::known(tx, top, Depth::Whole))?;
+    let known = db.read_blocking(move |tx| rows::known_in(tx, key))?;
     let had_content = known.len() > 1 && known.iter().any(|item| item.parent.is_some() && item.state == State::Here);
 
     let Ok(stat) = root.stat::<&[u8]>(&[]) else { return offline(0) };
@@ -90,8 +93,9 @@ pub fn scan(db: &Db, key: LibraryKey, progress: impl Fn(Progress) -> ControlFlow
         return offline(seen.len());
     }
     let comparison = compare(top, &known, &seen);
+    let albums = if known.len() == 1 { Albums::AtOnce } else { Albums::AfterAll };
     drop(known);
-    let batch = Batch { library: key, newest, now_ms: now_ms(), changes: comparison.changes.len() };
+    let batch = Batch { library: key, newest, now_ms: now_ms(), changes: comparison.changes.len(), albums };
     let work = Work { db, root: &root, base: &[], seen: &seen, comparison: &comparison, batch };
     let outcome = work.store(&progress)?;
     if outcome.ended == Ended::Complete {
@@ -143,7 +147,8 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
     })?;
     add_from_elsewhere(db, key, &root, &seen, &mut known)?;
     let comparison = compare(folder.key, &known, &seen);
-    let batch = Batch { library: key, newest, now_ms: now_ms(), changes: comparison.changes.len() };
+    let changes = comparison.changes.len();
+    let batch = Batch { library: key, newest, now_ms: now_ms(), changes, albums: Albums::AfterAll };
     Work { db, root: &root, base: &base, seen: &seen, comparison: &comparison, batch }
         .store(&|_| ControlFlow::Continue(()))?;
     let (parent, wanted) = (folder.key, name.clone());
@@ -299,14 +304,19 @@ impl Work<'_> {
             let (ready, chunks) = sync_channel(1);
             let broken = &broken;
             scope.spawn(move || {
-                for chunk in changes.chunks(CHUNK) {
+                // Its threads have it from this one. Storing goes first, and so does whoever listens meanwhile.
+                let _ = rustix::process::nice(READING_NICENESS);
+                let (mut rest, mut size) = (changes.as_slice(), FIRST_CHUNK);
+                while !rest.is_empty() {
+                    let (chunk, others) = rest.split_at(size.min(rest.len()));
                     if ready.send(self.entries(chunk, broken)).is_err() {
                         break;
                     }
+                    (rest, size) = (others, (size * 2).min(CHUNK));
                 }
             });
             let mut keys = HashMap::new();
-            let mut part = CHUNK / 20;
+            let mut part = FIRST_CHUNK;
             for chunk in chunks {
                 let mut rest: VecDeque<Entry> = chunk.into();
                 while !rest.is_empty() {

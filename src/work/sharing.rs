@@ -229,16 +229,7 @@ pub async fn permit(app: &App, owner: &User, item: ItemKey, rows: &[(Subject, Bi
     let key = owner.key;
     let there = app.db.read(move |tx| of_permissions(tx, key, item)).await?;
     if there.is_empty() && !rows.is_empty() {
-        let wish = Wish {
-            audience: Some(Audience::Listed),
-            permissions: Some(rows.to_vec()),
-            // None of these can be said of a permission.
-            expires_ms: Change::Clear,
-            view_limit: Change::Clear,
-            download_limit: Change::Clear,
-            ..Wish::default()
-        };
-        create(app, owner, Door::Cloudreve, vec![Shared::Item(item)], wish).await?;
+        make_permission(app, owner, item, rows.to_vec()).await?;
     }
     for share in there {
         match rows.is_empty() {
@@ -250,6 +241,76 @@ pub async fn permit(app: &App, owner: &User, item: ItemKey, rows: &[(Subject, Bi
         }
     }
     Ok(())
+}
+
+async fn make_permission(app: &App, owner: &User, item: ItemKey, rows: Vec<(Subject, Bits)>) -> Result<Share> {
+    let wish = Wish {
+        audience: Some(Audience::Listed),
+        permissions: Some(rows),
+        // None of these can be said of a permission.
+        expires_ms: Change::Clear,
+        view_limit: Change::Clear,
+        download_limit: Change::Clear,
+        ..Wish::default()
+    };
+    create(app, owner, Door::Cloudreve, vec![Shared::Item(item)], wish).await
+}
+
+/// Gives one more subject these rights on an item of the owner's, beside what others have. `Exists` where it has them.
+pub async fn permit_one(app: &App, owner: &User, item: ItemKey, subject: Subject, bits: Bits) -> Result<()> {
+    let (key, row) = (owner.key, (subject, bits));
+    let added = row.clone();
+    let join = move |tx: &mut Tx| {
+        let shares = of_permissions(tx, key, item)?;
+        let has = |share: &Share| share.terms.permissions.iter().any(|(s, b)| *s == row.0 && b.has(row.1));
+        if shares.iter().any(has) {
+            return Err(Error::Exists("permission".to_owned()));
+        }
+        let Some(mut share) = shares.into_iter().next() else { return Ok(false) };
+        share.terms.permissions.retain(|(subject, _)| *subject != row.0);
+        share.terms.permissions.push(row);
+        shares::update(tx, &share, &PasswordChange::Keep, now_ms()).map(|()| true)
+    };
+    match app.db.write(join).await? {
+        true => Ok(()),
+        false => make_permission(app, owner, item, vec![added]).await.map(drop),
+    }
+}
+
+/// Takes back what one subject was given on an item of the owner's. `NotFound` where that was nothing.
+pub async fn forbid_one(app: &App, owner: UserKey, item: ItemKey, subject: Subject) -> Result<()> {
+    let leave = move |tx: &mut Tx| {
+        let mut had = false;
+        for mut share in of_permissions(tx, owner, item)? {
+            let before = share.terms.permissions.len();
+            share.terms.permissions.retain(|(named, _)| *named != subject);
+            match share.terms.permissions.len() {
+                after if after == before => continue,
+                0 => shares::revoke(tx, share.key, now_ms())?,
+                _ => shares::update(tx, &share, &PasswordChange::Keep, now_ms())?,
+            }
+            had = true;
+        }
+        if had { Ok(()) } else { Err(Error::NotFound(Thing::File)) }
+    };
+    app.db.write(leave).await
+}
+
+/// The share by which others let a user see an item that their own rights do not reach.
+pub fn permitting(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<String> {
+    const MOST_TRIED: usize = 100;
+    let gone = || Error::NotFound(Thing::File);
+    let item = library::item_by_id(tx, item_id)?;
+    let item = item.filter(|item| user.within.is_none_or(|one| one == item.library)).ok_or_else(gone)?;
+    let chain = library::place(tx, item, &[])?.chain;
+    for share in shares::naming_of(tx, user, &chain, MOST_TRIED)? {
+        match reach(tx, &share.id, visitor, item_id, Action::See) {
+            Ok(_) => return Ok(share.id),
+            Err(fault @ Error::Internal(_)) => return Err(fault),
+            Err(_) => {}
+        }
+    }
+    Err(gone())
 }
 
 /// The password in clear, for its owner's own answers only.

@@ -21,11 +21,12 @@ use futures_util::stream;
 use tokio::sync::{Notify, mpsc};
 
 use self::asking::sealed_as;
-pub use self::asking::{Unpack, by_id, cancel, fetch, list, pack, unpack};
+pub use self::asking::{Unpack, by_id, cancel, fetch, list, pack, remove, unpack};
 pub use self::unpack::encoding_of;
-use super::files::{self, Place, by_rights, check_name, folder_of, on_disk, open, room_bytes};
+use super::files::{self, Place, by_rights, check_name, folder_of, open, room_bytes};
 use super::upload;
 use crate::account::{Role, User};
+use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
 use crate::library::Item;
 use crate::outgoing::Failure;

@@ -10,6 +10,7 @@
 
 pub mod digest;
 mod landing;
+mod over;
 pub mod ranges;
 mod receiving;
 mod twin;
@@ -28,14 +29,14 @@ use futures_util::{StreamExt, stream};
 
 use super::drop_box::{self, Sender};
 use super::files::{
-    Found, Place, by_rights, check_name, check_time, folder_of, look, on_disk, open, refresh_albums, room_bytes,
-    store_rows, to_the_end, with_free_name,
+    Found, Place, by_rights, check_name, check_time, folder_of, look, open, refresh_albums, room_bytes, store_rows,
+    to_the_end, with_free_name,
 };
 use super::versions;
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::blob::disk::{Root, set_modified};
-use crate::blob::{Existing, Kind, Stat, Temporary};
+use crate::blob::{Existing, Kind, Stat, Temporary, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::{Item, ItemKey, Library, Media};
 use crate::share::grant::{Action, Grant};
@@ -47,6 +48,7 @@ use crate::{App, now_ms};
 use digest::{Hashing, Sha256, Told};
 use landing::{Landing, give_up, land, name_it, prepare, remove_temporary, target, verify};
 pub use landing::{cancel, finish};
+pub use over::{Beyond, carry_over};
 use ranges::Ranges;
 use receiving::{Closed, Extent, Live, Opened, bad_length, ended, live, open_session, receive, temporary_file};
 pub use receiving::{write_at, write_chunk, write_part_at};

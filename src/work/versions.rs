@@ -6,10 +6,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::files::{Found, by_id, by_rights, look, not_a_root, on_disk, open, refresh_albums, store_rows, to_the_end};
+use super::files::{Found, by_id, by_rights, look, not_a_root, open, refresh_albums, store_rows, to_the_end};
 use crate::account::User;
 use crate::blob::disk::set_modified;
-use crate::blob::{Existing, Root, Stat};
+use crate::blob::{Existing, Root, Stat, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::versions::{Retention, Version};
 use crate::library::{Item, ItemKey, Library, LibraryKey, LibraryKind};

@@ -38,6 +38,11 @@ def check(answer: Any, schema: dict) -> None:
     assert not faults, "\n".join(faults) + f"\nin {json.dumps(answer)[:2000]}"
 
 
+def fits(answer: Any, schema: dict) -> bool:
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    return validator.is_valid(answer)
+
+
 def causes(error: ValidationError) -> list[str]:
     """What is behind "not valid under any of the given schemas"."""
     if error.context:

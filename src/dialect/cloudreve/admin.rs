@@ -4,9 +4,12 @@
 //! shares and how much lies where; what lies in others' homes, and what their links open, is none of it. Fields that mean
 //! nothing here have a neutral value.
 
+pub mod entities;
 pub mod fixed;
 pub mod groups;
 pub mod items;
+pub mod oauth;
+pub mod queue;
 pub mod shares;
 pub mod site;
 pub mod users;
@@ -113,13 +116,6 @@ impl Failed {
     fn answer(self) -> Outcome {
         done_but_for(self.0)
     }
-}
-
-/// None of them is there.
-fn all_missing(ids: Vec<i64>, missing: fn() -> Failure) -> Outcome {
-    let mut failed = Failed::default();
-    ids.into_iter().for_each(|id| failed.note(id, Err(missing())));
-    failed.answer()
 }
 
 /// What an administrator did, in the log, by name.

@@ -497,6 +497,7 @@ pub struct FolderSummary {
 #[derive(Serialize, Clone)]
 pub struct ExtendedInfo {
     pub storage_policy: Option<StoragePolicy>,
+    pub storage_policy_inherited: bool,
     pub storage_used: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<PermissionSetting>,
@@ -625,4 +626,6 @@ pub struct Capacity {
     pub used: u64,
     pub free: u64,
     pub total: u64,
+    /// Of what was bought besides: nothing is sold.
+    pub storage_pack_total: u64,
 }

@@ -187,6 +187,7 @@ async fn extended(call: &Call, user: &User, item: &Item) -> Result<ExtendedInfo,
     let former_bytes: u64 = former.iter().map(|version| version.size_bytes).sum();
     Ok(ExtendedInfo {
         storage_policy: Some(LOCAL),
+        storage_policy_inherited: true,
         storage_used: item.size_bytes.saturating_add(former_bytes),
         permissions,
         shares: shares::for_owner(&call.app, user, of_item, &call.origin.base).await?,

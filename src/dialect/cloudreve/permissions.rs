@@ -13,7 +13,7 @@ use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::share::{Bits, Subject};
-use crate::store::accounts;
+use crate::store::groups;
 use crate::work::sharing;
 
 #[derive(Deserialize)]
@@ -62,6 +62,6 @@ struct Group {
 }
 
 pub async fn get_group_list(call: Call, _: User) -> Outcome {
-    let groups = call.app.db.read(accounts::groups).await?;
+    let groups = call.app.db.read(groups::names).await?;
     data(&groups.into_iter().map(|(id, name)| Group { id, name }).collect::<Vec<_>>())
 }

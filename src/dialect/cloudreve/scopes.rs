@@ -27,7 +27,6 @@ const FAMILIES: &[(&str, Needs, Needs)] = &[
     ("/user/authn", Needs::One(UserSecurityInfoRead), Needs::NoApp),
     ("/user/creditChanges", Needs::One(FinanceRead), Needs::One(FinanceWrite)),
     ("/user/payments", Needs::One(FinanceRead), Needs::One(FinanceWrite)),
-    ("/user/redeem", Needs::One(FinanceRead), Needs::One(FinanceWrite)),
     ("/user", Needs::One(UserInfoRead), Needs::One(UserInfoWrite)),
     ("/group", Needs::One(UserInfoRead), Needs::One(UserInfoWrite)),
     // Addresses to download from are asked for by POST.
@@ -77,6 +76,15 @@ mod tests {
             let is_known =
                 FAMILIES.iter().any(|(family, ..)| path == *family || path.starts_with(&format!("{family}/")));
             assert!(is_known, "{} is of no family: no app could ever call it", route.path);
+        }
+    }
+
+    #[test]
+    fn every_family_has_a_route() {
+        for (family, ..) in FAMILIES {
+            let is_of_it = |path: &str| path == *family || path.starts_with(&format!("{family}/"));
+            let mut paths = super::super::ROUTES.iter().map(|route| route.path.trim_start_matches("/api/v4"));
+            assert!(paths.any(is_of_it), "nobody asks {family}");
         }
     }
 

@@ -24,7 +24,7 @@ use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
 use crate::share::{Bits, Change, Door, Share, Shared, Subject, Wish};
 use crate::store::shares::{Direction, Order};
-use crate::store::{Tx, accounts, rights, shares};
+use crate::store::{Tx, accounts, groups, rights, shares};
 use crate::work::files;
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
@@ -129,7 +129,7 @@ impl WishedPermissions {
         }
         for (id, text) in self.group_explicit.iter().flatten() {
             if let Some(bits) = said(text)? {
-                let group = accounts::group_by_id(tx, id)?.ok_or(Error::invalid("permissions", "no such group"))?;
+                let group = groups::by_id(tx, id)?.ok_or(Error::invalid("permissions", "no such group"))?;
                 rows.push((Subject::Group(group), bits));
             }
         }
@@ -297,7 +297,7 @@ pub fn permissions(tx: &mut Tx, share: &Share) -> Result<PermissionSetting> {
                 setting.user_explicit.extend(accounts::by_key(tx, *key)?.map(|user| (user.id, text)));
             }
             Subject::Group(key) => {
-                setting.group_explicit.extend(accounts::group_id(tx, *key)?.map(|id| (id, text)));
+                setting.group_explicit.extend(groups::id_of(tx, *key)?.map(|id| (id, text)));
             }
             Subject::Auth(_) => {}
         }

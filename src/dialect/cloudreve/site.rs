@@ -69,7 +69,7 @@ pub async fn get_me(call: Call, user: User) -> Outcome {
 pub async fn get_capacity(call: Call, user: User) -> Outcome {
     let usage = call.app.db.read(move |tx| files::usage(tx, &user)).await?;
     let free = usage.total_bytes.saturating_sub(usage.used_bytes);
-    data(&Capacity { used: usage.used_bytes, free, total: usage.total_bytes })
+    data(&Capacity { used: usage.used_bytes, free, total: usage.total_bytes, storage_pack_total: 0 })
 }
 
 pub async fn get_user_info(call: Call, _: Option<User>) -> Outcome {

@@ -16,7 +16,7 @@ use crate::error::{Error, Thing};
 use crate::http::Call;
 use crate::now_ms;
 use crate::share::grant::Action;
-use crate::work::versions;
+use crate::work::{sharing, versions};
 
 const SESSION_LASTS_MS: i64 = 60 * 60 * 1000;
 
@@ -89,7 +89,6 @@ pub async fn put_session(mut call: Call, user: Option<User>) -> Outcome {
         return Err(Error::invalid("viewer_id", "there is no such viewer").into());
     }
     let action = match asked.preferred_action.as_deref() {
-        Some("edit") if uri.in_share().is_some() => return Err(Error::Forbidden("a share can only be read").into()),
         Some("edit") => Action::Update,
         Some("view") => Action::See,
         _ => return Err(Error::invalid("preferred_action", "it is view or edit").into()),
@@ -114,7 +113,8 @@ async fn check(
         let item = match tree::spot(tx, &uri, &visitor, action)? {
             Spot::Own(item) => item,
             Spot::Shared(found) => match found.at {
-                At::Item(item) | At::Only(item) => item,
+                At::Item(item) => item,
+                At::Only(item) => sharing::reach(tx, &found.facts.share.id, &visitor, &item.id, action)?.item().clone(),
                 At::Set(_) => return Err(gone),
             },
             Spot::Root => return Err(gone),

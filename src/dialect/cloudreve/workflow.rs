@@ -11,7 +11,7 @@ use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, data, done, query, 
 use crate::account::{Role, User};
 use crate::error::{Error, Thing};
 use crate::http::Call;
-use crate::work::tasks::{self, Progress, State, Task, Unpack, Which, Wish};
+use crate::work::tasks::{self, Kind, Progress, State, Task, Unpack, Which, Wish};
 
 const PAGE_LEAST: usize = 10;
 const PAGE_MOST: usize = 100;
@@ -44,9 +44,20 @@ struct TaskResponse {
 }
 
 #[derive(Serialize)]
-struct Summary {
+pub struct Summary {
     phase: &'static str,
     props: Value,
+}
+
+impl Summary {
+    pub fn of(task: &Task) -> Summary {
+        Summary { phase: phase(task), props: props(task) }
+    }
+
+    /// For whoever is told how far it is, and not what it is about.
+    pub fn without_names(self, task: &Task) -> Summary {
+        Summary { props: json!({ "failed": task.progress.files_failed }), ..self }
+    }
 }
 
 #[derive(Serialize)]
@@ -73,13 +84,9 @@ impl TaskResponse {
             updated_at: answers::time(task.updated_ms),
             id: task.id.clone(),
             status: status(task.state),
-            r#type: match task.wish {
-                Wish::Pack { .. } => "create_archive",
-                Wish::Unpack { .. } => "extract_archive",
-                Wish::Fetch { .. } => "remote_download",
-            },
+            r#type: type_of(task.wish.kind()),
             node: answers::Node::only(),
-            summary: Summary { phase: phase(task), props: props(task) },
+            summary: Summary::of(task),
             duration: (task.worked_ms > 0).then_some(task.worked_ms),
             resume_time: (task.state == State::Waiting).then_some(task.due_ms / 1000),
             error: task.error.clone(),
@@ -88,7 +95,15 @@ impl TaskResponse {
     }
 }
 
-fn status(state: State) -> &'static str {
+pub fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Pack => "create_archive",
+        Kind::Unpack => "extract_archive",
+        Kind::Fetch => "remote_download",
+    }
+}
+
+pub fn status(state: State) -> &'static str {
     match state {
         State::Queued => "queued",
         State::Working => "processing",

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::account::User;
 use crate::library::Item;
+use crate::library::music::Track;
 use crate::share::Share;
 
 /// Ids of users as Auth0 wrote them.
@@ -25,6 +26,8 @@ pub fn iso(unix_ms: i64) -> String {
 }
 
 pub const FOLDER_TYPE: &str = "application/x.wd.dir";
+/// Under which every user knows their own root.
+pub const ROOT: &str = "root";
 
 /// A file or folder of the device.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +38,10 @@ pub struct File {
     pub parent_id: String,
     pub name: String,
     pub mime_type: String,
+    pub mime_types: [String; 1],
+    /// With its dot; a folder has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
     pub size: u64,
     /// With its quotes, as a header has it.
     pub e_tag: String,
@@ -45,24 +52,57 @@ pub struct File {
     pub child_count: Option<u64>,
     pub storage_type: &'static str,
     pub hidden: &'static str,
+    /// Of what is listed in the trash.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trashed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Audio>,
+}
+
+/// What the tags of a track say.
+#[derive(Debug, Clone, Serialize)]
+pub struct Audio {
+    /// In seconds.
+    pub duration: u64,
+    pub title: String,
+    pub album: String,
+    pub artist: String,
+}
+
+impl Audio {
+    pub fn of(track: Track) -> Audio {
+        Audio {
+            duration: track.duration_ms / 1000,
+            title: track.title,
+            album: track.album.map(|album| album.name).unwrap_or_default(),
+            artist: track.artist_name,
+        }
+    }
 }
 
 impl File {
     /// `child_count` is of a folder's visible children; a file's is left out whatever it says.
     pub fn of(item: &Item, name: String, parent_id: String, child_count: u64) -> File {
         let mime_type = if item.is_folder() { FOLDER_TYPE } else { crate::http::send::mime_of(&item.shown) };
+        let extension = Some(item.suffix()).filter(|suffix| !item.is_folder() && !suffix.is_empty());
+        // What comes into a folder or goes changes what is told of it.
+        let e_tag = if item.is_folder() { format!("\"{}-{child_count}\"", item.etag()) } else { etag(item) };
         File {
             id: item.id.clone(),
             parent_id,
             name,
             mime_type: mime_type.to_owned(),
+            mime_types: [mime_type.to_owned()],
+            extension: extension.map(|suffix| format!(".{suffix}")),
             size: if item.is_folder() { 0 } else { item.size_bytes },
-            e_tag: etag(item),
+            e_tag,
             m_time: iso(item.modified_ms),
             c_time: iso(item.added_ms),
             child_count: item.is_folder().then_some(child_count),
             storage_type: "local",
             hidden: "none",
+            trashed: false,
+            audio: None,
         }
     }
 
@@ -73,6 +113,8 @@ impl File {
             parent_id: String::new(),
             name: id.to_owned(),
             mime_type: FOLDER_TYPE.to_owned(),
+            mime_types: [FOLDER_TYPE.to_owned()],
+            extension: None,
             size: 0,
             e_tag: format!("\"{id}-{child_count}\""),
             m_time: iso(modified_ms),
@@ -80,18 +122,31 @@ impl File {
             child_count: Some(child_count),
             storage_type: "local",
             hidden: "none",
+            trashed: false,
+            audio: None,
         }
     }
 }
 
+/// What the answer to a change says; a folder's own record adds how much is in it.
 pub fn etag(item: &Item) -> String {
     format!("\"{}\"", item.etag())
+}
+
+/// Whether one of the tags that a client sends in `If-Match` is this item's as it is now. Its content's tag begins alike
+/// and goes on.
+pub fn is_one_of(item: &Item, sent: &str) -> bool {
+    let own = item.etag();
+    sent.split(',').map(str::trim).any(|tag| {
+        let rest = tag.trim_matches('"').strip_prefix(own.as_str());
+        tag == "*" || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    })
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Listing {
-    pub files: Vec<File>,
+    pub files: Vec<Value>,
     /// Empty at the end, never absent: a client looks for it unasked.
     pub page_token: String,
 }
@@ -105,7 +160,7 @@ pub struct Matches {
 
 #[derive(Debug, Serialize)]
 pub struct Match {
-    pub file: File,
+    pub file: Value,
     pub fragments: Vec<Fragment>,
 }
 
@@ -365,6 +420,18 @@ mod tests {
         );
         let folder = serde_json::to_value(File::of(&item(ItemKind::Folder), "a".into(), "root".into(), 0)).unwrap();
         assert_eq!((&folder["childCount"], &folder["mimeType"]), (&json!(0), &json!("application/x.wd.dir")));
+        assert_eq!((&file["extension"], folder.get("extension")), (&json!(".txt"), None));
+    }
+
+    #[test]
+    fn tags_are_of_this_revision_or_of_its_content() {
+        let item = item(ItemKind::File);
+        for tag in ["*", "\"f0123456789abcdef-2\"", "f0123456789abcdef-2", "\"x\", \"f0123456789abcdef-2-18bc-3\""] {
+            assert!(is_one_of(&item, tag), "{tag}");
+        }
+        for tag in ["", "\"f0123456789abcdef-1\"", "\"f0123456789abcdef-22\"", "W/\"f0123456789abcdef-2\"", "\"*\""] {
+            assert!(!is_one_of(&item, tag), "{tag}");
+        }
     }
 
     fn has_null(value: &Value) -> bool {

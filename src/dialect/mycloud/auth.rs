@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-pub use self::caller::{Caller, caller, owner, user, user_if_any};
+pub use self::caller::{Caller, caller, caller_by, owner, token_of, user, user_if_any};
 pub use self::tokens::share_token;
 use self::tokens::{SCOPE, issuer, tokens};
 use super::answers::{self, user_id};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::body::{Body, list, named_items, readers, restrict, text, wish_of};
 use super::answers::{self, ShareAnswer, public_id, user_id};
@@ -16,12 +16,10 @@ use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
-use crate::library::ItemKey;
-use crate::share::grant::Action;
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Audience, Bits, Door, Share, Subject};
 use crate::store::shares::{self, Direction, Order};
-use crate::store::{Tx, accounts, upload_names};
+use crate::store::{Tx, accounts};
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
 use crate::work::signin;
@@ -240,94 +238,4 @@ pub async fn delete_share(call: Call) -> Result<Response> {
     let owner = auth::owner(&call).await?;
     sharing::revoke(&call.app, owner.key, call.path("shareId")).await?;
     Ok(answer_empty(StatusCode::NO_CONTENT))
-}
-
-// Permissions ---------------------------------------------------------------------------------------------------------
-
-/// What a permission names: the file and the share's `authId`.
-struct Permission {
-    file_id: String,
-    auth_id: String,
-}
-
-impl Permission {
-    fn of(body: &Body) -> Result<Permission> {
-        let file_id = text(body, "fileID")?.to_owned();
-        let entity = body.get("entity").and_then(Value::as_object).ok_or(Error::Missing("entity"))?;
-        let auth_id = text(entity, "id")?.to_owned();
-        match text(entity, "type")? {
-            "cloudShare" => {}
-            "user" => return Err(Error::Unsupported("a permission for one user")),
-            _ => return Err(Error::invalid("type", "cloudShare")),
-        }
-        match body.get("value").and_then(Value::as_str) {
-            None | Some("ReadFile") => Ok(Permission { file_id, auth_id }),
-            Some("WriteFile" | "FileOwner") => Err(Error::Unsupported("any permission but ReadFile")),
-            Some(_) => Err(Error::invalid("value", "ReadFile")),
-        }
-    }
-
-    /// The item, if it is the user's to share, and so is the share.
-    fn resolve(&self, tx: &mut Tx, user: &User, visitor: &Visitor) -> Result<ItemKey> {
-        let share = shares::by_auth_id(tx, &self.auth_id)?.filter(|share| share.owner == user.key && !share.revoked);
-        share.ok_or(Error::NotFound(Thing::Share))?;
-        let uploaded = upload_names::item(tx, user.key, &self.file_id)?;
-        let file_id = uploaded.as_deref().unwrap_or(&self.file_id);
-        Ok(sharing::own(tx, user, visitor, file_id, Action::Share)?.item().key)
-    }
-}
-
-pub async fn post_file_perms(mut call: Call) -> Result<Response> {
-    let user = auth::user(&call).await?;
-    let body: Body = call.json().await?;
-    text(&body, "value")?;
-    let permission = Permission::of(&body)?;
-    let visitor = call.guest().with_user(user.clone());
-    let grant = move |tx: &mut Tx| {
-        let item = permission.resolve(tx, &user, &visitor)?;
-        shares::grant_item(tx, &permission.auth_id, item, Bits::READ)
-    };
-    call.app.db.write(grant).await?;
-    Ok(answer_json(StatusCode::CREATED, &body))
-}
-
-/// Ours: takes a permission back. Named in a body like the one that gave it, or by `fileID` and `entityID`.
-pub async fn delete_file_perms(mut call: Call) -> Result<Response> {
-    let user = auth::user(&call).await?;
-    let query = Fields::of_query(&call)?;
-    let permission = match (query.get("fileID"), query.get("entityID")) {
-        (Some(file_id), Some(auth_id)) => Permission { file_id: file_id.to_owned(), auth_id: auth_id.to_owned() },
-        _ => Permission::of(&call.json().await?)?,
-    };
-    let visitor = call.guest().with_user(user.clone());
-    let withdraw = move |tx: &mut Tx| {
-        let item = permission.resolve(tx, &user, &visitor)?;
-        shares::ungrant_item(tx, &permission.auth_id, item)
-    };
-    match call.app.db.write(withdraw).await? {
-        0 => Err(Error::NotFound(Thing::File)),
-        _ => Ok(answer_empty(StatusCode::NO_CONTENT)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn body(value: Value) -> Body {
-        value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn permission_that_would_not_be_enforced_is_refused() {
-        let of = |entity: &str, value: &str| {
-            Permission::of(&body(json!({"fileID": "f", "entity": {"id": "a", "type": entity}, "value": value})))
-        };
-        assert!(of("cloudShare", "ReadFile").is_ok());
-        assert!(matches!(of("user", "ReadFile"), Err(Error::Unsupported(_))));
-        assert!(matches!(of("cloudShare", "WriteFile"), Err(Error::Unsupported(_))));
-        assert!(matches!(of("cloudShare", "FileOwner"), Err(Error::Unsupported(_))));
-        assert!(matches!(of("cloudShare", "x"), Err(Error::Invalid { .. })));
-        assert!(matches!(of("", "ReadFile"), Err(Error::Missing("type"))));
-    }
 }

@@ -138,6 +138,13 @@ pub async fn list(app: &App, user: &User, which: Which, after: Option<String>, c
     app.db.read(move |tx| rows::page(tx, owner, which, after.as_deref(), count)).await
 }
 
+/// Forgets a task; one that is under way ends first.
+pub async fn remove(app: &Arc<App>, task: &Task) -> Result<()> {
+    close(app, task, State::Canceled, None).await?;
+    let key = task.key;
+    app.db.write(move |tx| rows::lists::forget(tx, key)).await
+}
+
 /// Ends a task that waits or is worked on. What it made whole stays, what is under way goes.
 pub async fn cancel(app: &Arc<App>, user: &User, id: &str) -> Result<()> {
     let task = by_id(app, user, id).await?;

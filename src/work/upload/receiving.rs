@@ -31,7 +31,7 @@ pub(super) fn live(upload_id: &str) -> Arc<Live> {
 }
 
 impl Live {
-    fn know(&self, ranges: &Ranges) {
+    pub(super) fn know(&self, ranges: &Ranges) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         ranges.iter().for_each(|range| state.done.add(range.clone()));
     }
@@ -54,7 +54,7 @@ impl Live {
     }
 
     /// From here on the bytes stay as they are, and are on the disk when this returns.
-    fn seal(&self, file: &File, range: Range<u64>) -> Result<()> {
+    pub(super) fn seal(&self, file: &File, range: Range<u64>) -> Result<()> {
         {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             if state.is_closed {

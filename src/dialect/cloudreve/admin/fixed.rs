@@ -1,9 +1,11 @@
-//! What there is one of here, or none, and what nobody can change: where files lie, nodes, queues, tools.
+//! What there is one of here, or none, and what nobody can change: where files lie, nodes, tools.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ListWish, Numbers, Pages, all_missing, number};
+use super::{ListWish, Pages, audit, number};
 use crate::account::User;
 use crate::dialect::cloudreve::answers::{self, LOCAL};
 use crate::dialect::cloudreve::{Failure, Outcome, data, done};
@@ -11,18 +13,13 @@ use crate::error::Error;
 use crate::http::Call;
 
 /// The only policy, and the only node.
-const ONLY: i64 = 1;
+pub const ONLY: i64 = 1;
 
 const POLICY_MISSING: Failure = Failure::Code(40035, "There is no such storage policy");
 const POLICY_STAYS: Failure = Failure::Code(40036, "The only storage policy stays");
 const POLICY_FIXED: Failure =
     Failure::Code(40006, "Files lie in the folders that the server was given; policies cannot be made or changed");
 const NODE_STAYS: Failure = Failure::Code(40046, "The only node is this server");
-
-async fn empty(call: &mut Call, name: &str) -> Outcome {
-    let asked: ListWish = call.json().await?;
-    data(&json!({ name: [], "pagination": Pages::of(asked.page()?, 0) }))
-}
 
 async fn only_one(call: &mut Call, name: &str, one: impl Serialize) -> Outcome {
     let asked: ListWish = call.json().await?;
@@ -82,7 +79,7 @@ pub async fn policy_is_fixed(_: Call, _: User) -> Outcome {
 
 // Nodes ---------------------------------------------------------------------------------------------------------------
 
-fn node() -> Value {
+pub fn node() -> Value {
     json!({
         "id": ONLY, "created_at": answers::time(0), "updated_at": answers::time(0), "name": "Openshelf",
         "status": "active", "type": "master", "weight": 1, "capabilities": "", "settings": {}, "edges": {},
@@ -104,41 +101,6 @@ pub async fn node_stays(_: Call, _: User) -> Outcome {
     Err(NODE_STAYS)
 }
 
-// Queues --------------------------------------------------------------------------------------------------------------
-
-const QUEUES: [&str; 5] = ["io_intense", "media_meta", "recycle", "thumb", "remote_download"];
-
-/// Nothing waits in queues of the protocol's kinds.
-pub async fn get_queue_metrics(_: Call, _: User) -> Outcome {
-    let idle = |name: &str| {
-        json!({
-            "name": name, "busy_workers": 0, "success_tasks": 0, "failure_tasks": 0, "submitted_tasks": 0,
-            "suspending_tasks": 0,
-        })
-    };
-    data(&QUEUES.map(idle))
-}
-
-pub async fn post_queue_list(mut call: Call, _: User) -> Outcome {
-    empty(&mut call, "tasks").await
-}
-
-const NO_SUCH_TASK: Failure = Failure::Code(404, "There is no such task");
-
-pub async fn get_task(call: Call, _: User) -> Outcome {
-    number(&call)?;
-    Err(NO_SUCH_TASK)
-}
-
-pub async fn post_queue_batch_delete(mut call: Call, _: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    all_missing(ids, || NO_SUCH_TASK)
-}
-
-pub async fn post_queue_cleanup(_: Call, _: User) -> Outcome {
-    done()
-}
-
 // Tools ---------------------------------------------------------------------------------------------------------------
 
 pub async fn no_viewers(_: Call, _: User) -> Outcome {
@@ -150,8 +112,21 @@ pub async fn no_executables(_: Call, _: User) -> Outcome {
     Err(Error::Unsupported("Choosing programs to run").into())
 }
 
-pub async fn no_mail(_: Call, _: User) -> Outcome {
-    Err(Error::Unsupported("Sending mail").into())
+#[derive(Deserialize)]
+struct Tested {
+    to: Option<String>,
+}
+
+/// By the mail server that this one was started with; what the page has in its fields is set nowhere.
+pub async fn post_mail(mut call: Call, admin: User) -> Outcome {
+    let app = Arc::clone(&call.app);
+    let mailer = app.mailer.as_ref().ok_or(Error::Unsupported("Sending mail"))?;
+    let asked: Tested = call.json().await?;
+    let to = asked.to.filter(|to| !to.is_empty()).ok_or(Error::Missing("to"))?;
+    let text = format!("This is a test. {} can send mail.\n", call.origin.base);
+    mailer.try_send(&to, "A test", text).await.map_err(|why| Failure::Code(40028, why))?;
+    audit(&admin, "sent a test by mail", "");
+    done()
 }
 
 /// Addresses of contents are signed, not kept.

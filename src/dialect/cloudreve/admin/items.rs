@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failed, ListWish, Numbers, Pages, all_missing, audit, number};
+use super::{Failed, ListWish, Numbers, Pages, audit, number};
 use crate::account::User;
 use crate::dialect::cloudreve::{Failure, Outcome, answers, data};
 use crate::error::{Error, Result, Thing};
@@ -16,7 +16,6 @@ use crate::work::{files, sharing};
 
 /// What lies in a file leaves by `/file/url`, which asks for the right to it.
 const BY_FILE_URL: Failure = Failure::Code(403, "Administrators read files by their own rights: ask /file/url");
-const NO_SUCH_ENTITY: Failure = Failure::Code(40077, "There is no such version");
 
 #[derive(Serialize)]
 struct FileEnt {
@@ -144,28 +143,4 @@ async fn trash(call: &Call, admin: &User, id: i64) -> Result<(), Failure> {
 pub async fn get_url(call: Call, admin: User) -> Outcome {
     item_of(&call, &admin, number(&call)?).await?;
     Err(BY_FILE_URL)
-}
-
-// Versions ------------------------------------------------------------------------------------------------------------
-
-#[derive(Serialize)]
-struct Entities {
-    entities: [(); 0],
-    pagination: Pages,
-}
-
-/// There are no versions besides the files themselves.
-pub async fn post_entity_list(mut call: Call, _: User) -> Outcome {
-    let asked: ListWish = call.json().await?;
-    data(&Entities { entities: [], pagination: Pages::of(asked.page()?, 0) })
-}
-
-pub async fn get_entity(call: Call, _: User) -> Outcome {
-    number(&call)?;
-    Err(NO_SUCH_ENTITY)
-}
-
-pub async fn post_entity_batch_delete(mut call: Call, _: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    all_missing(ids, || NO_SUCH_ENTITY)
 }

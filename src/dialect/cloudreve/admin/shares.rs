@@ -13,10 +13,16 @@ use crate::store::{Tx, accounts, shares};
 use crate::work::sharing;
 
 #[derive(Serialize)]
-struct Owner {
+pub struct Owner {
     id: i64,
     email: String,
     nick: String,
+}
+
+impl Owner {
+    pub fn of(owner: User) -> Owner {
+        Owner { id: owner.key.0, email: owner.mail, nick: owner.display_name }
+    }
 }
 
 #[derive(Serialize)]
@@ -59,9 +65,7 @@ impl ShareEnt {
             remain_downloads: share.downloads_left(),
             password_protected: share.terms.has_password,
             user_hash_id: owner.as_ref().map(|owner| owner.id.clone()),
-            edges: Edges {
-                user: owner.map(|owner| Owner { id: owner.key.0, email: owner.mail, nick: owner.display_name }),
-            },
+            edges: Edges { user: owner.map(Owner::of) },
             share_link: (share.owner == admin).then(|| format!("{base}/s/{}", share.id)),
         })
     }

@@ -42,7 +42,7 @@ impl MetricsSummary {
             file_total: metrics.files,
             user_total: metrics.users,
             share_total: metrics.shares,
-            entities_total: metrics.files,
+            entities_total: metrics.files + metrics.versions,
             bytes_total: metrics.bytes,
             generated_at: answers::time(metrics.counted_ms),
         }
@@ -76,7 +76,7 @@ enum Kind {
 /// What can be set: the protocol's name, the row that holds it, what it is without one, and what it may be.
 const SETTINGS: &[(&str, &str, &str, Kind)] = &[
     ("siteName", site::TITLE, "Openshelf", Kind::Line(64)),
-    ("siteDes", "site-description", "", Kind::Line(500)),
+    ("siteDes", site::DESCRIPTION, "Shared files", Kind::Line(500)),
     ("register_enabled", site::REGISTERS, "off", Kind::Switch),
     ("login_captcha", site::CAPTCHA_AT_SIGN_IN, "off", Kind::Switch),
     ("reg_captcha", site::CAPTCHA_AT_REGISTRATION, "off", Kind::Switch),

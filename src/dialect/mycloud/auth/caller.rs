@@ -16,15 +16,22 @@ use crate::work::{look, sharing};
 use crate::{App, now_ms};
 
 /// The token of a call: in its header, or in the address where a player is given nothing but an address.
-fn token_of(call: &Call) -> Option<String> {
+pub fn token_of(call: &Call) -> Option<String> {
     let in_header = call.bearer().filter(|token| !token.is_empty()).map(str::to_owned);
     in_header.or_else(|| Fields::of_query(call).ok()?.get("access_token").map(str::to_owned))
 }
 
 /// The user, if the call bears a token that is good; any other is as none.
 pub async fn user_if_any(call: &Call) -> Result<Option<User>> {
-    let Some(token) = token_of(call) else { return Ok(None) };
-    let user = tokens::bearer(call, &token).await?;
+    match token_of(call) {
+        Some(token) => user_by(call, &token).await,
+        None => Ok(None),
+    }
+}
+
+/// The user of a token, who at a device reaches what is on it.
+async fn user_by(call: &Call, token: &str) -> Result<Option<User>> {
+    let user = tokens::bearer(call, token).await?;
     let within = device::called(call).and_then(|device| device.library);
     Ok(user.map(|user| User { within, ..user }))
 }
@@ -96,8 +103,12 @@ impl Caller {
 
 /// A user or a share's holder; `SignInNeeded` for anyone else, and for whoever holds the token of a share that went.
 pub async fn caller(call: &Call) -> Result<Caller> {
-    let token = token_of(call).ok_or(Error::SignInNeeded)?;
-    if let Some(claims) = call.app.keys.claims::<ShareClaims>(Purpose::Token, &token) {
+    caller_by(call, &token_of(call).ok_or(Error::SignInNeeded)?).await
+}
+
+/// The same by a token that stands elsewhere in the call.
+pub async fn caller_by(call: &Call, token: &str) -> Result<Caller> {
+    if let Some(claims) = call.app.keys.claims::<ShareClaims>(Purpose::Token, token) {
         let (guest, device, ids) = (call.guest(), device::called(call).cloned(), device::ids(&call.app).await?);
         let open = move |tx: &mut Tx| {
             let opened = holder(tx, &claims, guest)?;
@@ -110,7 +121,7 @@ pub async fn caller(call: &Call) -> Result<Caller> {
         let opened = call.app.db.read(open).await?;
         return opened.ok_or(Error::SignInNeeded);
     }
-    let user = user(call).await?;
+    let user = user_by(call, token).await?.ok_or(Error::SignInNeeded)?;
     Ok(Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user) })
 }
 

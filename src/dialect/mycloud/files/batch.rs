@@ -6,9 +6,10 @@ use axum::response::Response;
 
 use super::super::auth::{self, Caller};
 use super::super::{device_error, said};
-use super::{MOST_IDS, describe, item_id};
+use super::{Chosen, MOST_IDS, describe, item_id};
 use crate::account::token::random_base62;
 use crate::error::{Error, Result};
+use crate::http::fields::Fields;
 use crate::http::{Call, log_internal};
 use crate::work::files;
 
@@ -16,44 +17,74 @@ const LONGEST_BODY_BYTES: usize = 1024 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
-    Get(String),
+    Get { id: String, query: String },
     Delete(String),
     Other,
 }
 
-/// The requests of a body, by their first lines. What stands in their headers is left alone: the outer request's token
-/// speaks for all, and the client that sends one inside misspells its name.
-fn requests(body: &str) -> Vec<Wanted> {
-    let lines = body
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.rsplit_once(' ').is_some_and(|(_, last)| last.starts_with("HTTP/1.")));
-    lines.map(wanted).collect()
+/// A request of a body by its first line, and the token among its headers.
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    wanted: Wanted,
+    token: Option<String>,
+}
+
+fn requests(body: &str) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    for line in body.lines().map(str::trim) {
+        if line.rsplit_once(' ').is_some_and(|(_, last)| last.starts_with("HTTP/1.")) {
+            requests.push(Request { wanted: wanted(line), token: None });
+        } else if let (Some(request), Some(token)) = (requests.last_mut(), token(line)) {
+            request.token = Some(token.to_owned());
+        }
+    }
+    requests
 }
 
 fn wanted(line: &str) -> Wanted {
     let mut words = line.split(' ').filter(|word| !word.is_empty());
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let path = path.split('?').next().unwrap_or_default();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let id = path.rsplit_once("/sdk/v2/files/").map(|(_, id)| id).filter(|id| !id.is_empty() && !id.contains('/'));
     match (method, id) {
-        ("GET", Some(id)) => Wanted::Get(id.to_owned()),
+        ("GET", Some(id)) => Wanted::Get { id: id.to_owned(), query: query.to_owned() },
         ("DELETE", Some(id)) => Wanted::Delete(id.to_owned()),
         _ => Wanted::Other,
     }
 }
 
-async fn run(call: &Call, caller: &Caller, wanted: Wanted) -> Result<Option<Vec<u8>>> {
+fn token(line: &str) -> Option<&str> {
+    let (name, value) = line.split_once(':')?;
+    let (scheme, token) = value.trim().split_once(' ')?;
+    (name.eq_ignore_ascii_case("authorization") && scheme.eq_ignore_ascii_case("bearer")).then(|| token.trim())
+}
+
+/// Who sends each of these: the one who sends all, or, for a client that misspells the header outside and has it right
+/// inside, the one that it names itself.
+async fn callers(call: &Call, sender: Option<Caller>, requests: &[Request]) -> Result<Vec<Caller>> {
+    if let Some(sender) = sender {
+        return Ok(vec![sender; requests.len()]);
+    }
+    let mut callers = Vec::with_capacity(requests.len());
+    for request in requests {
+        let token = request.token.as_deref().ok_or(Error::SignInNeeded)?;
+        callers.push(auth::caller_by(call, token).await?);
+    }
+    if callers.is_empty() { Err(Error::SignInNeeded) } else { Ok(callers) }
+}
+
+async fn run(call: &Call, caller: Caller, wanted: Wanted) -> Result<Option<Vec<u8>>> {
     match (wanted, caller) {
-        (Wanted::Get(id), _) => {
-            let caller = caller.clone();
-            let file = call.app.db.read(move |tx| describe(tx, &caller, &id)).await?;
+        (Wanted::Get { id, query }, caller) => {
+            let chosen = Chosen::of(&Fields::parse(query.as_bytes())?);
+            let find = move |tx: &mut crate::store::Tx| chosen.cut(&describe(tx, caller, &id, &chosen)?);
+            let file = call.app.db.read(find).await?;
             serde_json::to_vec(&file).map(Some).map_err(|e| Error::internal("file", e))
         }
         (Wanted::Delete(id), Caller::User { user, .. }) => {
             let of = user.clone();
             let id = call.app.db.read(move |tx| item_id(tx, &of, &id)).await?;
-            files::trash(&call.app, user, &id).await.map(|()| None)
+            files::trash(&call.app, &user, &id).await.map(|()| None)
         }
         (Wanted::Delete(_), Caller::Holder { .. }) => Err(Error::Forbidden("a share can only be read")),
         (Wanted::Other, _) => Err(Error::Unsupported("anything but GET and DELETE of files in a batch")),
@@ -61,16 +92,22 @@ async fn run(call: &Call, caller: &Caller, wanted: Wanted) -> Result<Option<Vec<
 }
 
 pub async fn post_batch(mut call: Call) -> Result<Response> {
-    let caller = auth::caller(&call).await?;
+    let sender = match auth::token_of(&call) {
+        Some(token) => Some(auth::caller_by(&call, &token).await?),
+        None => None,
+    };
     let body = call.body_bytes(LONGEST_BODY_BYTES).await?;
-    let requests = requests(&String::from_utf8_lossy(&body));
-    if requests.is_empty() || requests.len() > MOST_IDS {
+    let mut requests = requests(&String::from_utf8_lossy(&body));
+    let count = requests.len();
+    requests.truncate(MOST_IDS);
+    let callers = callers(&call, sender, &requests).await?;
+    if !(1..=MOST_IDS).contains(&count) {
         return Err(Error::invalid("body", format!("1 to {MOST_IDS} HTTP requests as multipart/mixed")));
     }
     let boundary = random_base62(22);
     let mut answer = Vec::new();
-    for wanted in requests {
-        let (status, body) = match run(&call, &caller, wanted).await {
+    for (request, caller) in requests.into_iter().zip(callers) {
+        let (status, body) = match run(&call, caller, request.wanted).await {
             Ok(Some(body)) => (StatusCode::OK, body),
             Ok(None) => (StatusCode::NO_CONTENT, Vec::new()),
             Err(error) => refused(&error),
@@ -78,11 +115,15 @@ pub async fn post_batch(mut call: Call) -> Result<Response> {
         answer.extend(part(&boundary, status, &body));
     }
     answer.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    Ok(mixed(&boundary, answer))
+}
+
+fn mixed(boundary: &str, answer: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(answer));
     if let Ok(kind) = HeaderValue::from_str(&format!("multipart/mixed; boundary={boundary}")) {
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
-    Ok(response)
+    response
 }
 
 fn part(boundary: &str, status: StatusCode, body: &[u8]) -> Vec<u8> {
@@ -106,8 +147,16 @@ mod tests {
     #[test]
     fn requests_are_found_whatever_their_headers_are_called() {
         let body = "--b\r\nContent-Id: 1\r\n\r\nDELETE /sdk/v2/files/f1 HTTP/1.1\r\nauthorizaiton: Bearer x\r\n\r\n--b\nContent-Type: a\n\n\
-            GET /0c7e6a3e/sdk/v2/files/f2?fields=id HTTP/1.1\n\n--b\r\n\r\nPUT /sdk/v2/files/f3/content HTTP/1.1\r\n\r\n--b--";
-        assert_eq!(requests(body), [Wanted::Delete("f1".into()), Wanted::Get("f2".into()), Wanted::Other]);
+            GET /0c7e6a3e/sdk/v2/files/f2?fields=id HTTP/1.1\nAUTHORIZATION: bearer  y \n\n--b\r\n\r\nPUT /sdk/v2/files/f3/content HTTP/1.1\r\n\r\n--b--";
+        let get = Wanted::Get { id: "f2".into(), query: "fields=id".into() };
+        assert_eq!(
+            requests(body),
+            [
+                Request { wanted: Wanted::Delete("f1".into()), token: None },
+                Request { wanted: get, token: Some("y".into()) },
+                Request { wanted: Wanted::Other, token: None },
+            ]
+        );
         assert!(requests("no request at all").is_empty());
     }
 }

@@ -1,0 +1,281 @@
+//! Tracks as a scan stores what their tags say.
+
+use std::collections::HashMap;
+
+use super::albums::stale_album;
+use super::artists::{artist, stale_artists};
+use super::{Albums, Batch, Stored, UNKNOWN_ARTIST, json};
+use crate::account::name_key;
+use crate::args;
+use crate::error::Result;
+use crate::library::music::Role;
+use crate::library::names::{search_key, sort_key};
+use crate::library::tags::{Credit, Facts};
+use crate::library::{ItemKey, LibraryKey};
+use crate::store::inserts::Inserts;
+use crate::store::words::{self, Kind};
+use crate::store::{Tx, Value};
+
+/// What makes tracks one album: the release they name; else the artist of the album with its name; else the folder.
+fn identity(facts: &Facts, folder: Option<ItemKey>) -> String {
+    let album = search_key(&facts.album);
+    let folder = folder.map_or(0, |key| key.0);
+    if !facts.musicbrainz_release.is_empty() {
+        format!("release {}", facts.musicbrainz_release)
+    } else if album.is_empty() {
+        format!("folder {folder}")
+    } else if !facts.album_artists.is_empty() {
+        let artists: Vec<String> = facts.album_artists.iter().map(|credit| search_key(&credit.name)).collect();
+        format!("artist {}\u{1f}{album}", artists.join("\u{1f}"))
+    } else if facts.is_compilation {
+        format!("various {album}")
+    } else {
+        format!("folder {folder} {album}")
+    }
+}
+
+/// Rows of new tracks that wait to be stored together.
+const TRACKS_AT_ONCE: usize = 64;
+
+/// Tracks of one transaction, and what was looked up for them.
+pub(super) struct Tracks {
+    library: LibraryKey,
+    now_ms: i64,
+    albums: Albums,
+    album_keys: HashMap<String, i64>,
+    artists: HashMap<Credit, i64>,
+    genres: HashMap<String, i64>,
+    waiting: usize,
+    tracks: Inserts<TRACK_COLUMNS>,
+    credits: Inserts<5>,
+    genres_of_tracks: Inserts<4>,
+    words: Inserts<4>,
+}
+
+const TRACK_COLUMNS: usize = 40;
+const INTO_TRACK: &str =
+    "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
+             album_artist_name, album_name, album_sort_name, album_musicbrainz_id, compilation, release_types, disc,
+             disc_title, number, year, duration_ms, bit_rate_kbps, sample_rate_hz, bit_depth, channels, bpm, comment, isrc,
+             moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics, labels,
+             original_date, release_date, advisory, listed_in)";
+/// Of a track that was stored before.
+const AGAIN: &str =
+    "ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
+             sort_title = excluded.sort_title, sort = excluded.sort, search = excluded.search,
+             artist_name = excluded.artist_name, album_artist_name = excluded.album_artist_name,
+             album_name = excluded.album_name, album_sort_name = excluded.album_sort_name,
+             album_musicbrainz_id = excluded.album_musicbrainz_id, compilation = excluded.compilation,
+             release_types = excluded.release_types, disc = excluded.disc, disc_title = excluded.disc_title,
+             number = excluded.number, year = excluded.year, duration_ms = excluded.duration_ms,
+             bit_rate_kbps = excluded.bit_rate_kbps, sample_rate_hz = excluded.sample_rate_hz,
+             bit_depth = excluded.bit_depth, channels = excluded.channels, bpm = excluded.bpm,
+             comment = excluded.comment, isrc = excluded.isrc, moods = excluded.moods,
+             musicbrainz_id = excluded.musicbrainz_id, track_gain_db = excluded.track_gain_db,
+             track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
+             album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics,
+             labels = excluded.labels, original_date = excluded.original_date,
+             release_date = excluded.release_date, advisory = excluded.advisory, listed_in = excluded.listed_in";
+
+impl Tracks {
+    pub fn new(batch: Batch) -> Tracks {
+        Tracks {
+            library: batch.library,
+            now_ms: batch.now_ms,
+            albums: batch.albums,
+            album_keys: HashMap::new(),
+            artists: HashMap::new(),
+            genres: HashMap::new(),
+            waiting: 0,
+            tracks: Inserts::new(INTO_TRACK, ""),
+            credits: Inserts::new("INSERT INTO track_credit (item_id, role, position, artist_id, part)", ""),
+            genres_of_tracks: Inserts::new("INSERT INTO track_genre (item_id, position, genre_id, listed_in)", ""),
+            words: words::inserts(),
+        }
+    }
+
+    /// Stores what the tags of an item say, or has it wait for [`Tracks::flush`].
+    pub fn put(&mut self, tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts) -> Result<()> {
+        let (Stored::New(item) | Stored::Old(item)) = row;
+        let title = search_key(&facts.title);
+        let identity = identity(facts, folder);
+        match row {
+            Stored::New(_) => {
+                words::add(&mut self.words, self.library.0, Kind::Track, item.0, &title);
+                let album = self.album(tx, &identity)?;
+                self.tracks.add(columns(item, self.library, album, identity, facts));
+            }
+            Stored::Old(_) => {
+                stale_artists(tx, "$1", item)?;
+                let sql = "SELECT title FROM track WHERE item_id = $1";
+                let before: Option<String> = tx.maybe(sql, args![item.0], |row| row.get(0))?;
+                let before = search_key(&before.unwrap_or_default());
+                words::change(tx, self.library.0, Kind::Track, item.0, &before, &title)?;
+                let mut again = Inserts::new(INTO_TRACK, AGAIN);
+                again.add(columns(item, self.library, None, identity, facts));
+                again.flush(tx)?;
+                tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
+                tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
+            }
+        }
+        self.add_credits(tx, item, facts)?;
+        self.add_genres(tx, item, facts)?;
+        self.waiting += 1;
+        if self.waiting >= TRACKS_AT_ONCE { self.flush(tx) } else { Ok(()) }
+    }
+
+    /// Stores what waits.
+    pub fn flush(&mut self, tx: &mut Tx) -> Result<()> {
+        self.tracks.flush(tx)?;
+        self.credits.flush(tx)?;
+        self.genres_of_tracks.flush(tx)?;
+        self.words.flush(tx)?;
+        self.waiting = 0;
+        Ok(())
+    }
+
+    /// The album of a new track, where that is known before all are there.
+    fn album(&mut self, tx: &mut Tx, identity: &str) -> Result<Option<i64>> {
+        if self.albums == Albums::AfterAll {
+            return Ok(None);
+        }
+        if let Some(album) = self.album_keys.get(identity) {
+            return Ok(Some(*album));
+        }
+        let album = stale_album(tx, self.library, identity, self.now_ms)?;
+        self.album_keys.insert(identity.to_owned(), album);
+        Ok(Some(album))
+    }
+
+    fn add_credits(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<()> {
+        let unknown = [Credit { name: UNKNOWN_ARTIST.to_owned(), ..Credit::default() }];
+        let artists = if facts.artists.is_empty() { &unknown[..] } else { &facts.artists[..] };
+        let credits = artists.iter().map(|credit| (Role::Artist, "", credit));
+        let credits = credits.chain(facts.album_artists.iter().map(|credit| (Role::AlbumArtist, "", credit)));
+        let others = facts.contributions.iter().map(|other| (other.role, other.part.as_str(), &other.credit));
+        for (position, (role, part, credit)) in credits.chain(others).enumerate() {
+            let artist = match self.artists.get(credit) {
+                Some(artist) => *artist,
+                None => {
+                    let artist = artist(tx, credit)?;
+                    self.artists.insert(credit.clone(), artist);
+                    artist
+                }
+            };
+            self.credits.add([item.0.into(), role.name().into(), position.into(), artist.into(), part.into()]);
+        }
+        Ok(())
+    }
+
+    fn add_genres(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<()> {
+        for (position, name) in facts.genres.iter().enumerate() {
+            let genre = match self.genres.get(name) {
+                Some(genre) => *genre,
+                None => {
+                    let genre = genre(tx, name)?;
+                    self.genres.insert(name.clone(), genre);
+                    genre
+                }
+            };
+            self.genres_of_tracks.add([item.0.into(), position.into(), genre.into(), self.library.0.into()]);
+        }
+        Ok(())
+    }
+}
+
+/// As [`INTO_TRACK`] names them. A track without an album waits to be sorted.
+fn columns(
+    item: ItemKey,
+    library: LibraryKey,
+    album: Option<i64>,
+    identity: String,
+    facts: &Facts,
+) -> [Value; TRACK_COLUMNS] {
+    let artist_name = if facts.artist_name.is_empty() { UNKNOWN_ARTIST } else { &facts.artist_name };
+    let ordered_by = if facts.sort_title.is_empty() { &facts.title } else { &facts.sort_title };
+    let searched = [&facts.title, artist_name, &facts.album_artist_name, &facts.album].map(search_key).join(" ");
+    // What is stored is there, in this library.
+    let listed_in = library.0;
+    [
+        item.0.into(),
+        album.into(),
+        identity.into(),
+        album.is_none().into(),
+        (&facts.title).into(),
+        (&facts.sort_title).into(),
+        sort_key(ordered_by).into(),
+        searched.into(),
+        artist_name.into(),
+        (&facts.album_artist_name).into(),
+        (&facts.album).into(),
+        (&facts.sort_album).into(),
+        (&facts.musicbrainz_release).into(),
+        facts.is_compilation.into(),
+        json(&facts.release_types).into(),
+        facts.disc.into(),
+        (&facts.disc_title).into(),
+        facts.number.into(),
+        facts.year.into(),
+        facts.duration_ms.into(),
+        facts.bit_rate_kbps.into(),
+        facts.sample_rate_hz.into(),
+        facts.bit_depth.into(),
+        facts.channels.into(),
+        facts.bpm.into(),
+        (&facts.comment).into(),
+        json(&facts.isrc).into(),
+        json(&facts.moods).into(),
+        (&facts.musicbrainz_recording).into(),
+        facts.track_gain_db.into(),
+        facts.track_peak.into(),
+        facts.album_gain_db.into(),
+        facts.album_peak.into(),
+        facts.has_cover.into(),
+        (&facts.lyrics).into(),
+        json(&facts.labels).into(),
+        (&facts.original_date).into(),
+        (&facts.release_date).into(),
+        facts.advisory.into(),
+        listed_in.into(),
+    ]
+}
+
+fn genre(tx: &mut Tx, name: &str) -> Result<i64> {
+    let name_key = name_key(name);
+    let found = tx.maybe("SELECT id FROM genre WHERE name_key = $1", args![&name_key], |row| row.get(0))?;
+    match found {
+        Some(id) => Ok(id),
+        None => {
+            tx.one("INSERT INTO genre (name, name_key) VALUES ($1, $2) RETURNING id", args![name, name_key], |row| {
+                row.get(0)
+            })
+        }
+    }
+}
+
+/// Has nobody find these tracks any more, which are about to go; as of [`stale_artists`].
+pub(in crate::store) fn unlist(tx: &mut Tx, items: &str, key: ItemKey) -> Result<()> {
+    stale_artists(tx, items, key)?;
+    for (item, library, title) in titles(tx, items, key)? {
+        words::change(tx, library, Kind::Track, item, &title, "")?;
+    }
+    Ok(())
+}
+
+/// Has these tracks found in another library, where they are about to go.
+pub(in crate::store) fn list_elsewhere(tx: &mut Tx, items: &str, key: ItemKey, to: LibraryKey) -> Result<()> {
+    stale_artists(tx, items, key)?;
+    for (item, library, title) in titles(tx, items, key)? {
+        words::change(tx, library, Kind::Track, item, &title, "")?;
+        words::change(tx, to.0, Kind::Track, item, "", &title)?;
+    }
+    Ok(())
+}
+
+/// Keys, libraries and folded titles.
+fn titles(tx: &mut Tx, items: &str, key: ItemKey) -> Result<Vec<(i64, i64, String)>> {
+    let sql = format!(
+        "SELECT t.item_id, i.library_id, t.title FROM track t JOIN item i ON i.id = t.item_id WHERE t.item_id IN ({items})"
+    );
+    tx.all(&sql, args![key.0], |row| Ok((row.get(0)?, row.get(1)?, search_key(&row.get::<String>(2)?))))
+}
