@@ -1172,6 +1172,10 @@ both_engines! {
         assert_eq!(send(&home, "new.txt").await, StatusCode::CREATED);
         assert_eq!(names(&home).await, [in_root("new.txt")]);
         assert_eq!(send(&shelf, "new.txt").await, StatusCode::FORBIDDEN, "that library is read-only");
+        for (device, name, status) in [(&shelf, "album", 200), (&attic, "album", 404), (&home, "new.txt", 200), (&shelf, "new.txt", 404), (&home, "shelf", 404)] {
+            let found = ask(device, &format!("v2/filesSearch/parentAndName?name={name}")).await;
+            assert_eq!(found.status.as_u16(), status, "{name} of {device}");
+        }
 
         // Without a device's id, and by that of the server as a whole, all is there as it is with one device.
         let server = cloud.server.app.db.read(|tx| settings::get(tx, "mycloud-device")).await.unwrap().unwrap();

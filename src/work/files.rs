@@ -201,8 +201,10 @@ fn top_named(tx: &mut Tx, user: &User, name: &str) -> Result<Option<Item>> {
     if let Some(entry) = libraries.iter().find(|entry| entry.shown == name) {
         return Ok(Some(entry.item.clone()));
     }
-    let Some(home) = library::home_of(tx, user.key)? else { return Ok(None) };
-    let root = library::root_item(tx, home.key)?;
+    let root = match home_root(tx, user) {
+        Err(Error::NotFound(Thing::Library)) => return Ok(None),
+        root => root?,
+    };
     if let Some(item) = library::child_shown(tx, root.key, name)? {
         return Ok(Some(item));
     }

@@ -307,7 +307,8 @@ pub async fn forbid_one(app: &App, owner: UserKey, item: ItemKey, subject: Subje
 pub fn permitting(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<String> {
     const MOST_TRIED: usize = 100;
     let gone = || Error::NotFound(Thing::File);
-    let item = library::item_by_id(tx, item_id)?.ok_or_else(gone)?;
+    let item = library::item_by_id(tx, item_id)?;
+    let item = item.filter(|item| user.within.is_none_or(|one| one == item.library)).ok_or_else(gone)?;
     let chain = library::place(tx, item, &[])?.chain;
     for share in shares::naming_of(tx, user, &chain, MOST_TRIED)? {
         match reach(tx, &share.id, visitor, item_id, Action::See) {

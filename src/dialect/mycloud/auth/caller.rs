@@ -23,8 +23,15 @@ pub fn token_of(call: &Call) -> Option<String> {
 
 /// The user, if the call bears a token that is good; any other is as none.
 pub async fn user_if_any(call: &Call) -> Result<Option<User>> {
-    let Some(token) = token_of(call) else { return Ok(None) };
-    let user = tokens::bearer(call, &token).await?;
+    match token_of(call) {
+        Some(token) => user_by(call, &token).await,
+        None => Ok(None),
+    }
+}
+
+/// The user of a token, who at a device reaches what is on it.
+async fn user_by(call: &Call, token: &str) -> Result<Option<User>> {
+    let user = tokens::bearer(call, token).await?;
     let within = device::called(call).and_then(|device| device.library);
     Ok(user.map(|user| User { within, ..user }))
 }
@@ -114,7 +121,7 @@ pub async fn caller_by(call: &Call, token: &str) -> Result<Caller> {
         let opened = call.app.db.read(open).await?;
         return opened.ok_or(Error::SignInNeeded);
     }
-    let user = tokens::bearer(call, token).await?.ok_or(Error::SignInNeeded)?;
+    let user = user_by(call, token).await?.ok_or(Error::SignInNeeded)?;
     Ok(Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user) })
 }
 
