@@ -86,7 +86,7 @@ pub async fn post_shares(mut call: Call) -> Result<Response> {
     };
     let (items, readers) = call.app.db.read(resolve).await?;
     if let Some(readers) = readers {
-        restrict(&mut wish, readers);
+        restrict(&mut wish, readers, Vec::new());
     }
     let made = sharing::create(&call.app, &owner, Door::MyCloud, items, wish).await;
     let share = made.map_err(about_files)?;
@@ -217,7 +217,12 @@ pub async fn patch_share(mut call: Call) -> Result<Response> {
     }
     let mut wish = wish_of(&body)?;
     match list(&body, "userIds")? {
-        Some(users) => restrict(&mut wish, call.app.db.read(move |tx| readers(tx, &users)).await?),
+        Some(users) => {
+            let (key, id) = (owner.key, call.path("shareId").to_owned());
+            let read = move |tx: &mut Tx| Ok((readers(tx, &users)?, shares::owned(tx, key, &id)?.terms.permissions));
+            let (readers, before) = call.app.db.read(read).await?;
+            restrict(&mut wish, readers, before);
+        }
         None if body.contains_key("userIds") => {
             wish.audience = Some(Audience::Anyone);
             wish.permissions = Some(Vec::new());

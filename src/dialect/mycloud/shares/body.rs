@@ -87,10 +87,16 @@ fn number(ours: &Body, name: &'static str) -> Result<Change<i64>> {
     }
 }
 
-/// Only those who are named may read. An empty list names nobody: a client that computed one must not publish by it.
-pub fn restrict(wish: &mut Wish, readers: Vec<UserKey>) {
+/// Of users only those who are named may read. An empty list names nobody: a client that computed one must not publish by it.
+/// What the share gave before to these, and to whom this service has no word for, stays.
+pub fn restrict(wish: &mut Wish, readers: Vec<UserKey>, before: Vec<(Subject, Bits)>) {
+    let (users, mut kept): (Vec<_>, Vec<_>) = before.into_iter().partition(|(who, _)| matches!(who, Subject::User(_)));
+    kept.extend(readers.into_iter().map(|key| {
+        let had = users.iter().find(|(who, _)| *who == Subject::User(key));
+        (Subject::User(key), had.map_or(Bits::READ, |(_, bits)| *bits))
+    }));
     wish.audience = Some(Audience::Listed);
-    wish.permissions = Some(readers.into_iter().map(|key| (Subject::User(key), Bits::READ)).collect());
+    wish.permissions = Some(kept);
 }
 
 pub fn readers(tx: &mut Tx, user_ids: &[String]) -> Result<Vec<UserKey>> {
@@ -134,7 +140,7 @@ mod tests {
         assert!(list(&body(json!({"userIds": "auth0|u"})), "userIds").is_err());
         assert!(list(&body(json!({"userIds": [1]})), "userIds").is_err());
         let mut wish = Wish::default();
-        restrict(&mut wish, Vec::new());
+        restrict(&mut wish, Vec::new(), Vec::new());
         assert_eq!((wish.audience, wish.permissions), (Some(Audience::Listed), Some(Vec::new())));
     }
 
