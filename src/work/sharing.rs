@@ -220,7 +220,7 @@ pub fn of_permissions(tx: &mut Tx, owner: UserKey, item: ItemKey) -> Result<Vec<
     let is_one = |share: &Share| {
         share.door == Door::Cloudreve && share.terms.audience == Audience::Listed && share.items == [Shared::Item(item)]
     };
-    Ok(shares::of_owner(tx, owner)?.into_iter().filter(is_one).collect())
+    Ok(shares::lists::holding(tx, owner, item)?.into_iter().filter(is_one).collect())
 }
 
 /// Gives others these rights on an item of the owner's, in place of those they were given before; with none, takes them
