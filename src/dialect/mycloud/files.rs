@@ -136,11 +136,10 @@ impl Chosen {
 fn describe(tx: &mut Tx, caller: Caller, id: &str, chosen: &Chosen) -> Result<File> {
     if let Caller::User { user, .. } = &caller {
         if ROOTS.contains(&id) {
-            let count = files::children_of(tx, user, &Place::Root)?.len() as u64;
-            return Ok(File::alias(ROOT, files::home_root(tx, user)?.modified_ms, count));
+            return Ok(File::alias(ROOT, files::home_root(tx, user)?.modified_ms, files::count_in_root(tx, user)?));
         }
         if id == TRASH {
-            return Ok(File::alias(TRASH, 0, files::trashed(tx, user)?.len() as u64));
+            return Ok(File::alias(TRASH, 0, files::count_trashed(tx, user)?));
         }
     }
     let (caller, id) = caller.having(tx, id)?;
