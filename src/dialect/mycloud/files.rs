@@ -7,6 +7,7 @@ mod change;
 mod copies;
 mod hand;
 mod list;
+mod multipart;
 mod perms;
 mod resumable;
 mod search;
