@@ -16,6 +16,7 @@ use crate::http::digest::Whole;
 use crate::http::fields::Fields;
 use crate::library::Item;
 use crate::now_ms;
+use crate::share::grant::Action;
 use crate::store::upload_names;
 use crate::work::by_share;
 use crate::work::drop_box::Sender;
@@ -165,7 +166,7 @@ pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
     if let Some(open) = Open::find(&call, &user).await? {
         return open.go_on(&call, &user, step).await.map(|item| told(call.path("id"), item));
     }
-    let target = target(&call, &user).await?;
+    let target = target(&call, &user, Action::Update).await?;
     let (name, is_whole) = (target.item.id.clone(), step.is_last);
     let mut open = Open::over(&call, target, step.offset).await?;
     match open.start(&call, &user, &name, step).await {
