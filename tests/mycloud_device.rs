@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use openshelf::args;
+use openshelf::share::{Bits, Subject};
+use openshelf::store::{Tx, accounts, library, rights};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -449,6 +452,10 @@ both_engines! {
         let back = admin.patch(&format!("/sdk/v2/files/{kept}"), json!({"parentID": "root", "name": "here.txt"})).await;
         assert_eq!(back.status(), StatusCode::NO_CONTENT);
         assert_eq!((admin.content(&kept).await, admin.names("ids=trash").await), ("k".to_owned(), vec!["lost.txt".to_owned()]));
+        let taken = admin.patch(&format!("/sdk/v2/files/{lost}"), json!({"parentID": "root", "name": "here.txt"})).await;
+        assert_eq!(taken.status(), StatusCode::CONFLICT);
+        assert_eq!(admin.names("ids=trash").await, ["lost.txt"], "where it was");
+        assert!(admin.names(&format!("ids={folder}")).await.is_empty());
 
         // Another user's trash is nothing to anybody.
         home.server.add_user("ann");
@@ -519,6 +526,124 @@ both_engines! {
         let gone = admin.ask(Method::DELETE, "/sdk/v1/filePerms").json(&perm(&bob, "FileOwner")).send().await.unwrap();
         assert_eq!(gone.status(), StatusCode::NO_CONTENT);
         assert_eq!(bob.get(&path).await.status(), StatusCode::NOT_FOUND);
+    }
+
+    async fn a_permission_serves_whatever_else_was_shared(backend: Backend) {
+        let home = Home::new(backend);
+        home.server.add_user("ann");
+        let (admin, ann) = (home.device(ADMIN).await, home.device("ann").await);
+        let folder = admin.folder("root", "given").await;
+        let (file, alone) = (admin.file(&folder, "in.txt", "inside").await, admin.file("root", "alone.txt", "alone").await);
+        let give = async |file: &str, value: &str| {
+            let perm = json!({"fileID": file, "entity": {"id": ann.user_id, "type": "user"}, "value": value});
+            assert_eq!(admin.post("/sdk/v1/filePerms", perm.to_string()).await.status(), StatusCode::CREATED);
+        };
+        give(&folder, "WriteFile").await;
+        give(&alone, "WriteFile").await;
+        // The newest share of the file only lets it be read.
+        give(&file, "ReadFile").await;
+        let path = format!("/sdk/v2/files/{file}");
+        assert_eq!(ann.put(&format!("{path}/content"), "written").await.status(), StatusCode::NO_CONTENT);
+        assert_eq!(ann.post(&format!("{path}/resumable?done=true&offset=1"), "R").await.status(), StatusCode::CREATED);
+        let patched = json!({"name": "other.txt", "mTime": "2020-01-02T03:04:05.678Z"});
+        assert_eq!(ann.patch(&path, patched).await.status(), StatusCode::NO_CONTENT);
+        let found = admin.find(&folder, "other.txt").await;
+        assert_eq!((&found["id"], &found["mTime"]), (&json!(file), &json!("2020-01-02T03:04:05.678Z")));
+        assert_eq!((admin.content(&file).await, ann.content(&file).await), ("wRitten".to_owned(), "wRitten".to_owned()));
+        let fields = json!({"name": "new", "parentID": folder, "mimeType": FOLDER_TYPE, "mTime": "2020-01-02T03:04:05.678Z"});
+        let made = id_in(&ann.multipart("/sdk/v2/files", &[&fields.to_string()]).await);
+        assert_eq!(admin.json(&format!("/sdk/v2/files/{made}")).await["mTime"], "2020-01-02T03:04:05.678Z");
+        assert_eq!(ann.delete(&path).await, StatusCode::FORBIDDEN);
+
+        // Of a file that is shared by itself nothing but the content is theirs to change.
+        let path = format!("/sdk/v2/files/{alone}");
+        assert_eq!(ann.post(&format!("{path}/resumable?done=false"), "AL").await.status(), StatusCode::CREATED);
+        assert_eq!(ann.post(&format!("{path}/resumable?done=true&offset=2"), "ONE").await.status(), StatusCode::CREATED);
+        assert_eq!(admin.content(&alone).await, "ALONE");
+        assert_eq!(ann.patch(&path, json!({"name": "x"})).await.status(), StatusCode::FORBIDDEN);
+    }
+
+    async fn what_is_priced_or_only_read_hides_no_share_that_serves(backend: Backend) {
+        let home = Home::new(backend);
+        home.server.add_user("ann");
+        let (admin, ann) = (home.device(ADMIN).await, home.device("ann").await);
+        let folder = admin.folder("root", "given").await;
+        let file = admin.file(&folder, "in.txt", "inside").await;
+        let perm = json!({"fileID": folder, "entity": {"id": ann.user_id, "type": "user"}, "value": "ReadFile"});
+        admin.post("/sdk/v1/filePerms", perm.to_string()).await;
+        let perm = json!({"fileID": file, "entity": {"id": ann.user_id, "type": "user"}, "value": "ReadFile"});
+        admin.post("/sdk/v1/filePerms", perm.to_string()).await;
+        let price = "UPDATE share SET price = 5 WHERE id = (SELECT MAX(id) FROM share)";
+        home.server.app.db.write(move |tx| tx.run(price, args![])).await.unwrap();
+        assert_eq!(ann.content(&file).await, "inside");
+
+        // Ann may read the library by her own right, and write into one file of it by a permission.
+        let make_writable = |tx: &mut Tx| {
+            let music = library::all(tx)?.into_iter().find(|library| library.name == "music").unwrap();
+            library::update(tx, music.key, "music", library::Access::Writable, 0)?;
+            let admin = accounts::by_login(tx, ADMIN)?.unwrap();
+            rights::set(tx, music.key, &Subject::User(admin.key), Bits::ALL)
+        };
+        home.server.app.db.write(make_writable).await.unwrap();
+        let admin_file = admin.find(&text(&admin.find("root", "music").await["id"]), "alone.txt").await;
+        let path = format!("/sdk/v2/files/{}", text(&admin_file["id"]));
+        assert_eq!(ann.put(&format!("{path}/content"), "x").await.status(), StatusCode::FORBIDDEN);
+        let perm = json!({"fileID": admin_file["id"], "entity": {"id": ann.user_id, "type": "user"}, "value": "WriteFile"});
+        assert_eq!(admin.post("/sdk/v1/filePerms", perm.to_string()).await.status(), StatusCode::CREATED);
+        assert_eq!(ann.put(&format!("{path}/content"), "x").await.status(), StatusCode::NO_CONTENT);
+    }
+
+    async fn whoever_is_blocked_is_given_nothing_and_has_all_taken_back(backend: Backend) {
+        let home = Home::new(backend);
+        home.server.add_user("ann");
+        let (admin, ann) = (home.device(ADMIN).await, home.device("ann").await);
+        let (file, other) = (admin.file("root", "f.txt", "f").await, admin.file("root", "g.txt", "g").await);
+        let give = async |file: &str| {
+            let perm = json!({"fileID": file, "entity": {"id": ann.user_id, "type": "user"}, "value": "FileOwner"});
+            admin.post("/sdk/v1/filePerms", perm.to_string()).await.status()
+        };
+        assert_eq!(give(&file).await, StatusCode::CREATED);
+        let block = "UPDATE account SET state = 'banned' WHERE name = 'ann'";
+        home.server.app.db.write(move |tx| tx.run(block, args![])).await.unwrap();
+        assert_eq!(give(&other).await, StatusCode::NOT_FOUND);
+        let listed = admin.json(&format!("/sdk/v1/filePerms?fileID={file}")).await;
+        let name = text(&listed["filePerms"][0]["id"]);
+        assert_eq!(admin.delete(&format!("/sdk/v1/filePerms/{name}")).await, StatusCode::NO_CONTENT);
+        assert_eq!(admin.json(&format!("/sdk/v1/filePerms?fileID={file}")).await["filePerms"], json!([]));
+    }
+
+    async fn what_was_permitted_is_deleted_in_a_batch_and_zipped_beside_ones_own(backend: Backend) {
+        let home = Home::new(backend);
+        home.server.add_user("ann");
+        home.server.add_user("bob");
+        let (admin, ann, bob) = (home.device(ADMIN).await, home.device("ann").await, home.device("bob").await);
+        let folder = admin.folder("root", "given").await;
+        let mut ids = vec![ann.file("root", "own.txt", "own").await, admin.file(&folder, "in.txt", "inside").await];
+        ids.push(bob.file("root", "bobs.txt", "bob's").await);
+        for (giver, id, value) in [(&admin, &folder, "FileOwner"), (&bob, &ids[2], "ReadFile")] {
+            let perm = json!({"fileID": id, "entity": {"id": ann.user_id, "type": "user"}, "value": value});
+            assert_eq!(giver.post("/sdk/v1/filePerms", perm.to_string()).await.status(), StatusCode::CREATED);
+        }
+        // The id that an upload began with, behind others'.
+        let fields = json!({"name": "steps.txt", "parentID": "root"}).to_string();
+        let steps = id_in(&ann.multipart("/sdk/v2/files/resumable?done=false", &[&fields]).await);
+        ann.put(&format!("/sdk/v2/files/{steps}/resumable/content?done=true"), "in steps").await;
+        ids.push(steps);
+        let zip = ann.get(&format!("/sdk/v1/filesZip?ids={}", ids.join(","))).await;
+        assert_eq!(zip.status(), StatusCode::OK);
+        let mut names = names_in(&zip.bytes().await.unwrap());
+        names.sort();
+        assert_eq!(names, ["bobs.txt", "in.txt", "own.txt", "steps.txt"]);
+
+        let batch = async |ids: &[String]| {
+            let parts = ids.iter().map(|id| format!("--b\r\n\r\nDELETE /sdk/v2/files/{id} HTTP/1.1\r\n\r\n"));
+            let answer = ann.post("/sdk/v1/batch", format!("{}--b--", parts.collect::<String>())).await;
+            let answer = answer.text().await.unwrap();
+            answer.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).map(|line| line[..3].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(batch(&ids).await, ["204", "204", "403", "204"]);
+        assert_eq!(batch(&ids[..2]).await, ["404", "404"]);
+        assert_eq!(admin.names("ids=trash").await, ["in.txt"], "its owner takes it back");
     }
 
     async fn permissions_given_at_once_are_all_there(backend: Backend) {

@@ -258,6 +258,71 @@ both_engines! {
         assert_eq!((home.uploads().await, temporaries(&home.files).len()), (0, 0));
     }
 
+    async fn what_is_acknowledged_of_an_upload_over_a_file_is_in_it_however_it_ends(backend: Backend) {
+        const PIECE: usize = 100_000;
+        let home = Home::new(&backend).await;
+        let device = &home.device;
+        let id = id_in(&device.multipart("/sdk/v2/files", &[&fields("f"), &"o".repeat(40 * PIECE)]).await);
+        let place = format!("/sdk/v2/files/{id}");
+        for round in 0..10u8 {
+            let begun = device.ask(Method::POST, &format!("{place}/resumable?done=false")).body(vec![round; 10]).send().await;
+            assert_eq!(begun.unwrap().status(), StatusCode::CREATED);
+            let before = fs::read(home.files.join("f")).unwrap();
+            // Whoever ends it does so twice at once, while others still write.
+            let end = || async { device.put(&format!("{place}/resumable/content?done=true"), "").await.status() };
+            let piece = |n: usize| device.put_at(&place, n * PIECE, vec![round; PIECE]);
+            let pieces = join_all((1..20).map(piece));
+            let late = async {
+                let ends = futures_util::future::join(end(), end()).await;
+                [ends.0, ends.1]
+            };
+            let (told, ends) = futures_util::future::join(pieces, late).await;
+            assert!(ends.contains(&StatusCode::NO_CONTENT), "{ends:?}");
+            let now = fs::read(home.files.join("f")).unwrap();
+            assert_eq!(now.len(), before.len());
+            for (n, status) in (1..20).zip(told) {
+                let range = n * PIECE..(n + 1) * PIECE;
+                match status.as_u16() {
+                    204 => assert!(now[range].iter().all(|byte| *byte == round), "{n} was acknowledged"),
+                    404 | 409 => {}
+                    other => panic!("{n}: {other}"),
+                }
+            }
+        }
+        assert_eq!((home.uploads().await, temporaries(&home.files).len()), (0, 0));
+    }
+
+    async fn uploads_of_two_devices_over_one_file_do_not_mix(backend: Backend) {
+        let home = Home::new(&backend).await;
+        let other = Device::of(home.server.client(), &home.server.url, ADMIN).await;
+        let id = id_in(&home.device.multipart("/sdk/v2/files", &[&fields("f"), "what was there"]).await);
+        let write = async |device: &Device, query: &str, body: &'static str| {
+            let path = format!("/sdk/v2/files/{id}/resumable?{query}");
+            device.ask(Method::POST, &path).body(body).send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(write(&home.device, "done=false", "WHAT").await, 201);
+        assert_eq!(write(&other, "offset=4&done=true", "!").await, 201);
+        assert_eq!(home.device.content(&id).await, "what!was there");
+        assert_eq!(write(&home.device, "offset=5&done=true", "WAS").await, 412);
+        assert_eq!(home.device.content(&id).await, "what!was there");
+        assert_eq!(write(&home.device, "offset=5&done=true", "WAS").await, 201);
+        assert_eq!(home.device.content(&id).await, "what!WAS there");
+        assert_eq!((home.uploads().await, temporaries(&home.files).len()), (0, 0));
+    }
+
+    async fn a_file_is_written_in_steps_under_the_id_of_its_upload_too(backend: Backend) {
+        let home = Home::new(&backend).await;
+        let device = &home.device;
+        let place = begin(device, "f").await;
+        device.put(&format!("{place}/resumable/content?done=true"), "what was there").await;
+        for (query, body, at) in [("done=false", "WHAT", (4, false)), ("offset=5&done=true", "WAS", (14, true))] {
+            let written = device.ask(Method::POST, &format!("{place}/resumable?{query}")).body(body).send().await.unwrap();
+            assert_eq!((written.status(), offset(device, &place).await), (StatusCode::CREATED, at));
+        }
+        assert_eq!(fs::read_to_string(home.files.join("f")).unwrap(), "WHAT WAS there");
+        assert_eq!((home.uploads().await, temporaries(&home.files).len()), (0, 0));
+    }
+
     async fn an_upload_that_is_given_up_is_gone_and_a_foreign_one_is_nothing(backend: Backend) {
         let home = Home::new(&backend).await;
         home.server.add_user("ann");
@@ -305,7 +370,9 @@ both_engines! {
         assert!(third.await.unwrap().is_err());
 
         let running = installation.start();
-        let device = signed_in(&running).await;
+        // What was written into a file goes on in the same session alone.
+        let (token, mut device) = (device.token, signed_in(&running).await);
+        device.token = token;
         assert_eq!(names(&device).await.iter().filter(|name| *name == "big").count(), 0, "nobody sees it");
         assert_eq!(device.content(&old).await, "what was there");
         assert_eq!(offset(&device, &place).await, (2 * PIECE as u64, false));

@@ -30,7 +30,7 @@ pub mod upload {
     pub mod ranges;
 }
 
-#[path = "../../src/dialect/mycloud"]
+#[path = "../../src/dialect/mycloud/files"]
 pub mod mycloud {
     pub mod multipart;
 }

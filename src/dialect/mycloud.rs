@@ -16,7 +16,6 @@ mod answers;
 mod auth;
 mod device;
 mod files;
-mod multipart;
 mod shares;
 
 use axum::body::Body;

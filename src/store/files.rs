@@ -153,6 +153,12 @@ pub fn trashed(tx: &mut Tx, library: LibraryKey) -> Result<Vec<Item>> {
     tx.all(&sql, args![library.0], item_of)
 }
 
+/// How much [`trashed`] lists.
+pub fn count_trashed(tx: &mut Tx, library: LibraryKey) -> Result<u64> {
+    let sql = "SELECT COUNT(*) FROM item WHERE library_id = $1 AND trashed_from IS NOT NULL";
+    tx.one(sql, args![library.0], |row| row.get(0))
+}
+
 /// Something in the trash, and the id of the folder it lay in.
 pub fn trashed_by_id(tx: &mut Tx, id: &str) -> Result<Option<(Item, String)>> {
     let from = "SELECT trashed_from FROM item WHERE public_id = $1 AND trashed_from IS NOT NULL";

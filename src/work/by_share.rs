@@ -52,6 +52,13 @@ pub async fn rename(app: &Arc<App>, by: &Sender, item: &Item, name: &str) -> Res
     files::rename(app, &owner, &item.id, name).await
 }
 
+/// Whoever puts something into a folder changes its time anyway.
+pub async fn set_modified(app: &Arc<App>, by: &Sender, item: &Item, modified_ms: i64) -> Result<Item> {
+    let action = if item.is_folder() { Action::Create } else { Action::Update };
+    let owner = owner_for(app, by, [(item, action)]).await?;
+    files::set_modified(app, &owner, &item.id, modified_ms).await
+}
+
 /// Into another folder of the same share.
 pub async fn move_into(app: &Arc<App>, by: &Sender, item: &Item, into: &Item) -> Result<Item> {
     let owner = owner_for(app, by, [(item, Action::Relocate), (into, Action::Create)]).await?;

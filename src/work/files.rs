@@ -17,6 +17,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::names::{is_left_out, sort_key, unique_shown};
 use crate::library::scan::{Content, Stamp};
 use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, tags};
+use crate::share::Bits;
 use crate::share::grant::{Action, Grant, Placed, Through, authorize};
 use crate::share::visit::Visitor;
 use crate::store::scan::{Fate, Folder, Left, Put, Track};
@@ -144,23 +145,34 @@ pub(super) fn name_in_root(tx: &mut Tx, home: ItemKey, libraries: &[String], sho
     unique_shown(shown.to_owned(), |name| Ok(is_library(name) || library::child_shown(tx, home, name)?.is_some()))
 }
 
-fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
-    let (mut entries, own) = match user.within {
-        Some(one) => (Vec::new(), Some(one)),
-        None => (libraries_of(tx, user)?, library::home_of(tx, user.key)?.map(|home| home.key)),
+/// The folder whose content is the user's root, beside the libraries.
+fn own_root(tx: &mut Tx, user: &User) -> Result<Option<ItemKey>> {
+    let own = match user.within {
+        Some(one) => Some(one),
+        None => library::home_of(tx, user.key)?.map(|home| home.key),
     };
-    if let Some(own) = own {
-        let root = library::root_item(tx, own)?;
-        let root = by_rights(tx, user, root, Action::List)?;
-        let children = library::children(tx, root.item().key)?;
+    let Some(own) = own else { return Ok(None) };
+    let root = library::root_item(tx, own)?;
+    Ok(Some(by_rights(tx, user, root, Action::List)?.item().key))
+}
+
+fn in_root(tx: &mut Tx, user: &User) -> Result<Vec<Entry>> {
+    let mut entries = libraries_of(tx, user)?;
+    if let Some(root) = own_root(tx, user)? {
         let libraries = names(&entries);
-        for item in children {
-            let shown = name_in_root(tx, root.item().key, &libraries, &item.shown)?;
+        for item in library::children(tx, root)? {
+            let shown = name_in_root(tx, root, &libraries, &item.shown)?;
             entries.push(Entry { item, shown });
         }
     }
     entries.sort_by_cached_key(|entry| (!entry.item.is_folder(), sort_key(&entry.shown)));
     Ok(entries)
+}
+
+/// How much is in the user's root.
+pub fn count_in_root(tx: &mut Tx, user: &User) -> Result<u64> {
+    let own = own_root(tx, user)?.map_or(Ok(0), |root| library::child_count(tx, root))?;
+    Ok(libraries_of(tx, user)?.len() as u64 + own)
 }
 
 /// What is in a folder of the user's tree: folders first, by name.
@@ -822,12 +834,25 @@ pub async fn trash(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {
 /// What the user put in the trash and could restore, the last first in each library.
 pub fn trashed(tx: &mut Tx, user: &User) -> Result<Vec<Item>> {
     let mut items = Vec::new();
-    for (library, bits) in rights::of_user(tx, user)? {
-        if bits.has(crate::share::Bits::READ.and(crate::share::Bits::DELETE)) {
-            items.extend(files::trashed(tx, library)?);
-        }
+    for library in with_trash(tx, user)? {
+        items.extend(files::trashed(tx, library)?);
     }
     Ok(items)
+}
+
+/// How much that is.
+pub fn count_trashed(tx: &mut Tx, user: &User) -> Result<u64> {
+    let mut count = 0;
+    for library in with_trash(tx, user)? {
+        count += files::count_trashed(tx, library)?;
+    }
+    Ok(count)
+}
+
+fn with_trash(tx: &mut Tx, user: &User) -> Result<Vec<LibraryKey>> {
+    let may_restore = |bits: &Bits| bits.has(Bits::READ.and(Bits::DELETE));
+    let of_user = rights::of_user(tx, user)?;
+    Ok(of_user.into_iter().filter(|(_, bits)| may_restore(bits)).map(|(library, _)| library).collect())
 }
 
 /// Something in the trash, if the user may delete there, and the folder it lay in.

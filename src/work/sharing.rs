@@ -227,7 +227,7 @@ pub fn of_permissions(tx: &mut Tx, owner: UserKey, item: ItemKey) -> Result<Vec<
     let is_one = |share: &Share| {
         share.door == Door::Cloudreve && share.terms.audience == Audience::Listed && share.items == [Shared::Item(item)]
     };
-    Ok(shares::of_owner(tx, owner)?.into_iter().filter(is_one).collect())
+    Ok(shares::lists::holding(tx, owner, item)?.into_iter().filter(is_one).collect())
 }
 
 /// Gives others these rights on an item of the owner's, in place of those they were given before; with none, takes them
@@ -303,21 +303,31 @@ pub async fn forbid_one(app: &App, owner: UserKey, item: ItemKey, subject: Subje
     app.db.write(leave).await
 }
 
-/// The share by which others let a user see an item that their own rights do not reach.
-pub fn permitting(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str) -> Result<String> {
+/// The newest share by which others let a user do this to an item.
+pub fn permitting(tx: &mut Tx, user: &User, visitor: &Visitor, item_id: &str, action: Action) -> Result<String> {
     const MOST_TRIED: usize = 100;
     let gone = || Error::NotFound(Thing::File);
     let item = library::item_by_id(tx, item_id)?;
     let item = item.filter(|item| user.within.is_none_or(|one| one == item.library)).ok_or_else(gone)?;
     let chain = library::place(tx, item, &[])?.chain;
     for share in shares::naming_of(tx, user, &chain, MOST_TRIED)? {
-        match reach(tx, &share.id, visitor, item_id, Action::See) {
-            Ok(_) => return Ok(share.id),
+        match check_served(tx, &share.id, visitor, item_id, action) {
+            Ok(()) => return Ok(share.id),
             Err(fault @ Error::Internal(_)) => return Err(fault),
             Err(_) => {}
         }
     }
     Err(gone())
+}
+
+/// As [`reach`]; original bytes would be leased when they go.
+fn check_served(tx: &mut Tx, id: &str, visitor: &Visitor, item_id: &str, action: Action) -> Result<()> {
+    let (mut facts, _) = open(tx, id, visitor)?;
+    if action.hands_out_originals() {
+        facts.lease = facts.lease.or(Some(Lease::GoesOn));
+    }
+    let placed = place_in(tx, &facts.share, item_id)?;
+    authorize(Through::Share(&facts), visitor, placed, action, now_ms()).map(drop)
 }
 
 /// The password in clear, for its owner's own answers only.

@@ -46,9 +46,9 @@ use crate::store::uploads::{Guest, Session};
 use crate::store::{Tx, contents, files, library, uploads};
 use crate::{App, now_ms};
 use digest::{Hashing, Sha256, Told};
-use landing::{Landing, give_up, land, name_it, prepare, remove_temporary, target, verify};
+use landing::{Landing, give_up, land, land_closed, name_it, prepare, remove_temporary, target, verify};
 pub use landing::{cancel, finish};
-pub use over::{Beyond, carry_over};
+pub use over::{Beyond, finish_over};
 use ranges::Ranges;
 use receiving::{Closed, Extent, Live, Opened, bad_length, ended, live, open_session, receive, temporary_file};
 pub use receiving::{write_at, write_chunk, write_part_at};
@@ -255,6 +255,28 @@ fn draft(tx: &mut Tx, who: &Uploader, begin: &Begin) -> Result<(Session, Library
     session(tx, who, &payer, (folder.item().key, folder.library()), begin, replaces)
 }
 
+/// The same for new content of a file that is there. `Conflict(Version)` when it is not of this revision.
+fn draft_over(
+    tx: &mut Tx,
+    who: &Uploader,
+    item_id: &str,
+    size_bytes: Option<u64>,
+    previous: Option<i64>,
+) -> Result<(Session, Library)> {
+    let item = library::item_by_id(tx, item_id)?.filter(|item| !item.is_folder());
+    let (grant, payer) = may_update(tx, who, item.ok_or(Error::NotFound(Thing::File))?)?;
+    let item = grant.item();
+    if previous.is_some_and(|revision| revision != item.revision) {
+        return Err(Error::Conflict(Thing::Version));
+    }
+    let parent = item.parent.ok_or(Error::NotFound(Thing::File))?;
+    let into = Place::Item(library::item(tx, parent)?.ok_or(Error::NotFound(Thing::Folder))?);
+    let name = String::from_utf8_lossy(&item.name).into_owned();
+    let begin = Begin { size_bytes, previous, ..Begin::stream(into, name, OnConflict::Replace) };
+    let (session, library) = session(tx, who, &payer, (parent, grant.library()), &begin, Some(item.clone()))?;
+    Ok((Session { name: item.name.clone(), ..session }, library))
+}
+
 fn is_to_box(tx: &mut Tx, who: &Uploader) -> Result<bool> {
     match who {
         Uploader::User(_) => Ok(false),
@@ -371,6 +393,16 @@ pub async fn begin(app: &Arc<App>, who: impl Into<Uploader>, begin: Begin) -> Re
     to_the_end(async move {
         let size_bytes = begin.size_bytes.unwrap_or(0);
         let session = start(&app, size_bytes, move |tx| draft(tx, &who, &begin)).await?;
+        Ok(Upload::of(&session))
+    })
+    .await
+}
+
+/// The same over a file by its id, as it is now: it comes to nothing when another writes to it meanwhile.
+pub async fn begin_over(app: &Arc<App>, who: impl Into<Uploader>, item_id: &str, revision: i64) -> Result<Upload> {
+    let (app, who, id) = (app.clone(), who.into(), item_id.to_owned());
+    to_the_end(async move {
+        let session = start(&app, 0, move |tx| draft_over(tx, &who, &id, None, Some(revision))).await?;
         Ok(Upload::of(&session))
     })
     .await
@@ -543,21 +575,8 @@ pub async fn replace(
         let size_bytes = content.body.size_hint().exact();
         let judge = who.clone();
         let session = start(&app, size_bytes.unwrap_or(0), move |tx| {
-            let item =
-                library::item_by_id(tx, &id)?.filter(|item| !item.is_folder()).ok_or(Error::NotFound(Thing::File))?;
-            let (grant, payer) = may_update(tx, &judge, item)?;
-            let item = grant.item();
-            if previous_revision.is_some_and(|revision| revision != item.revision) {
-                return Err(Error::Conflict(Thing::Version));
-            }
-            let parent = item.parent.ok_or(Error::NotFound(Thing::File))?;
-            let into = Place::Item(library::item(tx, parent)?.ok_or(Error::NotFound(Thing::Folder))?);
-            let name = String::from_utf8_lossy(&item.name).into_owned();
-            let begin = Begin { size_bytes, modified_ms, ..Begin::stream(into, name, OnConflict::Replace) };
-            let replaces = Some(item.clone());
-            let (mut session, library) = session(tx, &judge, &payer, (parent, grant.library()), &begin, replaces)?;
-            session.name = item.name.clone();
-            Ok(for_one_request((session, library)))
+            let (session, library) = draft_over(tx, &judge, &id, size_bytes, previous_revision)?;
+            Ok(for_one_request((Session { modified_ms, ..session }, library)))
         })
         .await?;
         stream_in(&app, &who, session, content, previous_revision).await

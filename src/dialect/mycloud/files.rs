@@ -7,6 +7,7 @@ mod change;
 mod copies;
 mod hand;
 mod list;
+mod multipart;
 mod perms;
 mod resumable;
 mod search;
@@ -54,24 +55,26 @@ impl Caller {
         Caller::User { visitor: call.guest().with_user(user.clone()), user: Box::new(user.clone()) }
     }
 
-    /// The caller as who may have this item, and its own id: what others permitted a user is had by the share that says so.
-    fn having(self, tx: &mut Tx, id: &str) -> Result<(Caller, String)> {
+    /// The caller as who may do this to an item, else as who sees it, and its own id: what others permitted a user is had
+    /// by the share that says so.
+    fn having(self, tx: &mut Tx, id: &str, action: Action) -> Result<(Caller, String)> {
         let Caller::User { user, visitor } = &self else { return Ok((self, id.to_owned())) };
         let id = item_id(tx, user, id)?;
-        match sharing::own(tx, user, visitor, &id, Action::See) {
-            Err(Error::NotFound(_)) => {
-                let share = sharing::permitting(tx, user, visitor, &id)?;
-                Ok((Caller::Holder { share, visitor: visitor.clone() }, id))
-            }
-            found => found.map(|_| (self, id)),
+        match sharing::own(tx, user, visitor, &id, action) {
+            Err(Error::NotFound(_) | Error::Forbidden(_)) => {}
+            found => return found.map(|_| (self, id)),
+        }
+        match sharing::permitting(tx, user, visitor, &id, action) {
+            Err(Error::NotFound(_)) if action != Action::See => self.having(tx, &id, Action::See),
+            found => found.map(|share| (Caller::Holder { share, visitor: visitor.clone() }, id)),
         }
     }
 
-    async fn reaching(self, app: &App, id: &str) -> Result<(Caller, String)> {
+    async fn reaching(self, app: &App, id: &str, action: Action) -> Result<(Caller, String)> {
         let id = id.to_owned();
         match self {
             Caller::Holder { .. } => Ok((self, id)),
-            Caller::User { .. } => app.db.read(move |tx| self.having(tx, &id)).await,
+            Caller::User { .. } => app.db.read(move |tx| self.having(tx, &id, action)).await,
         }
     }
 }
@@ -136,14 +139,13 @@ impl Chosen {
 fn describe(tx: &mut Tx, caller: Caller, id: &str, chosen: &Chosen) -> Result<File> {
     if let Caller::User { user, .. } = &caller {
         if ROOTS.contains(&id) {
-            let count = files::children_of(tx, user, &Place::Root)?.len() as u64;
-            return Ok(File::alias(ROOT, files::home_root(tx, user)?.modified_ms, count));
+            return Ok(File::alias(ROOT, files::home_root(tx, user)?.modified_ms, files::count_in_root(tx, user)?));
         }
         if id == TRASH {
-            return Ok(File::alias(TRASH, 0, files::trashed(tx, user)?.len() as u64));
+            return Ok(File::alias(TRASH, 0, files::count_trashed(tx, user)?));
         }
     }
-    let (caller, id) = caller.having(tx, id)?;
+    let (caller, id) = caller.having(tx, id, Action::See)?;
     let item = caller.reach(tx, &id, Action::See)?.item().clone();
     let parent_id = parent_id(tx, &caller, &item)?;
     let listed = vec![list::Listed { shown: item.shown.clone(), item, parent_id }];
@@ -199,18 +201,18 @@ pub async fn get_file(call: Call) -> Result<Response> {
 
 /// The bytes, or a picture of them where a size is asked for.
 pub async fn get_content(call: Call) -> Result<Response> {
-    let (caller, id) = auth::caller(&call).await?.reaching(&call.app, call.path("id")).await?;
     let query = Fields::of_query(&call)?;
+    let (action, disposition) = match says(&query, "download") {
+        true => (Action::Download, Disposition::Attachment),
+        false => (Action::Play, Disposition::Inline),
+    };
+    let (caller, id) = auth::caller(&call).await?.reaching(&call.app, call.path("id"), action).await?;
     if let Some(size_px) = query.number::<u64>("minWidth")?.max(query.number("minHeight")?) {
         match picture(&call, caller.clone(), id.clone(), size_px).await {
             Err(Error::NotFound(Thing::Cover)) if !denies(&query, "allowOriginal") => {}
             answer => return answer,
         }
     }
-    let (action, disposition) = match says(&query, "download") {
-        true => (Action::Download, Disposition::Attachment),
-        false => (Action::Play, Disposition::Inline),
-    };
     let grant = caller.fetch(&call.app, id, action, call.wanted()).await?;
     deliver::file(&call, grant, disposition).await
 }
@@ -232,25 +234,36 @@ fn denies(query: &Fields, name: &str) -> bool {
 pub async fn get_files_zip(call: Call) -> Result<Response> {
     let caller = auth::caller(&call).await?;
     let ids = ids_of(&Fields::of_query(&call)?)?;
-    let (caller, ids) = call.app.db.read(move |tx| archived(tx, caller, ids)).await?;
-    let part = caller.fetch_all(&call.app, ids, call.wanted()).await?;
-    deliver::zip(&call, vec![part]).await
+    let all = call.app.db.read(move |tx| archived(tx, &caller, ids)).await?;
+    let mut parts = Vec::with_capacity(all.len());
+    for (caller, ids) in all {
+        parts.push(caller.fetch_all(&call.app, ids, call.wanted()).await?);
+    }
+    deliver::zip(&call, parts).await
 }
 
-/// Who may have all of these, and their own ids. The root is what lies in it.
-fn archived(tx: &mut Tx, mut caller: Caller, ids: Vec<String>) -> Result<(Caller, Vec<String>)> {
-    let mut found = Vec::with_capacity(ids.len());
+/// Their own ids by who may have them: the user, or a share. The root is what lies in it.
+fn archived(tx: &mut Tx, caller: &Caller, ids: Vec<String>) -> Result<Vec<(Caller, Vec<String>)>> {
+    let share = |caller: &Caller| match caller {
+        Caller::Holder { share, .. } => Some(share.clone()),
+        Caller::User { .. } => None,
+    };
+    let mut all: Vec<(Caller, Vec<String>)> = Vec::new();
     for id in ids {
-        match &caller {
+        let (by, found) = match caller {
             Caller::User { user, .. } if ROOTS.contains(&id.as_str()) => {
-                found.extend(files::children_of(tx, user, &Place::Root)?.into_iter().map(|entry| entry.item.id));
+                let children = files::children_of(tx, user, &Place::Root)?;
+                (caller.clone(), children.into_iter().map(|entry| entry.item.id).collect())
             }
             _ => {
-                let (by, id) = caller.having(tx, &id)?;
-                found.push(id);
-                caller = by;
+                let (by, id) = caller.clone().having(tx, &id, Action::Download)?;
+                (by, vec![id])
             }
+        };
+        match all.iter_mut().find(|(known, _)| share(known) == share(&by)) {
+            Some((_, ids)) => ids.extend(found),
+            None => all.push((by, found)),
         }
     }
-    Ok((caller, found))
+    Ok(all)
 }

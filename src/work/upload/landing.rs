@@ -84,6 +84,8 @@ pub(super) fn target(
         if let Some(revision) = revision {
             files::claim(tx, item.key, revision)?;
             uploads::set_replaced(tx, &session.id, revision + 1)?;
+            // Others count with all of it from now on, also with what did not come but was carried over.
+            uploads::set_size(tx, &session.id, total)?;
         }
         let (library, path) = (grant.library().clone(), grant.path().to_vec());
         return Ok(Target { library, folder, path, existing: Existing::Replace, numbered: false, former });
@@ -127,20 +129,17 @@ pub(super) async fn land(
     if landed.is_err() {
         live.close(Closed::No);
     }
-    let (item, library) = landed?;
-    if item.media == Media::Audio {
-        refresh_albums(app, library.key).await?;
-    }
-    Ok(item)
+    landed
 }
 
-async fn land_closed(
+/// The same for whoever closed it to all others.
+pub(super) async fn land_closed(
     app: &App,
     who: &Uploader,
     session: Session,
     total: u64,
     landing: Landing,
-) -> Result<(Item, Library)> {
+) -> Result<Item> {
     let (who, judged) = (who.clone(), session.clone());
     // Writes only when a revision is to be claimed.
     let revision = landing.revision;
@@ -185,7 +184,10 @@ async fn land_closed(
     if let Some(retention) = retention {
         versions::prune(app, &item, retention).await?;
     }
-    Ok((item, library))
+    if item.media == Media::Audio {
+        refresh_albums(app, key).await?;
+    }
+    Ok(item)
 }
 
 /// The file under its name, and what the disk says of it. On an error the temporary is as it was.

@@ -14,48 +14,51 @@ pub enum Beyond {
     Cut,
 }
 
-/// Fills the gaps of an upload that replaces a file with the bytes of that file. It ends at `least_end`, where the last
-/// byte that came lies, or where the file ends. An upload of a new file stays as it is. `Invalid` where the file has no
-/// bytes for a gap.
-pub async fn carry_over(
+/// As [`finish`]; the gaps of an upload that replaces a file are filled with the bytes of that file. It ends at
+/// `least_end`, where the last byte that came lies, or where the file ends. `Invalid` where the file has no bytes for a gap.
+///
+/// Whoever still writes then is refused, and stays so if this fails: old bytes may lie where theirs did.
+pub async fn finish_over(
     app: &Arc<App>,
     who: impl Into<Uploader>,
     upload_id: &str,
     beyond: Beyond,
     least_end: u64,
-) -> Result<()> {
+) -> Result<Item> {
     let (app, who, id) = (app.clone(), who.into(), upload_id.to_owned());
     to_the_end(async move {
         let live = live(&id);
         let opened = open_session(&app, &who, &id).await?;
-        let Some(replaced) = opened.session.replaces else { return Ok(()) };
-        let there = app.db.read(move |tx| place_of(tx, &who, replaced)).await?;
+        let Some(replaced) = opened.session.replaces else { return finish(&app, who, &id).await };
+        let judge = who.clone();
+        let there = app.db.read(move |tx| place_of(tx, &judge, replaced)).await?;
         live.know(&opened.ranges);
-        let end = on_disk(move || fill(&live, &opened, &there, beyond, least_end)).await?;
-        let expires_ms = now_ms().saturating_add(LASTS_MS);
-        app.db.write(move |tx| uploads::record(tx, &id, 0..end, expires_ms)).await?;
-        Ok(())
+        let came = live.end()?;
+        let session = opened.session.clone();
+        let total = on_disk(move || fill(&came, &opened, &there, beyond, least_end)).await?;
+        let landing = Landing { revision: session.replaces_revision, sha256: None };
+        land_closed(&app, &who, session, total, landing).await
     })
     .await
 }
 
-/// Copies, syncs and seals; answers where the new content ends.
-fn fill(live: &Live, opened: &Opened, there: &Grant, beyond: Beyond, least_end: u64) -> Result<u64> {
+/// Copies what did not come, and syncs; answers where the new content ends.
+fn fill(ranges: &Ranges, opened: &Opened, there: &Grant, beyond: Beyond, least_end: u64) -> Result<u64> {
     let source = open(there.library())?.open_file(there.path())?;
     let size_bytes = Stat::of(&source)?.size_bytes;
-    let came = opened.ranges.end().max(least_end);
+    let came = ranges.end().max(least_end);
     let end = if beyond == Beyond::Kept { came.max(size_bytes) } else { came };
     if end > opened.most_bytes {
         return Err(Error::NoSpace);
     }
     let file = temporary_file(&opened.library, &opened.session.temporary)?;
-    for gap in opened.ranges.gaps(0..end) {
+    for gap in ranges.gaps(0..end) {
         if gap.end > size_bytes {
             return Err(Error::invalid("offset", "it lies beyond the end"));
         }
         copy(&source, &file, gap)?;
     }
-    live.seal(&file, 0..end)?;
+    file.sync_data()?;
     Ok(end)
 }
 

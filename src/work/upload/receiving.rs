@@ -69,6 +69,14 @@ impl Live {
         })
     }
 
+    /// Closes it for good, and tells what was acknowledged or is about to be; `Conflict` where somebody else did so.
+    pub(super) fn end(&self) -> Result<Ranges> {
+        match self.close(Closed::Yes) {
+            true => Ok(self.state.read().unwrap_or_else(PoisonError::into_inner).done.clone()),
+            false => Err(Error::Conflict(Thing::Upload)),
+        }
+    }
+
     /// Whether it was open before.
     pub(super) fn close(&self, closed: Closed) -> bool {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -249,7 +257,9 @@ async fn write(
     };
     let range = extent.start..extent.start + taken;
     let noted = range.clone();
-    on_disk(move || live.seal(&file, range)).await?;
+    // Ours until the bytes are noted: one that begins anew before that would not know of them.
+    let sealing = live.clone();
+    on_disk(move || sealing.seal(&file, range)).await?;
     let (who, id) = (who.clone(), session.id.clone());
     let expires_ms = match session.guest {
         Some(_) => session.expires_ms,
@@ -267,6 +277,7 @@ async fn write(
             Ok(received_bytes)
         })
         .await?;
+    drop(live);
     session.expires_ms = expires_ms;
     Ok(session)
 }

@@ -6,12 +6,13 @@ use axum::response::Response;
 
 use super::super::auth::{self, Caller};
 use super::super::{device_error, said};
-use super::{Chosen, MOST_IDS, describe, item_id};
+use super::{Chosen, MOST_IDS, describe, hand};
 use crate::account::token::random_base62;
 use crate::error::{Error, Result};
 use crate::http::fields::Fields;
 use crate::http::{Call, log_internal};
-use crate::work::files;
+use crate::share::grant::Action;
+use crate::store::Tx;
 
 const LONGEST_BODY_BYTES: usize = 1024 * 1024;
 
@@ -89,16 +90,15 @@ async fn run(call: &Call, caller: Caller, wanted: Wanted) -> Result<Option<Vec<u
     match (wanted, caller) {
         (Wanted::Get { id, query }, caller) => {
             let chosen = Chosen::of(&Fields::parse(query.as_bytes())?);
-            let find = move |tx: &mut crate::store::Tx| chosen.cut(&describe(tx, caller, &id, &chosen)?);
+            let find = move |tx: &mut Tx| chosen.cut(&describe(tx, caller, &id, &chosen)?);
             let file = call.app.db.read(find).await?;
             serde_json::to_vec(&file).map(Some).map_err(|e| Error::internal("file", e))
         }
-        (Wanted::Delete(id), Caller::User { user, .. }) => {
-            let of = user.clone();
-            let id = call.app.db.read(move |tx| item_id(tx, &of, &id)).await?;
-            files::trash(&call.app, &user, &id).await.map(|()| None)
-        }
         (Wanted::Delete(_), Caller::Holder { .. }) => Err(Error::Forbidden("a share can only be read")),
+        (Wanted::Delete(id), caller) => {
+            let target = call.app.db.read(move |tx| hand::find(tx, caller, &id, Action::Delete)).await?;
+            target.hand.trash(&call.app, &target.item).await.map(|()| None)
+        }
         (Wanted::Other, _) => Err(Error::Unsupported("anything but GET and DELETE of files in a batch")),
     }
 }

@@ -8,8 +8,8 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value};
 
 use super::super::answers::{FOLDER_TYPE, ROOT};
-use super::super::multipart::{Delimiter, HEAD_LIMIT_BYTES, Head, boundary_in, boundary_of, head};
 use super::super::says;
+use super::multipart::{Delimiter, HEAD_LIMIT_BYTES, Head, boundary_in, boundary_of, head};
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::http::fields::Fields;

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::Item;
+use crate::share::grant::Action;
 use crate::store::Tx;
 use crate::work::files::{self, Place};
 
@@ -39,7 +40,8 @@ pub async fn patch_file(mut call: Call) -> Result<Response> {
         let item = take_back(&call, &user, &id, &fields, into.as_ref(), name).await?;
         return Ok(changed(&item));
     }
-    let target = target(&call, &user).await?;
+    let action = if name.is_some() || into.is_some() { Action::Relocate } else { Action::Update };
+    let target = target(&call, &user, action).await?;
     let into = into.filter(|into| !is_same(into, &target.parent));
     let name = name.filter(|name| *name != target.item.shown);
     let mut item = target.hand.relocate(&call.app, &target.item, into.as_ref(), name).await?;
@@ -59,7 +61,8 @@ async fn in_trash(call: &Call, user: &User) -> Result<Option<String>> {
     call.app.db.read(find).await
 }
 
-/// Out of the trash: by `"trashed": false` to where it lay, by `parentID` to that folder.
+/// Out of the trash: by `"trashed": false` to where it lay, by `parentID` to that folder. It stays there when it cannot have
+/// that place or name.
 async fn take_back(
     call: &Call,
     user: &User,
@@ -73,7 +76,11 @@ async fn take_back(
     }
     let item = files::restore(&call.app, user, id).await?;
     let name = name.filter(|name| *name != item.shown);
-    Hand::Own(user.clone()).relocate(&call.app, &item, into, name).await
+    let placed = Hand::Own(user.clone()).relocate(&call.app, &item, into, name).await;
+    if placed.is_err() {
+        files::trash(&call.app, user, &item.id).await?;
+    }
+    placed
 }
 
 /// Into the trash, from where the owner can take it back; for good where `purge` says so. A client that repeats itself does
@@ -87,11 +94,11 @@ pub async fn delete_file(call: Call) -> Result<Response> {
     if says(&query, "purge") {
         let id = match in_trash(&call, &user).await? {
             Some(id) => id,
-            None => target(&call, &user).await?.item.id,
+            None => target(&call, &user, Action::Delete).await?.item.id,
         };
         files::purge(&call.app, &user, &id).await?;
     } else {
-        let target = target(&call, &user).await?;
+        let target = target(&call, &user, Action::Delete).await?;
         target.hand.trash(&call.app, &target.item).await?;
     }
     Ok(answer_empty(StatusCode::NO_CONTENT))

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::{answer_empty, answer_json, auth};
 use super::body::{Object, on_conflict, text};
-use super::hand::{Hand, into_folder, target};
+use super::hand::{Hand, Target, into_folder, target};
 use super::write::{created, numbered};
 use super::{MOST_IDS, sharing};
 use crate::account::User;
@@ -39,9 +39,11 @@ pub async fn post_copy(mut call: Call) -> Result<Response> {
     let on_conflict = on_conflict(&Fields::of_query(&call)?);
     let fields: Object = call.json().await?;
     let into = text(&fields, "destinationParentID")?.ok_or(Error::Missing("destinationParentID"))?;
-    let (_, into) = into_folder(&call, &user, into).await?;
-    let target = target(&call, &user).await?;
-    let copy = copy(&call, &target.hand, &target.item, &into, on_conflict).await?;
+    let (by, into) = into_folder(&call, &user, into).await?;
+    let Target { hand, item, .. } = target(&call, &user, Action::See).await?;
+    // Both lie in the share that lets something be put there, or neither is others'.
+    let hand = if let Hand::Given(_) = by { by } else { hand };
+    let copy = copy(&call, &hand, &item, &into, on_conflict).await?;
     Ok(created(&copy.id, Some(&copy)))
 }
 

@@ -32,14 +32,11 @@ pub struct Target {
     pub parent: Place,
 }
 
-/// The item of the path, if the user sees it and it is still the version that `If-Match` names.
-pub async fn target(call: &Call, user: &User) -> Result<Target> {
-    let id = call.path("id").to_owned();
-    if ROOTS.contains(&id.as_str()) || id == TRASH {
-        return Err(Error::Forbidden("this folder stays as it is"));
-    }
-    let caller = Caller::of_user(call, user);
-    let target = call.app.db.read(move |tx| find(tx, caller, &id)).await?;
+/// The item of the path, if the user sees it and it is still the version that `If-Match` names; by whose right they may do
+/// this to it, if they may.
+pub async fn target(call: &Call, user: &User, action: Action) -> Result<Target> {
+    let (caller, id) = (Caller::of_user(call, user), call.path("id").to_owned());
+    let target = call.app.db.read(move |tx| find(tx, caller, &id, action)).await?;
     match expected(call) {
         Some(tags) if !is_one_of(&target.item, tags) => Err(Error::Conflict(Thing::Version)),
         _ => Ok(target),
@@ -51,8 +48,12 @@ pub fn expected(call: &Call) -> Option<&str> {
     call.header(header::IF_MATCH).map(str::trim).filter(|tags| !tags.is_empty())
 }
 
-fn find(tx: &mut Tx, caller: Caller, id: &str) -> Result<Target> {
-    let (caller, id) = caller.having(tx, id)?;
+/// The same by any id.
+pub fn find(tx: &mut Tx, caller: Caller, id: &str, action: Action) -> Result<Target> {
+    if ROOTS.contains(&id) || id == TRASH {
+        return Err(Error::Forbidden("this folder stays as it is"));
+    }
+    let (caller, id) = caller.having(tx, id, action)?;
     let item = caller.reach(tx, &id, Action::See)?.item().clone();
     let (hand, parent) = match caller {
         Caller::User { user, .. } => {
@@ -75,7 +76,7 @@ pub async fn into_folder(call: &Call, user: &User, id: &str) -> Result<(Hand, Pl
         if ROOTS.contains(&id.as_str()) {
             return Ok((caller, Place::Root));
         }
-        let (caller, id) = caller.having(tx, &id)?;
+        let (caller, id) = caller.having(tx, &id, Action::Create)?;
         let place = match &caller {
             Caller::User { user, visitor } => place(tx, user, visitor, &id)?,
             Caller::Holder { .. } => Place::Item(folder(caller.reach(tx, &id, Action::See)?.item().clone())?),
@@ -135,7 +136,7 @@ impl Hand {
     pub async fn set_modified(&self, app: &Arc<App>, item: &Item, modified_ms: i64) -> Result<Item> {
         match self {
             Hand::Own(user) => files::set_modified(app, user, &item.id, modified_ms).await,
-            Hand::Given(_) => Err(Error::Unsupported("setting the time of others' files")),
+            Hand::Given(sender) => by_share::set_modified(app, sender, item, modified_ms).await,
         }
     }
 

@@ -126,7 +126,7 @@ fn lines(
     if let Some((user, _)) = of_user.filter(|_| ROOTS.contains(&id)) {
         return Ok((ROOT.to_owned(), folders::page(tx, user, &Place::Root, order, start, limit)?));
     }
-    let (caller, id) = caller.clone().having(tx, id)?;
+    let (caller, id) = caller.clone().having(tx, id, Action::List)?;
     if let Caller::User { user, visitor } = &caller {
         let place = place(tx, user, visitor, &id)?;
         return Ok((id, folders::page(tx, user, &place, order, start, limit)?));

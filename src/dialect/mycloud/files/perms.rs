@@ -18,7 +18,6 @@ use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::ItemKey;
 use crate::share::grant::Action;
-use crate::share::visit::Visitor;
 use crate::share::{Bits, Subject};
 use crate::store::{Tx, accounts, shares};
 use crate::work::sharing;
@@ -48,8 +47,8 @@ impl Entity {
         Ok(Entity { kind, id })
     }
 
-    /// Its owner's share, or another user.
-    fn subject(&self, tx: &mut Tx, owner: &User) -> Result<Subject> {
+    /// Its owner's share, or another user: to be given something only one who is not blocked, and all have it taken back.
+    fn subject(&self, tx: &mut Tx, owner: &User, is_eligible: fn(&User) -> bool) -> Result<Subject> {
         match self.kind {
             Kind::CloudShare => {
                 let share = shares::by_auth_id(tx, &self.id)?;
@@ -57,7 +56,7 @@ impl Entity {
                 own.map(|share| Subject::Auth(share.auth_id)).ok_or(Error::NotFound(Thing::Share))
             }
             Kind::User => {
-                let user = accounts::by_id(tx, public_id(&self.id))?.filter(User::is_active);
+                let user = accounts::by_id(tx, public_id(&self.id))?.filter(is_eligible);
                 match user.ok_or(Error::NotFound(Thing::User))? {
                     user if user.key == owner.key => Err(Error::invalid("entity", "it is your own file")),
                     user => Ok(Subject::User(user.key)),
@@ -81,16 +80,21 @@ fn value_of(bits: Bits) -> &'static str {
 }
 
 /// The item, if it is the user's to share, and to whom.
-fn resolve(tx: &mut Tx, user: &User, visitor: &Visitor, file_id: &str, entity: &Entity) -> Result<(ItemKey, Subject)> {
-    let subject = entity.subject(tx, user)?;
-    let id = item_id(tx, user, file_id)?;
-    Ok((sharing::own(tx, user, visitor, &id, Action::Share)?.item().key, subject))
-}
-
-async fn resolved(call: &Call, user: &User, file_id: &str, entity: &Entity) -> Result<(ItemKey, Subject)> {
+async fn resolved(
+    call: &Call,
+    user: &User,
+    file_id: &str,
+    entity: &Entity,
+    is_eligible: fn(&User) -> bool,
+) -> Result<(ItemKey, Subject)> {
     let (user, visitor) = (user.clone(), call.guest().with_user(user.clone()));
     let (file_id, entity) = (file_id.to_owned(), entity.clone());
-    call.app.db.read(move |tx| resolve(tx, &user, &visitor, &file_id, &entity)).await
+    let find = move |tx: &mut Tx| {
+        let subject = entity.subject(tx, &user, is_eligible)?;
+        let id = item_id(tx, &user, &file_id)?;
+        Ok((sharing::own(tx, &user, &visitor, &id, Action::Share)?.item().key, subject))
+    };
+    call.app.db.read(find).await
 }
 
 /// One permission, as it is told and as it is named when it is to go.
@@ -131,7 +135,7 @@ pub async fn post_file_perms(mut call: Call) -> Result<Response> {
     let file_id = text(&body, "fileID")?.filter(|id| !id.is_empty()).ok_or(Error::Missing("fileID"))?;
     let value = text(&body, "value")?.filter(|value| !value.is_empty()).ok_or(Error::Missing("value"))?;
     let (entity, bits) = (Entity::of(&body)?, bits_of(value)?);
-    let (item, subject) = resolved(&call, &user, file_id, &entity).await?;
+    let (item, subject) = resolved(&call, &user, file_id, &entity, User::is_active).await?;
     match subject {
         Subject::Auth(_) if bits != Bits::READ => {
             return Err(Error::Unsupported("any permission for a share but ReadFile"));
@@ -145,7 +149,7 @@ pub async fn post_file_perms(mut call: Call) -> Result<Response> {
 }
 
 async fn withdraw(call: &Call, user: &User, file_id: &str, entity: &Entity) -> Result<Response> {
-    let (item, subject) = resolved(call, user, file_id, entity).await?;
+    let (item, subject) = resolved(call, user, file_id, entity, |_| true).await?;
     match subject {
         Subject::Auth(auth_id) => {
             let gone = call.app.db.write(move |tx| shares::ungrant_item(tx, &auth_id, item)).await?;

@@ -2,13 +2,14 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::super::{answer_empty, answer_json, auth, says};
 use super::body::{Parts, Wanted, on_conflict};
 use super::hand::{Target, into_folder, target};
 use super::write::{changed, created};
-use super::{Chosen, describe};
+use super::{Chosen, describe, item_id};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
@@ -16,10 +17,11 @@ use crate::http::digest::Whole;
 use crate::http::fields::Fields;
 use crate::library::Item;
 use crate::now_ms;
-use crate::store::upload_names;
+use crate::share::grant::Action;
+use crate::store::{Tx, upload_names};
 use crate::work::by_share;
 use crate::work::drop_box::Sender;
-use crate::work::upload::{self, Begin, Beyond, Content, OnConflict, Uploader};
+use crate::work::upload::{self, Begin, Beyond, Content, Uploader};
 
 /// What one request adds to an upload.
 struct Step {
@@ -38,8 +40,8 @@ impl Step {
 
 /// An upload under way.
 struct Open {
-    /// By which its client goes on with it: the id it was told, or that of the file whose content it changes. None where all
-    /// comes in one request, which is then nobody else's to write to.
+    /// By which its client goes on with it: the id it was told, or that of the file whose content it changes, which is its
+    /// session's alone. None where all comes in one request, which is then nobody else's to write to.
     name: Option<String>,
     upload_id: String,
     by: Uploader,
@@ -47,11 +49,15 @@ struct Open {
 
 impl Open {
     async fn find(call: &Call, user: &User) -> Result<Option<Open>> {
-        let (account, name) = (user.key, call.path("id").to_owned());
-        let wanted = name.clone();
-        let Some(upload_id) = call.app.db.read(move |tx| upload_names::upload(tx, account, &wanted)).await? else {
-            return Ok(None);
+        let (of, id, session) = (user.clone(), call.path("id").to_owned(), session(call)?);
+        let find = move |tx: &mut Tx| {
+            let name = match upload_names::upload(tx, of.key, &id)? {
+                Some(upload_id) => return Ok(Some((id, upload_id))),
+                None => name_over(&session, &item_id(tx, &of, &id)?),
+            };
+            Ok(upload_names::upload(tx, of.key, &name)?.map(|upload_id| (name, upload_id)))
         };
+        let Some((name, upload_id)) = call.app.db.read(find).await? else { return Ok(None) };
         let visitor = call.guest().with_user(user.clone());
         let sender = Sender { share_id: String::new(), visitor };
         let by = by_share::sender_of(&call.app, &upload_id, sender).await?;
@@ -66,15 +72,16 @@ impl Open {
 
     /// Over a file as it is now: when another writes to it meanwhile, this comes to nothing.
     async fn over(call: &Call, target: Target, offset: u64) -> Result<Open> {
-        let Target { hand, item, parent } = target;
+        let Target { hand, item, .. } = target;
         if item.is_folder() {
             return Err(Error::NotFound(Thing::File));
         }
         if offset > item.size_bytes {
             return Err(Error::invalid("offset", "it lies beyond the end"));
         }
-        let begin = Begin::stream(parent, item.shown.clone(), OnConflict::Replace);
-        Open::begin(call, hand.uploader(), Begin { previous: Some(item.revision), ..begin }).await
+        let by = hand.uploader();
+        let upload_id = upload::begin_over(&call.app, by.clone(), &item.id, item.revision).await?.id;
+        Ok(Open { name: None, upload_id, by })
     }
 
     /// The first step, after which others may come under this name.
@@ -95,8 +102,8 @@ impl Open {
         if !step.is_last {
             return Ok(None);
         }
-        upload::carry_over(&call.app, self.by.clone(), &self.upload_id, step.beyond, step.offset).await?;
-        let item = upload::finish(&call.app, self.by.clone(), &self.upload_id).await?;
+        let (by, id) = (self.by.clone(), &self.upload_id);
+        let item = upload::finish_over(&call.app, by, id, step.beyond, step.offset).await?;
         if let Some(name) = self.name.clone() {
             let (account, item_id) = (user.key, item.id.clone());
             call.app.db.write(move |tx| upload_names::finish(tx, account, &name, &item_id)).await?;
@@ -139,6 +146,24 @@ pub async fn post_resumable(mut call: Call) -> Result<Response> {
     }
 }
 
+/// What an upload over a file is remembered by: of two devices of one user each writes to one of its own, and whoever ends
+/// last is told that the file has changed.
+fn name_over(session: &str, item_id: &str) -> String {
+    format!("{session}.{item_id}")
+}
+
+/// Of the claims of a user's token, the one that tells their devices apart.
+#[derive(Deserialize)]
+struct Session {
+    sid: String,
+}
+
+/// The session of a caller whose token was found good.
+fn session(call: &Call) -> Result<String> {
+    let claims = auth::token_of(call).and_then(|token| call.app.signing.claims::<Session>(&token));
+    claims.map(|session| session.sid).ok_or(Error::SignInNeeded)
+}
+
 /// Where the file is, or where the upload of it goes on.
 fn told(name: &str, item: Option<Item>) -> Response {
     match item {
@@ -165,11 +190,12 @@ pub async fn post_file_resumable(mut call: Call) -> Result<Response> {
     if let Some(open) = Open::find(&call, &user).await? {
         return open.go_on(&call, &user, step).await.map(|item| told(call.path("id"), item));
     }
-    let target = target(&call, &user).await?;
-    let (name, is_whole) = (target.item.id.clone(), step.is_last);
+    let target = target(&call, &user, Action::Update).await?;
+    let (id, is_whole) = (target.item.id.clone(), step.is_last);
+    let name = name_over(&session(&call)?, &id);
     let mut open = Open::over(&call, target, step.offset).await?;
     match open.start(&call, &user, &name, step).await {
-        Ok(item) => Ok(told(&name, item)),
+        Ok(item) => Ok(told(&id, item)),
         Err(error) if is_whole => open.give_up(&call, error).await,
         Err(error) => Err(error),
     }

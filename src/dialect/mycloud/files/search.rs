@@ -32,7 +32,7 @@ fn child(tx: &mut Tx, caller: Caller, parent: &str, name: &str) -> Result<(Calle
         };
         return Ok((caller, list::Listed { item, shown: name, parent_id: ROOT.to_owned() }));
     }
-    let (caller, parent) = caller.having(tx, parent)?;
+    let (caller, parent) = caller.having(tx, parent, Action::List)?;
     let folder = caller.reach(tx, &parent, Action::List)?.item().clone();
     let item = library::child_shown(tx, folder.key, &name)?.ok_or(Error::NotFound(Thing::File))?;
     let item = caller.reach(tx, &item.id, Action::See)?.item().clone();

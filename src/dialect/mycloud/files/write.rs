@@ -13,6 +13,7 @@ use crate::http::digest::Whole;
 use crate::http::fields::Fields;
 use crate::http::{Call, put_header};
 use crate::library::Item;
+use crate::share::grant::Action;
 use crate::work::files::Place;
 use crate::work::upload::{self, OnConflict};
 
@@ -69,7 +70,7 @@ pub fn numbered(stem: &str, ending: &str) -> impl Iterator<Item = String> {
 
 pub async fn put_content(mut call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
-    let target = target(&call, &user).await?;
+    let target = target(&call, &user, Action::Update).await?;
     let previous = expected(&call).filter(|tags| *tags != "*").map(|_| target.item.revision);
     let content = call.take_content(Whole::File)?;
     let item = upload::replace(&call.app, target.hand.uploader(), &target.item.id, previous, content, None).await?;
