@@ -1176,7 +1176,7 @@ mod tests {
             user: hostile(),
             picture: Some(0),
             has_second_factor: true,
-            apps: vec![LetInApp { id: hostile(), name: hostile() }],
+            apps: vec![LetInApp { id: "app".to_owned(), name: hostile() }],
             problem: Some(hostile()),
         };
         assert_tame(&account.render().unwrap());

@@ -1,4 +1,4 @@
-//! The share service, and the permissions that open files to a share's holders.
+//! The share service.
 
 mod body;
 
