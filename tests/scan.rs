@@ -602,19 +602,20 @@ both_engines! {
         plain(|| {
             let shelf = Shelf::unscanned(&backend);
             let scanner = Scanner::start(shelf.db.clone(), Duration::from_secs(3600)).unwrap();
-            let patience = Instant::now() + Duration::from_secs(60);
-            while shelf.find("pub/open.txt").is_none() || scanner.status().is_scanning {
-                assert!(Instant::now() < patience, "the first scan");
-                thread::yield_now();
-            }
+            // Whoever looks without a pause keeps the scan from the processor.
+            let until = |what: &str, is_so: &dyn Fn() -> bool| {
+                let patience = Instant::now() + Duration::from_secs(60);
+                while !is_so() || scanner.status().is_scanning {
+                    assert!(Instant::now() < patience, "{what}");
+                    thread::sleep(Duration::from_millis(10));
+                }
+            };
+            until("the first scan", &|| shelf.find("pub/open.txt").is_some());
             assert_eq!(scanner.status().count as usize, Fixture::ITEMS + 1);
             assert!(scanner.status().last_ms.is_some());
             let is_heard = |path: &str| {
                 shelf.fixture.write(path, b"heard");
-                while shelf.find(path).is_none() || scanner.status().is_scanning {
-                    assert!(Instant::now() < patience, "nothing was heard of {path}");
-                    thread::yield_now();
-                }
+                until(path, &|| shelf.find(path).is_some());
             };
             is_heard("pub/heard.txt");
             is_heard("pub/new/folder/first.txt");

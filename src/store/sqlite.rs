@@ -120,10 +120,10 @@ impl Session {
         if self.access != Access::Read {
             keep_log(&connection).map_err(|cause| failed(&cause))?;
         }
-        // Room for the inner pages of the trees of a million tracks; half as much has them read again for each row.
-        connection
-            .execute_batch("PRAGMA foreign_keys = ON; PRAGMA cache_size = -12000")
-            .map_err(|cause| failed(&cause))?;
+        connection.execute_batch("PRAGMA foreign_keys = ON").map_err(|cause| failed(&cause))?;
+        // Room for the inner pages of the trees of a million tracks; half as much has them read again for each row. To SQLite
+        // it is a statement that reads the schema, and may find the database busy as any other.
+        connection.execute_batch("PRAGMA cache_size = -12000").map_err(error)?;
         Ok(connection)
     }
 }
