@@ -103,9 +103,13 @@ impl Session {
         let flags = match self.access {
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Access::Write | Access::WriteRepeatable | Access::Migrate => {
-                // It holds secrets. SQLite gives its log the same mode.
-                let made = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path);
-                made.map_err(|cause| failed(&cause))?;
+                // It holds secrets. SQLite gives its log the same mode. A file that is there is not opened: closing it
+                // would end the locks that this process has on it.
+                match OpenOptions::new().create_new(true).write(true).mode(0o600).open(&self.path) {
+                    Ok(_) => {}
+                    Err(cause) if cause.kind() == std::io::ErrorKind::AlreadyExists => {}
+                    Err(cause) => return Err(failed(&cause)),
+                }
                 OpenFlags::SQLITE_OPEN_READ_WRITE
             }
         };

@@ -16,6 +16,7 @@ pub mod users;
 
 use std::collections::HashMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Outcome, done_but_for};
@@ -90,32 +91,28 @@ fn number(call: &Call) -> Result<i64> {
 }
 
 #[derive(Deserialize)]
-struct Numbers {
-    ids: Option<Vec<i64>>,
+struct Named<Id> {
+    ids: Option<Vec<Id>>,
 }
 
-impl Numbers {
-    async fn of(call: &mut Call) -> Result<Vec<i64>, Failure> {
-        let asked: Numbers = call.json().await?;
-        let ids = asked.ids.filter(|ids| !ids.is_empty()).ok_or(Error::Missing("ids"))?;
-        if ids.len() > MOST_IDS { Err(super::TOO_MANY_URIS) } else { Ok(ids) }
+/// Does one thing to each of those that the body names; the answer tells of which it failed.
+async fn to_each<Id: DeserializeOwned + ToString + Clone>(
+    mut call: Call,
+    admin: User,
+    act: impl AsyncFn(&Call, &User, Id) -> Result<(), Failure>,
+) -> Outcome {
+    let asked: Named<Id> = call.json().await?;
+    let ids = asked.ids.filter(|ids| !ids.is_empty()).ok_or(Error::Missing("ids"))?;
+    if ids.len() > MOST_IDS {
+        return Err(super::TOO_MANY_URIS);
     }
-}
-
-/// Of things by number, those that failed.
-#[derive(Default)]
-struct Failed(Vec<(String, Failure)>);
-
-impl Failed {
-    fn note(&mut self, number: i64, outcome: Result<(), Failure>) {
-        if let Err(failure) = outcome {
-            self.0.push((number.to_string(), failure));
+    let mut failed = Vec::new();
+    for id in ids {
+        if let Err(failure) = act(&call, &admin, id.clone()).await {
+            failed.push((id.to_string(), failure));
         }
     }
-
-    fn answer(self) -> Outcome {
-        done_but_for(self.0)
-    }
+    done_but_for(failed)
 }
 
 /// What an administrator did, in the log, by name.

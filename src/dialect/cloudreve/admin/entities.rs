@@ -4,7 +4,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Failed, ListWish, Numbers, Pages, audit, fixed, number};
+use super::{ListWish, Pages, audit, fixed, number, to_each};
 use crate::account::User;
 use crate::dialect::cloudreve::{Failure, Outcome, answers, content, data};
 use crate::error::{Error, Result, Thing};
@@ -104,13 +104,8 @@ pub async fn get_url(call: Call, admin: User) -> Outcome {
     data(&content::own_url(&call, &admin, &item, kept.version.id).await?)
 }
 
-pub async fn post_batch_delete(mut call: Call, admin: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    let mut failed = Failed::default();
-    for id in ids {
-        failed.note(id, remove(&call, &admin, id).await);
-    }
-    failed.answer()
+pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {
+    to_each(call, admin, remove).await
 }
 
 async fn remove(call: &Call, admin: &User, id: i64) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failed, ListWish, Numbers, Pages, audit, number};
+use super::{ListWish, Pages, audit, number, to_each};
 use crate::account::User;
 use crate::dialect::cloudreve::{Failure, Outcome, answers, data};
 use crate::error::{Error, Result, Thing};
@@ -124,13 +124,8 @@ pub async fn put_one(mut call: Call, admin: User) -> Outcome {
 }
 
 /// Into the trash, where their owners find them.
-pub async fn post_batch_delete(mut call: Call, admin: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    let mut failed = Failed::default();
-    for id in ids {
-        failed.note(id, trash(&call, &admin, id).await);
-    }
-    failed.answer()
+pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {
+    to_each(call, admin, trash).await
 }
 
 async fn trash(call: &Call, admin: &User, id: i64) -> Result<(), Failure> {

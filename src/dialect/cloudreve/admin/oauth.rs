@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{ListWish, MOST_IDS, Pages, audit};
+use super::{ListWish, Pages, audit, to_each};
 use crate::account::User;
 use crate::account::oauth::Client;
 use crate::account::permit::Permits;
-use crate::dialect::cloudreve::{Failure, Outcome, TOO_MANY_URIS, answers, data, done, done_but_for};
+use crate::dialect::cloudreve::{Failure, Outcome, answers, data, done};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::store::{Tx, oauth as rows};
@@ -154,23 +154,23 @@ pub async fn delete_one(call: Call, admin: User) -> Outcome {
     done()
 }
 
-#[derive(Deserialize)]
-struct Ids {
-    ids: Option<Vec<Value>>,
+/// Of the administration's things, apps alone have ids that are no numbers.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Text(String),
+    Number(i64),
 }
 
-pub async fn post_batch_delete(mut call: Call, admin: User) -> Outcome {
-    let asked: Ids = call.json().await?;
-    let ids = asked.ids.filter(|ids| !ids.is_empty()).ok_or(Error::Missing("ids"))?;
-    if ids.len() > MOST_IDS {
-        return Err(TOO_MANY_URIS);
-    }
-    let mut failed = Vec::new();
-    for id in ids {
-        let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
-        if let Err(failure) = remove(&call, &admin, &id).await {
-            failed.push((id, failure));
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Id::Text(text) => text.fmt(f),
+            Id::Number(number) => number.fmt(f),
         }
     }
-    done_but_for(failed)
+}
+
+pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {
+    to_each(call, admin, async |call: &Call, admin: &User, id: Id| remove(call, admin, &id.to_string()).await).await
 }

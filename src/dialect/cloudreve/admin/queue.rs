@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::shares::Owner;
-use super::{Failed, ListWish, Numbers, Pages, audit, number};
+use super::{ListWish, Pages, audit, number, to_each};
 use crate::account::{User, UserKey};
 use crate::dialect::cloudreve::workflow::{self, Summary};
 use crate::dialect::cloudreve::{Failure, Outcome, answers, data, done};
@@ -153,13 +153,8 @@ pub async fn get_one(call: Call, admin: User) -> Outcome {
 }
 
 /// Those that are under way are canceled first.
-pub async fn post_batch_delete(mut call: Call, admin: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    let mut failed = Failed::default();
-    for id in ids {
-        failed.note(id, remove(&call, &admin, id).await);
-    }
-    failed.answer()
+pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {
+    to_each(call, admin, remove).await
 }
 
 async fn remove(call: &Call, admin: &User, id: i64) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Failed, ListWish, Numbers, Pages, audit, number};
+use super::{ListWish, Pages, audit, number, to_each};
 use crate::account::{User, UserKey};
 use crate::dialect::cloudreve::{Failure, Outcome, answers, data};
 use crate::error::{Error, Result, Thing};
@@ -107,13 +107,8 @@ pub async fn get_one(call: Call, admin: User) -> Outcome {
 }
 
 /// Ends shares, whosever they are.
-pub async fn post_batch_delete(mut call: Call, admin: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    let mut failed = Failed::default();
-    for id in ids {
-        failed.note(id, revoke(&call, &admin, id).await);
-    }
-    failed.answer()
+pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {
+    to_each(call, admin, revoke).await
 }
 
 async fn revoke(call: &Call, admin: &User, id: i64) -> Result<(), Failure> {

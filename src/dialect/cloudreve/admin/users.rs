@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::groups::{GroupEnt, main_group, main_number};
-use super::{Failed, ListWish, Numbers, Pages, audit, number};
+use super::{ListWish, Pages, audit, number, to_each};
 use crate::account::{Allowed, Roles, User, UserKey, UserState};
 use crate::dialect::cloudreve::{Failure, Outcome, answers, data};
 use crate::error::{Error, Result, Thing};
@@ -247,13 +247,8 @@ pub async fn put_new(mut call: Call, admin: User) -> Outcome {
     told(&call, made.key).await
 }
 
-pub async fn post_batch_delete(mut call: Call, admin: User) -> Outcome {
-    let ids = Numbers::of(&mut call).await?;
-    let mut failed = Failed::default();
-    for id in ids {
-        failed.note(id, remove(&call, &admin, id).await);
-    }
-    failed.answer()
+pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {
+    to_each(call, admin, remove).await
 }
 
 async fn remove(call: &Call, admin: &User, id: i64) -> Result<(), Failure> {
