@@ -7,9 +7,9 @@ use openshelf::account::token::Purpose;
 use openshelf::account::{Allowed, Roles};
 use openshelf::config::{Devices, Given, Granting};
 use openshelf::library::Library;
-use openshelf::share::{Bits, Subject};
-use openshelf::store::{Tx, accounts, rights, settings};
-use openshelf::work::{second_factor, signin};
+use openshelf::share::{Bits, Subject, Wish};
+use openshelf::store::{Tx, accounts, rights, settings, shares};
+use openshelf::work::{second_factor, sharing, signin};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -257,13 +257,36 @@ both_engines! {
         patch(json!({"userIds": null})).await;
         assert_eq!(open(&cloud, &share, None).await.status, StatusCode::OK);
 
-        // What it holds: the file that left is closed to tokens that are out already, though it stays granted.
+        // What the share gave before stays: rights beyond reading, and those of whom this service has no word for.
+        let (app, id) = (cloud.server.app.clone(), text(&share["shareId"]));
+        let rights = async || {
+            let id = id.clone();
+            app.db.read(move |tx| Ok(shares::by_id(tx, &id)?.unwrap().terms.permissions)).await.unwrap()
+        };
+        patch(json!({"userIds": [ann.mycloud_id]})).await;
+        let [(who, _)] = &rights().await[..] else { panic!("one right") };
+        let mut given = vec![(Subject::Other, Bits::READ), (who.clone(), Bits::READ.and(Bits::UPDATE))];
+        let wish = Wish { permissions: Some(given.clone()), ..Wish::default() };
+        let owner = app.db.read(|tx| accounts::by_login(tx, ADMIN)).await.unwrap().unwrap();
+        sharing::edit(&app, owner.key, &text(&share["shareId"]), wish).await.unwrap();
+        patch(json!({"userIds": [ann.mycloud_id]})).await;
+        let mut kept = rights().await;
+        for all in [&mut given, &mut kept] {
+            all.sort_by_key(|(who, _)| matches!(who, Subject::User(_)));
+        }
+        assert_eq!(kept, given);
+        patch(json!({"userIds": null})).await;
+
+        // What it holds: the file that left is closed to tokens that are out already, and if it comes back it is granted anew.
         assert_eq!(permit(&admin, Method::POST, &share, &alone).await, StatusCode::CREATED);
         let token = text(&open(&cloud, &share, None).await.json()["data"]["shareToken"]);
         assert_eq!(reads(&cloud, &token, &alone).await, StatusCode::OK);
         assert_eq!(patch(json!({"fileIds": [one]})).await.json()["data"]["fileIds"], json!([one]));
         assert_eq!(reads(&cloud, &token, &alone).await, StatusCode::NOT_FOUND);
         assert_eq!(reads(&cloud, &token, &one).await, StatusCode::NOT_FOUND, "it waits for its own second step");
+        patch(json!({"fileIds": [alone, one]})).await;
+        assert_eq!(reads(&cloud, &token, &alone).await, StatusCode::NOT_FOUND, "it left and came back");
+        patch(json!({"fileIds": [one]})).await;
         assert_eq!(permit(&admin, Method::POST, &share, &one).await, StatusCode::CREATED);
         assert_eq!(reads(&cloud, &token, &one).await, StatusCode::OK);
 
@@ -508,6 +531,8 @@ both_engines! {
         assert_eq!(permit(&admin, Method::POST, &share, &album).await, StatusCode::CONFLICT);
         assert_eq!(permit(&admin, Method::DELETE, &share, &album).await, StatusCode::NO_CONTENT);
         assert_eq!(reads(&cloud, &token, &one).await, StatusCode::NOT_FOUND);
+        admin.mycloud(Method::PATCH, &path_of(&share), Some(json!({"fileIds": [album, alone]}))).await;
+        assert_eq!(reads(&cloud, &token, &one).await, StatusCode::NOT_FOUND, "what was taken back is not given by what comes");
         let patched = admin.mycloud(Method::PATCH, &path_of(&share), Some(json!({"fileIds": [alone]}))).await;
         assert_eq!(patched.status, StatusCode::OK);
         assert_eq!(reads(&cloud, &token, &alone).await, StatusCode::OK, "what is added later opens at once as well");
@@ -951,6 +976,15 @@ both_engines! {
             let answer = token(&cloud, None, json!({"grant_type": "refresh_token", "refresh_token": wrong}).to_string()).await;
             assert_eq!((answer.status, &answer.json()["error"]), (StatusCode::FORBIDDEN, &json!("invalid_grant")));
         }
+        // A year after the first sign-in, of one who came back in between.
+        let mut old = claims(&admin.mycloud_refresh);
+        old["exp"] = json!(1);
+        let old = cloud.server.app.keys.jwt(Purpose::Token, &old);
+        let answer = token(&cloud, None, json!({"grant_type": "refresh_token", "refresh_token": old}).to_string()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        let mut old = claims(&admin.mycloud);
+        old["exp"] = json!(1);
+        assert_eq!(userinfo(&cloud, &json!(cloud.server.app.signing.jwt(&old))).await, StatusCode::UNAUTHORIZED);
         let session = text(&claims(&admin.mycloud)["sid"]);
         let ends_ms = async || {
             let id = session.clone();

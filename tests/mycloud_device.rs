@@ -558,6 +558,10 @@ both_engines! {
         // Of a file that is shared by itself nothing but the content is theirs to change.
         let path = format!("/sdk/v2/files/{alone}");
         assert_eq!(ann.post(&format!("{path}/resumable?done=false"), "AL").await.status(), StatusCode::CREATED);
+        // Who else is permitted meanwhile ends nothing of hers.
+        home.server.add_user("bob");
+        let perm = json!({"fileID": alone, "entity": {"id": home.device("bob").await.user_id, "type": "user"}, "value": "ReadFile"});
+        assert_eq!(admin.post("/sdk/v1/filePerms", perm.to_string()).await.status(), StatusCode::CREATED);
         assert_eq!(ann.post(&format!("{path}/resumable?done=true&offset=2"), "ONE").await.status(), StatusCode::CREATED);
         assert_eq!(admin.content(&alone).await, "ALONE");
         assert_eq!(ann.patch(&path, json!({"name": "x"})).await.status(), StatusCode::FORBIDDEN);

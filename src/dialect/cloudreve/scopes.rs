@@ -111,6 +111,9 @@ mod tests {
             ("POST", "/api/v4/admin/user", Needs::One(AdminRead)),
             ("POST", "/api/v4/admin/user/batch/delete", Needs::One(AdminWrite)),
             ("PATCH", "/api/v4/admin/settings", Needs::One(AdminWrite)),
+            ("POST", "/api/v4/admin/entity", Needs::One(AdminRead)),
+            ("GET", "/api/v4/admin/entity/url/{id}", Needs::NoApp),
+            ("POST", "/api/v4/admin/entity/batch/delete", Needs::NoApp),
             ("GET", "/api/v4/filed", Needs::NoApp),
         ] {
             assert_eq!(needs(method, path), expected, "{method} {path}");
