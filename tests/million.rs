@@ -208,6 +208,7 @@ fn is_summed_up(tx: &mut Tx) {
             role("composer")
         ),
     );
+    is_told_by_tracks(tx);
     let mut words = BTreeSet::new();
     for (kind, sql) in [
         "SELECT s.library_id, s.artist_id, ar.search FROM artist_in s JOIN artist ar ON ar.id = s.artist_id",
@@ -228,6 +229,33 @@ fn is_summed_up(tx: &mut Tx) {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     });
     assert_eq!(kept.unwrap().into_iter().collect::<BTreeSet<_>>(), words, "words");
+}
+
+/// A row of a track tells the same of its credits and genres as theirs do.
+fn is_told_by_tracks(tx: &mut Tx) {
+    type Names = BTreeMap<i64, (Vec<Value>, Vec<String>)>;
+    let told = tx.all("SELECT item_id, credits, genres FROM track", &[], |row| {
+        let json = |column| serde_json::from_str(&row.get::<String>(column).unwrap()).unwrap();
+        let (credits, genres): (Value, Value) = (json(1), json(2));
+        let genres = genres.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        Ok((row.get::<i64>(0)?, (credits.as_array().unwrap().clone(), genres)))
+    });
+    let mut true_: Names = BTreeMap::new();
+    let credits = "SELECT c.item_id, c.role, c.part, a.id, a.public_id, a.name FROM track_credit c
+                   JOIN artist a ON a.id = c.artist_id ORDER BY c.item_id, c.role, c.position";
+    let credits = tx.all(credits, &[], |row| {
+        let told: (String, String, i64, String, String) =
+            (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        Ok((row.get::<i64>(0)?, serde_json::json!(told)))
+    });
+    for (track, credit) in credits.unwrap() {
+        true_.entry(track).or_default().0.push(credit);
+    }
+    let genres = "SELECT t.item_id, g.name FROM track_genre t JOIN genre g ON g.id = t.genre_id ORDER BY 1, t.position";
+    for (track, genre) in tx.all(genres, &[], |row| Ok((row.get::<i64>(0)?, row.get::<String>(1)?))).unwrap() {
+        true_.entry(track).or_default().1.push(genre);
+    }
+    assert_eq!(told.unwrap().into_iter().collect::<Names>(), true_, "credits and genres of tracks");
 }
 
 // The seed -----------------------------------------------------------------------------------------------------------
@@ -702,25 +730,74 @@ both_engines! {
     }
 
     async fn a_database_from_before_is_filled_when_it_is_opened(backend: Backend) {
-        let folder = TempDir::new().unwrap();
-        let fixture = Fixture::build(folder.path());
-        {
-            let server = Server::start(&backend);
-            server.add_library("Shelf", &fixture.root);
-            let db = server.app.db.clone();
-            tokio::task::spawn_blocking(move || db.write_blocking(take_back).unwrap()).await.unwrap();
-        }
-        let db = tokio::task::spawn_blocking({
-            let database = backend.database().clone();
-            move || Db::open(&database).unwrap()
-        }).await.unwrap();
-        tokio::task::spawn_blocking(move || {
-            is_summed_up_in(&db);
-            let genres = db.read_blocking(|tx| Ok(table(tx, 2, "SELECT track_count, album_count FROM genre_in"))).unwrap();
-            assert_eq!(genres.len(), 2);
-            db.close();
-        }).await.unwrap();
+        is_filled_when_opened_after(take_back, &backend).await;
     }
+
+    async fn tracks_of_a_database_from_before_tell_their_credits_when_it_is_opened(backend: Backend) {
+        is_filled_when_opened_after(take_credits_back, &backend).await;
+    }
+
+    async fn songs_are_drawn_alike_however_the_numbers_of_their_rows_lie(backend: Backend) {
+        const DRAWS: usize = 60;
+        let music = Music::new(&backend);
+        // Among far more that is not drawn from, and beside folders, which have such numbers too.
+        music.fill("Others", 2000).await;
+        let few = music.fill("Few", 400).await;
+        let folder = few.0.to_string();
+        for (query, there) in [(&[("size", "40")][..], 2400), (&[("size", "40"), ("musicFolderId", &folder)], 400)] {
+            let mut songs: BTreeMap<String, usize> = BTreeMap::new();
+            for _ in 0..DRAWS {
+                let drawn = music.ok("getRandomSongs", query).await["randomSongs"]["song"].as_array().unwrap().clone();
+                assert_eq!(drawn.len(), 40);
+                are_distinct(&ids(&drawn));
+                for id in ids(&drawn) {
+                    *songs.entry(id).or_default() += 1;
+                }
+            }
+            // By chance so many never come; no more than ten deviations from it.
+            let never = f64::from(there) * (-((DRAWS * 40) as f64) / f64::from(there)).exp();
+            let least = f64::from(there) - never - 10.0 * never.sqrt();
+            assert!(songs.len() as f64 > least, "{} of {there}", songs.len());
+            let most = songs.values().max().unwrap();
+            assert!(*most < 30, "one of {there} was drawn {most} times");
+        }
+    }
+}
+
+/// Opens a database from which `take_back` took something.
+async fn is_filled_when_opened_after(take_back: fn(&mut Tx) -> openshelf::error::Result<()>, backend: &Backend) {
+    let folder = TempDir::new().unwrap();
+    let fixture = Fixture::build(folder.path());
+    {
+        let server = Server::start(backend);
+        server.add_library("Shelf", &fixture.root);
+        let db = server.app.db.clone();
+        tokio::task::spawn_blocking(move || db.write_blocking(take_back).unwrap()).await.unwrap();
+    }
+    let db = tokio::task::spawn_blocking({
+        let database = backend.database().clone();
+        move || Db::open(&database).unwrap()
+    })
+    .await
+    .unwrap();
+    tokio::task::spawn_blocking(move || {
+        is_summed_up_in(&db);
+        let genres = db.read_blocking(|tx| Ok(table(tx, 2, "SELECT track_count, album_count FROM genre_in"))).unwrap();
+        assert_eq!(genres.len(), 2);
+        db.close();
+    })
+    .await
+    .unwrap();
+}
+
+/// Makes of a database one whose tracks do not tell their credits yet.
+fn take_credits_back(tx: &mut Tx) -> openshelf::error::Result<()> {
+    let mut statements = vec!["UPDATE track SET credits = '[]', genres = '[]'"];
+    if tx.engine() == openshelf::store::Engine::Postgres {
+        statements.extend(["ALTER TABLE track DROP COLUMN credits", "ALTER TABLE track DROP COLUMN genres"]);
+    }
+    statements.push("DELETE FROM migration WHERE number = 25");
+    statements.into_iter().try_for_each(|sql| tx.run(sql, &[]).map(|_| ()))
 }
 
 fn is_summed_up_in(db: &Db) {

@@ -221,6 +221,7 @@ impl Intake {
         for (id, parent) in self.parents {
             tx.run("UPDATE item SET parent_id = $1 WHERE id = $2", args![parent, id])?;
         }
+        super::credits::fill(tx)?;
         super::scan::sum_up(tx)?;
         // SQLite counts on by itself.
         if tx.engine() == Engine::Postgres {

@@ -1,9 +1,10 @@
 //! Lists of keys from any offset on, however far.
 //!
-//! A database finds the row at an offset by passing over all before it. So the place of every 64th row of a list is kept
+//! A database finds the row at an offset by passing over all before it. So the place of every 16th row of a list is kept
 //! in memory, as far as somebody asked, and a page is a short walk from there along an index. What is kept holds for one
 //! version of the libraries and marks that it was made from.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,13 +13,12 @@ use quick_cache::sync::Cache;
 
 use super::music::{bind, bind_all};
 use super::{Tx, Value};
-use crate::account::token::random_bytes;
 use crate::error::Result;
 use crate::library::music::Page;
 use crate::share::grant::Scope;
 
 /// Rows between two places that are kept.
-const STRIDE: u64 = 64;
+const STRIDE: u64 = 16;
 /// What all kept places weigh at most, roughly.
 const KEPT_BYTES: u64 = 16 * 1024 * 1024;
 const LISTS: usize = 1024;
@@ -106,6 +106,8 @@ pub(super) struct List<'a> {
     args: Vec<Value>,
     /// From `FROM` on, with a condition; each in the order, and all together merged in it.
     arms: Vec<String>,
+    /// Its statement from the first row on, and that from a place on: a draw runs one of them very often.
+    texts: [OnceCell<String>; 2],
 }
 
 impl<'a> List<'a> {
@@ -117,14 +119,14 @@ impl<'a> List<'a> {
         arm: impl Fn(&str) -> String,
     ) -> List<'a> {
         let arms = arms(scope, &mut args, arm);
-        let (order, found) = (Order::Up, Found::Once);
-        List { scope, of: Of::Libraries, columns, order, found, least: None, most: None, args, arms }
+        let (order, found, texts) = (Order::Up, Found::Once, Default::default());
+        List { scope, of: Of::Libraries, columns, order, found, least: None, most: None, args, arms, texts }
     }
 
     /// What the reader marked.
     pub fn of_marks(scope: &'a Scope, columns: &'static [&'static str], args: Vec<Value>, arm: String) -> List<'a> {
-        let (order, found) = (Order::Down, Found::Once);
-        List { scope, of: Of::Marks, columns, order, found, least: None, most: None, args, arms: vec![arm] }
+        let (order, found, texts) = (Order::Down, Found::Once, Default::default());
+        List { scope, of: Of::Marks, columns, order, found, least: None, most: None, args, arms: vec![arm], texts }
     }
 
     pub fn order(self, order: Order) -> List<'a> {
@@ -161,7 +163,7 @@ impl<'a> List<'a> {
             let mut ranks: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
             let mut drawn = 0;
             while drawn < limit {
-                let rank = below(count);
+                let rank = fastrand::u64(..count);
                 let stretch = ranks.entry(rank / STRIDE).or_default();
                 if !stretch.contains(&rank) {
                     stretch.push(rank);
@@ -178,9 +180,7 @@ impl<'a> List<'a> {
             }
             keys
         };
-        for at in (1..keys.len()).rev() {
-            keys.swap(at, below(at as u64 + 1) as usize);
-        }
+        fastrand::shuffle(&mut keys);
         keys.truncate(limit as usize);
         Ok(keys)
     }
@@ -222,11 +222,9 @@ impl<'a> List<'a> {
     /// Finds places until there are so many, or no more.
     fn go(&self, tx: &mut Tx, known: &mut Kept, places: usize) -> Result<()> {
         while known.places.len() < places && known.count.is_none() {
-            let mut args = self.args.clone();
-            let sql = self.sql(&mut args, known.places.last());
-            let (limit, offset) = (bind(&mut args, 1i64), bind(&mut args, STRIDE));
+            let args = self.args(known.places.last(), 1, STRIDE);
             let width = self.columns.len();
-            let next = tx.maybe(&format!("{sql} LIMIT {limit} OFFSET {offset}"), &args, |row| {
+            let next = tx.maybe(self.sql(known.places.last()), &args, |row| {
                 (0..width).map(|column| row.get::<Value>(column)).collect::<Result<Place>>()
             })?;
             match next {
@@ -238,43 +236,78 @@ impl<'a> List<'a> {
     }
 
     fn walk(&self, tx: &mut Tx, from: Option<&Place>, limit: i64, offset: u64) -> Result<Vec<i64>> {
-        let mut args = self.args.clone();
-        let sql = self.sql(&mut args, from);
-        let (limit, offset) = (bind(&mut args, limit), bind(&mut args, offset));
         let key = self.columns.len() - 1;
-        tx.all(&format!("{sql} LIMIT {limit} OFFSET {offset}"), &args, |row| row.get(key))
+        tx.all(self.sql(from), &self.args(from, limit, offset), |row| row.get(key))
     }
 
     fn count_from(&self, tx: &mut Tx, from: Option<&Place>) -> Result<u64> {
-        let mut args = self.args.clone();
-        let sql = self.sql(&mut args, from);
-        tx.one(&format!("SELECT COUNT(*) FROM ({sql}) AS l"), &args, |row| row.get(0))
+        let sql = format!("SELECT COUNT(*) FROM ({}) AS l", self.sql(from));
+        tx.one(&sql, &self.args(from, i64::MAX, 0), |row| row.get(0))
     }
 
-    fn sql(&self, args: &mut Vec<Value>, from: Option<&Place>) -> String {
-        let columns = self.columns.join(", ");
-        let (compare, direction) = match self.order {
-            Order::Up => (">=", ""),
-            Order::Down => ("<=", " DESC"),
+    /// Of [`List::sql`], in its order.
+    fn args(&self, from: Option<&Place>, limit: i64, offset: u64) -> Vec<Value> {
+        let mut args = self.args.clone();
+        args.extend(from.into_iter().flatten().cloned());
+        args.extend(self.bounds(from).map(|(_, bound)| bound.into()));
+        args.extend([limit.into(), offset.into()]);
+        args
+    }
+
+    /// Of the first column. A place says all of the bound that it is beyond; SQLite would begin at that one.
+    fn bounds(&self, from: Option<&Place>) -> impl Iterator<Item = (&'static str, i64)> + use<> {
+        let (order, begins) = (self.order, from.is_none());
+        let bounds = [(self.least, ">=", Order::Up), (self.most, "<=", Order::Down)];
+        bounds.into_iter().filter_map(move |(bound, compare, of)| {
+            bound.filter(|_| begins || order != of).map(|bound| (compare, bound))
+        })
+    }
+
+    /// Takes what the arms take, then a place, bounds, a limit and an offset.
+    fn sql(&self, from: Option<&Place>) -> &str {
+        self.texts[usize::from(from.is_some())].get_or_init(|| {
+            let mut next = self.args.len();
+            let mut placeholder = || {
+                next += 1;
+                format!("${next}")
+            };
+            let from_place = match from {
+                Some(place) => self.begin(&place.iter().map(|_| placeholder()).collect::<Vec<_>>()),
+                None => vec![String::new()],
+            };
+            let first = self.columns[0];
+            let only: String =
+                self.bounds(from).map(|(compare, _)| format!(" AND {first} {compare} {}", placeholder())).collect();
+            let (select, and) = match self.found {
+                Found::Once => ("SELECT", " UNION ALL "),
+                Found::Often => ("SELECT DISTINCT", " UNION "),
+            };
+            let columns = self.columns.join(", ");
+            let arms = self.arms.iter().flat_map(|arm| from_place.iter().map(move |from| (arm, from)));
+            let arms: Vec<String> = arms.map(|(arm, from)| format!("{select} {columns} {arm}{from}{only}")).collect();
+            let direction = match self.order {
+                Order::Up => "",
+                Order::Down => " DESC",
+            };
+            let order: Vec<String> = (1..=self.columns.len()).map(|column| format!("{column}{direction}")).collect();
+            let (limit, offset) = (placeholder(), placeholder());
+            format!("{} ORDER BY {} LIMIT {limit} OFFSET {offset}", arms.join(and), order.join(", "))
+        })
+    }
+
+    /// Conditions that together begin at a place, each in the order. Where the second of two columns is the table's own key,
+    /// SQLite would begin at the first, of which there may be very many alike: tracks of one year.
+    fn begin(&self, place: &[String]) -> Vec<String> {
+        let than = match self.order {
+            Order::Up => ">",
+            Order::Down => "<",
         };
-        let mut only = String::new();
-        if let Some(place) = from {
-            let place: Vec<String> = place.iter().map(|value| bind(args, value.clone())).collect();
-            only += &format!(" AND ({columns}) {compare} ({})", place.join(", "));
-        }
-        // A place says all of the bound that it is beyond; SQLite would begin at that one.
-        for (bound, compare, order) in [(self.least, ">=", Order::Up), (self.most, "<=", Order::Down)] {
-            if let Some(bound) = bound.filter(|_| from.is_none() || self.order != order) {
-                only += &format!(" AND {} {compare} {}", self.columns[0], bind(args, bound));
+        match (self.columns, place) {
+            ([first, key], [at, key_at]) => {
+                vec![format!(" AND {first} = {at} AND {key} {than}= {key_at}"), format!(" AND {first} {than} {at}")]
             }
+            (columns, place) => vec![format!(" AND ({}) {than}= ({})", columns.join(", "), place.join(", "))],
         }
-        let (select, and) = match self.found {
-            Found::Once => ("SELECT", " UNION ALL "),
-            Found::Often => ("SELECT DISTINCT", " UNION "),
-        };
-        let arms: Vec<String> = self.arms.iter().map(|arm| format!("{select} {columns} {arm}{only}")).collect();
-        let order: Vec<String> = (1..=self.columns.len()).map(|column| format!("{column}{direction}")).collect();
-        format!("{} ORDER BY {}", arms.join(and), order.join(", "))
     }
 
     fn name(&self) -> String {
@@ -324,11 +357,6 @@ pub(super) fn arms(scope: &Scope, args: &mut Vec<Value>, arm: impl Fn(&str) -> S
         1 => keys.iter().map(|key| arm(&format!("= {}", bind(args, *key)))).collect(),
         each => keys.chunks(each).map(|part| arm(&format!("IN ({})", bind_all(args, part.iter().copied())))).collect(),
     }
-}
-
-/// A random number below `bound`, which is not 0.
-fn below(bound: u64) -> u64 {
-    ((u128::from(u64::from_le_bytes(random_bytes())) * u128::from(bound)) >> 64) as u64
 }
 
 fn lock(kept: &Shared) -> MutexGuard<'_, Kept> {

@@ -55,6 +55,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(16, include_str!("../../migrations/016_session.sql")),
     Migration::of(17, include_str!("../../migrations/017_files.sql")),
     Migration::of(24, include_str!("../../migrations/024_grants.sql")),
+    Migration {
+        sqlite: include_str!("../../migrations/025_credits.sqlite.sql"),
+        postgres: include_str!("../../migrations/025_credits.postgres.sql"),
+        fill: Some(super::credits::fill),
+        ..Migration::of(25, "")
+    },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -45,7 +45,7 @@ pub(super) const ALBUM_THERE: &str = "a.track_count > 0";
 /// The order of tracks within an album.
 const TRACK_ORDER: &str = "COALESCE(t.disc, 1), COALESCE(t.number, 0), t.sort, t.item_id";
 /// Keys that one statement names at most: SQLite takes 32,766 arguments, PostgreSQL twice as many.
-const KEYS_AT_ONCE: usize = 1000;
+pub(super) const KEYS_AT_ONCE: usize = 1000;
 
 /// Adds an argument and gives its placeholder.
 pub(super) fn bind(args: &mut Vec<Value>, value: impl Into<Value>) -> String {

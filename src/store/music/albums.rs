@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::tracks::{artist_name, year};
+use super::tracks::year;
 use super::{ALBUM_THERE, KEYS_AT_ONCE, bind_all, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{Album, AlbumList, Marked, Page};
 use crate::library::{AlbumKey, ArtistKey};
 use crate::share::grant::Scope;
+use crate::store::credits::artist_name;
+use crate::store::draw::Numbered;
 use crate::store::list::{List, Order};
 use crate::store::{Row, Tx, Value, marks};
 
@@ -127,7 +129,14 @@ pub fn album_list(tx: &mut Tx, scope: &Scope, list: &AlbumList, page: Page) -> R
     };
     let list = match list {
         AlbumList::Random => {
-            return Ok(all_albums(scope).draw(tx, page.limit)?.into_iter().map(AlbumKey).collect());
+            let mut args = Vec::new();
+            let fits = format!("+a.library_id IN ({}) AND +{ALBUM_THERE}", libraries(&mut args, scope));
+            let all = Numbered { table: "album a", key: "a.id", fits, args };
+            let keys = match all.draw(tx, page.limit.max(0).unsigned_abs() as usize)? {
+                Some(keys) => keys,
+                None => all_albums(scope).draw(tx, page.limit)?,
+            };
+            return Ok(keys.into_iter().map(AlbumKey).collect());
         }
         AlbumList::ByName => all_albums(scope),
         // Many are added at one time.

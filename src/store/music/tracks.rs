@@ -5,20 +5,21 @@ use std::collections::{HashMap, HashSet};
 use super::{KEYS_AT_ONCE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{AlbumName, ArtistName, Credited, Marked, Page, Role, Track, TrackFilter};
+use crate::library::music::{AlbumName, Marked, Page, Track, TrackFilter};
 use crate::library::names::search_key;
 use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media};
 use crate::share::grant::Scope;
+use crate::store::draw::Numbered;
 use crate::store::list::{Found, List};
 use crate::store::search::{self, Terms};
-use crate::store::{Row, Tx, Value, in_list, marks};
+use crate::store::{Row, Tx, Value, credits, in_list, marks};
 
 pub(super) const TRACK: &str =
     "i.id, i.public_id, i.library_id, i.parent_id, i.name, i.shown, i.size_bytes, i.modified_ns, i.revision,
     i.added_ms, f.public_id, a.id, a.public_id, a.name, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, t.title,
     t.sort_title, t.artist_name, t.album_artist_name, t.disc, t.number, t.year, t.duration_ms, t.bit_rate_kbps,
     t.sample_rate_hz, t.bit_depth, t.channels, t.bpm, t.comment, t.isrc, t.moods, t.musicbrainz_id, t.track_gain_db,
-    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover, t.advisory";
+    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover, t.advisory, t.credits, t.genres";
 
 pub(super) fn track(row: &Row) -> Result<Track> {
     let album = match row.get::<Option<i64>>(11)? {
@@ -48,8 +49,8 @@ pub(super) fn track(row: &Row) -> Result<Track> {
         sort_title: row.get(16)?,
         artist_name: row.get(17)?,
         album_artist_name: row.get(18)?,
-        credits: Vec::new(),
-        genres: Vec::new(),
+        credits: credits::of_json(&row.get::<String>(38)?)?,
+        genres: texts(&row.get::<String>(39)?)?,
         disc: small(row, 19)?,
         number: small(row, 20)?,
         year: year(row, 21)?,
@@ -89,7 +90,6 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
     for part in distinct(keys).chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();
         let ids = bind_all(&mut args, part.iter().map(|key| key.0));
-        let only_ids = args.len();
         let within = libraries(&mut args, scope);
         let rows = tx.all(
             &format!(
@@ -101,37 +101,6 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
             track,
         )?;
         found.extend(rows.into_iter().map(|track| (track.item.key, track)));
-        args.truncate(only_ids);
-        let credits = tx.all(
-            &format!(
-                "SELECT c.item_id, c.role, c.part, ar.id, ar.public_id, ar.name FROM track_credit c
-                 JOIN artist ar ON ar.id = c.artist_id WHERE c.item_id IN ({ids}) ORDER BY c.item_id, c.role, c.position"
-            ),
-            &args,
-            |row| {
-                let role = Role::named(&row.get::<String>(1)?);
-                let (part, artist) = (row.get(2)?, artist_name(row, 3)?);
-                Ok((ItemKey(row.get(0)?), role.map(|role| Credited { role, part, artist })))
-            },
-        )?;
-        for (key, credited) in credits {
-            if let Some(track) = found.get_mut(&key) {
-                track.credits.extend(credited);
-            }
-        }
-        let genres = tx.all(
-            &format!(
-                "SELECT tg.item_id, g.name FROM track_genre tg JOIN genre g ON g.id = tg.genre_id
-                 WHERE tg.item_id IN ({ids}) ORDER BY tg.item_id, tg.position"
-            ),
-            &args,
-            |row| Ok((ItemKey(row.get(0)?), row.get::<String>(1)?)),
-        )?;
-        for (key, genre) in genres {
-            if let Some(track) = found.get_mut(&key) {
-                track.genres.push(genre);
-            }
-        }
         let marked: Vec<_> = part.iter().map(|key| Marked::Item(*key)).collect();
         for (marked, mark) in marks::of(tx, scope.user(), &marked)? {
             if let Marked::Item(key) = marked
@@ -142,10 +111,6 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
         }
     }
     Ok(in_order(keys, found))
-}
-
-pub(super) fn artist_name(row: &Row, first: usize) -> Result<ArtistName> {
-    Ok(ArtistName { key: ArtistKey(row.get(first)?), id: row.get(first + 1)?, name: row.get(first + 2)? })
 }
 
 /// Of a track and of its album.
@@ -239,7 +204,15 @@ fn texts_of(row: &Row) -> Result<Texts> {
 pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i64) -> Result<Vec<ItemKey>> {
     let TrackFilter { genre, from_year, to_year } = filter;
     let list = match genre {
-        None if from_year.is_none() && to_year.is_none() => all_tracks(scope),
+        None if from_year.is_none() && to_year.is_none() => {
+            let mut args = Vec::new();
+            let fits = format!("+t.listed_in IN ({})", libraries(&mut args, scope));
+            let all = Numbered { table: "track t", key: "t.item_id", fits, args };
+            if let Some(keys) = all.draw(tx, limit.max(0).unsigned_abs() as usize)? {
+                return Ok(keys.into_iter().map(ItemKey).collect());
+            }
+            all_tracks(scope)
+        }
         None => {
             let arm = |within: &str| format!("FROM track t WHERE t.listed_in {within}");
             let list = List::by_library(scope, &["t.year", "t.item_id"], Vec::new(), arm);

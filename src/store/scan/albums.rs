@@ -195,7 +195,7 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
         }
         None => {
             let various = Credit { name: VARIOUS_ARTISTS.to_owned(), ..Credit::default() };
-            (VARIOUS_ARTISTS.to_owned(), vec![artist(tx, &various)?])
+            (VARIOUS_ARTISTS.to_owned(), vec![artist(tx, &various)?.key.0])
         }
     };
     let name = match (first.album_name.as_str(), first.folder) {

@@ -4,9 +4,11 @@ use super::Left;
 use crate::account::name_key;
 use crate::args;
 use crate::error::Result;
+use crate::library::music::ArtistName;
 use crate::library::names::{Articles, search_key, sort_key};
 use crate::library::tags::Credit;
 use crate::library::{IdKind, ItemKey, LibraryKey};
+use crate::store::credits::artist_name;
 use crate::store::library::new_id;
 use crate::store::words::{self, Kind};
 use crate::store::{Tx, settings};
@@ -45,15 +47,17 @@ fn ordered_by<'a>(articles: &Articles, name: &'a str, sort_name: &'a str) -> &'a
 }
 
 /// The artist of that name, made when there is none; learns what the credit knows more.
-pub(super) fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
+pub(super) fn artist(tx: &mut Tx, credit: &Credit) -> Result<ArtistName> {
     let name_key = name_key(&credit.name);
-    let found: Option<(i64, String, String)> =
-        tx.maybe("SELECT id, sort_name, musicbrainz_id FROM artist WHERE name_key = $1", args![&name_key], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
+    let found: Option<(ArtistName, String, String)> = tx.maybe(
+        "SELECT id, public_id, name, sort_name, musicbrainz_id FROM artist WHERE name_key = $1",
+        args![&name_key],
+        |row| Ok((artist_name(row, 0)?, row.get(3)?, row.get(4)?)),
+    )?;
     let articles = articles(tx)?;
     let ordered_by = ordered_by(&articles, &credit.name, &credit.sort_name);
-    if let Some((id, sort_name, musicbrainz_id)) = found {
+    if let Some((artist, sort_name, musicbrainz_id)) = found {
+        let id = artist.key.0;
         if sort_name.is_empty() && !credit.sort_name.is_empty() {
             tx.run(
                 "UPDATE artist SET sort_name = $1, sort = $2, initial = $3 WHERE id = $4",
@@ -64,11 +68,11 @@ pub(super) fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
         if musicbrainz_id.is_empty() && !credit.musicbrainz_id.is_empty() {
             tx.run("UPDATE artist SET musicbrainz_id = $1 WHERE id = $2", args![&credit.musicbrainz_id, id])?;
         }
-        return Ok(id);
+        return Ok(artist);
     }
     tx.one(
         "INSERT INTO artist (public_id, name, name_key, sort_name, sort, initial, search, musicbrainz_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id, public_id, name",
         args![
             new_id(IdKind::Artist),
             &credit.name,
@@ -79,7 +83,7 @@ pub(super) fn artist(tx: &mut Tx, credit: &Credit) -> Result<i64> {
             search_key(&credit.name),
             &credit.musicbrainz_id
         ],
-        |row| row.get(0),
+        |row| artist_name(row, 0),
     )
 }
 

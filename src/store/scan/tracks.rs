@@ -8,13 +8,13 @@ use super::{Albums, Batch, Stored, UNKNOWN_ARTIST, json};
 use crate::account::name_key;
 use crate::args;
 use crate::error::Result;
-use crate::library::music::Role;
+use crate::library::music::{ArtistName, Credited, Role};
 use crate::library::names::{search_key, sort_key};
 use crate::library::tags::{Credit, Facts};
 use crate::library::{ItemKey, LibraryKey};
 use crate::store::inserts::Inserts;
 use crate::store::words::{self, Kind};
-use crate::store::{Tx, Value};
+use crate::store::{Row, Tx, Value, credits};
 
 /// What makes tracks one album: the release they name; else the artist of the album with its name; else the folder.
 fn identity(facts: &Facts, folder: Option<ItemKey>) -> String {
@@ -43,8 +43,9 @@ pub(super) struct Tracks {
     now_ms: i64,
     albums: Albums,
     album_keys: HashMap<String, i64>,
-    artists: HashMap<Credit, i64>,
-    genres: HashMap<String, i64>,
+    artists: HashMap<Credit, ArtistName>,
+    /// Key and name.
+    genres: HashMap<String, (i64, String)>,
     waiting: usize,
     tracks: Inserts<TRACK_COLUMNS>,
     credits: Inserts<5>,
@@ -52,13 +53,13 @@ pub(super) struct Tracks {
     words: Inserts<4>,
 }
 
-const TRACK_COLUMNS: usize = 40;
+const TRACK_COLUMNS: usize = 42;
 const INTO_TRACK: &str =
     "INSERT INTO track (item_id, album_id, identity, unsorted, title, sort_title, sort, search, artist_name,
              album_artist_name, album_name, album_sort_name, album_musicbrainz_id, compilation, release_types, disc,
              disc_title, number, year, duration_ms, bit_rate_kbps, sample_rate_hz, bit_depth, channels, bpm, comment, isrc,
              moods, musicbrainz_id, track_gain_db, track_peak, album_gain_db, album_peak, has_cover, lyrics, labels,
-             original_date, release_date, advisory, listed_in)";
+             original_date, release_date, advisory, listed_in, credits, genres)";
 /// Of a track that was stored before.
 const AGAIN: &str =
     "ON CONFLICT (item_id) DO UPDATE SET identity = excluded.identity, unsorted = 1, title = excluded.title,
@@ -75,7 +76,8 @@ const AGAIN: &str =
              track_peak = excluded.track_peak, album_gain_db = excluded.album_gain_db,
              album_peak = excluded.album_peak, has_cover = excluded.has_cover, lyrics = excluded.lyrics,
              labels = excluded.labels, original_date = excluded.original_date,
-             release_date = excluded.release_date, advisory = excluded.advisory, listed_in = excluded.listed_in";
+             release_date = excluded.release_date, advisory = excluded.advisory, listed_in = excluded.listed_in,
+             credits = excluded.credits, genres = excluded.genres";
 
 impl Tracks {
     pub fn new(batch: Batch) -> Tracks {
@@ -103,7 +105,8 @@ impl Tracks {
             Stored::New(_) => {
                 words::add(&mut self.words, self.library.0, Kind::Track, item.0, &title);
                 let album = self.album(tx, &identity)?;
-                self.tracks.add(columns(item, self.library, album, identity, facts));
+                let named = self.name(tx, item, facts)?;
+                self.tracks.add(columns(item, self.library, album, identity, facts, named));
             }
             Stored::Old(_) => {
                 stale_artists(tx, "$1", item)?;
@@ -111,15 +114,14 @@ impl Tracks {
                 let before: Option<String> = tx.maybe(sql, args![item.0], |row| row.get(0))?;
                 let before = search_key(&before.unwrap_or_default());
                 words::change(tx, self.library.0, Kind::Track, item.0, &before, &title)?;
-                let mut again = Inserts::new(INTO_TRACK, AGAIN);
-                again.add(columns(item, self.library, None, identity, facts));
-                again.flush(tx)?;
                 tx.run("DELETE FROM track_credit WHERE item_id = $1", args![item.0])?;
                 tx.run("DELETE FROM track_genre WHERE item_id = $1", args![item.0])?;
+                let named = self.name(tx, item, facts)?;
+                let mut again = Inserts::new(INTO_TRACK, AGAIN);
+                again.add(columns(item, self.library, None, identity, facts, named));
+                again.flush(tx)?;
             }
         }
-        self.add_credits(tx, item, facts)?;
-        self.add_genres(tx, item, facts)?;
         self.waiting += 1;
         if self.waiting >= TRACKS_AT_ONCE { self.flush(tx) } else { Ok(()) }
     }
@@ -147,40 +149,56 @@ impl Tracks {
         Ok(Some(album))
     }
 
-    fn add_credits(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<()> {
+    fn name(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<Named> {
+        Ok(Named { credits: self.add_credits(tx, item, facts)?, genres: self.add_genres(tx, item, facts)? })
+    }
+
+    /// Gives them back as the row of the track tells them.
+    fn add_credits(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<String> {
         let unknown = [Credit { name: UNKNOWN_ARTIST.to_owned(), ..Credit::default() }];
         let artists = if facts.artists.is_empty() { &unknown[..] } else { &facts.artists[..] };
         let credits = artists.iter().map(|credit| (Role::Artist, "", credit));
         let credits = credits.chain(facts.album_artists.iter().map(|credit| (Role::AlbumArtist, "", credit)));
         let others = facts.contributions.iter().map(|other| (other.role, other.part.as_str(), &other.credit));
+        let mut told = Vec::new();
         for (position, (role, part, credit)) in credits.chain(others).enumerate() {
             let artist = match self.artists.get(credit) {
-                Some(artist) => *artist,
+                Some(artist) => artist.clone(),
                 None => {
                     let artist = artist(tx, credit)?;
-                    self.artists.insert(credit.clone(), artist);
+                    self.artists.insert(credit.clone(), artist.clone());
                     artist
                 }
             };
-            self.credits.add([item.0.into(), role.name().into(), position.into(), artist.into(), part.into()]);
+            self.credits.add([item.0.into(), role.name().into(), position.into(), artist.key.0.into(), part.into()]);
+            told.push(Credited { role, part: part.to_owned(), artist });
         }
-        Ok(())
+        credits::to_json(&mut told)
     }
 
-    fn add_genres(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<()> {
+    /// The same of genres.
+    fn add_genres(&mut self, tx: &mut Tx, item: ItemKey, facts: &Facts) -> Result<String> {
+        let mut told = Vec::new();
         for (position, name) in facts.genres.iter().enumerate() {
-            let genre = match self.genres.get(name) {
-                Some(genre) => *genre,
+            let (key, name) = match self.genres.get(name) {
+                Some(genre) => genre.clone(),
                 None => {
                     let genre = genre(tx, name)?;
-                    self.genres.insert(name.clone(), genre);
+                    self.genres.insert(name.clone(), genre.clone());
                     genre
                 }
             };
-            self.genres_of_tracks.add([item.0.into(), position.into(), genre.into(), self.library.0.into()]);
+            self.genres_of_tracks.add([item.0.into(), position.into(), key.into(), self.library.0.into()]);
+            told.push(name);
         }
-        Ok(())
+        Ok(json(&told))
     }
+}
+
+/// Credits and genres of a track, as JSON.
+struct Named {
+    credits: String,
+    genres: String,
 }
 
 /// As [`INTO_TRACK`] names them. A track without an album waits to be sorted.
@@ -190,6 +208,7 @@ fn columns(
     album: Option<i64>,
     identity: String,
     facts: &Facts,
+    named: Named,
 ) -> [Value; TRACK_COLUMNS] {
     let artist_name = if facts.artist_name.is_empty() { UNKNOWN_ARTIST } else { &facts.artist_name };
     let ordered_by = if facts.sort_title.is_empty() { &facts.title } else { &facts.sort_title };
@@ -237,18 +256,21 @@ fn columns(
         (&facts.release_date).into(),
         facts.advisory.into(),
         listed_in.into(),
+        named.credits.into(),
+        named.genres.into(),
     ]
 }
 
-fn genre(tx: &mut Tx, name: &str) -> Result<i64> {
+/// Key and name, which is as it was first spelled.
+fn genre(tx: &mut Tx, name: &str) -> Result<(i64, String)> {
     let name_key = name_key(name);
-    let found = tx.maybe("SELECT id FROM genre WHERE name_key = $1", args![&name_key], |row| row.get(0))?;
-    match found {
-        Some(id) => Ok(id),
+    let of_row = |row: &Row| Ok((row.get(0)?, row.get(1)?));
+    let sql = "SELECT id, name FROM genre WHERE name_key = $1";
+    match tx.maybe(sql, args![&name_key], of_row)? {
+        Some(genre) => Ok(genre),
         None => {
-            tx.one("INSERT INTO genre (name, name_key) VALUES ($1, $2) RETURNING id", args![name, name_key], |row| {
-                row.get(0)
-            })
+            let sql = "INSERT INTO genre (name, name_key) VALUES ($1, $2) RETURNING id, name";
+            tx.one(sql, args![name, name_key], of_row)
         }
     }
 }
