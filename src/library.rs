@@ -3,6 +3,7 @@
 pub mod bounded;
 pub mod changes;
 pub mod feed;
+mod id3;
 pub mod lock;
 pub mod lyrics;
 pub mod music;

@@ -1,7 +1,8 @@
 //! What an audio file says of itself: its tags and how it sounds, read by lofty, with what lofty gets wrong put right.
 
 use super::bounded::{self, Bounded};
-use super::pictures::{has_picture, picture_type};
+use super::id3;
+use super::pictures::{picture_type, pictures};
 use super::role::Role;
 use lofty::config::ParseOptions;
 use lofty::file::{AudioFile, FileType, TaggedFile, TaggedFileExt};
@@ -191,10 +192,14 @@ fn probe(reader: &mut (impl Read + Seek), name: &[u8], pictures: Pictures) -> Re
     probe.options(options).read().map_err(|e| e.to_string())
 }
 
-fn read_with_lofty(reader: &mut (impl Read + Seek), name: &[u8]) -> Result<Facts, String> {
-    let has_picture = has_picture(reader).ok().flatten();
-    let tagged = match has_picture {
-        Some(_) => probe(reader, name, Pictures::Skip)?,
+fn read_with_lofty(reader: &mut Bounded<impl Read + Seek>, name: &[u8]) -> Result<Facts, String> {
+    let told = pictures(reader).ok().flatten();
+    let has_picture = told.as_ref().map(|pictures| pictures.are_there());
+    let tagged = match told {
+        Some(pictures) => {
+            reader.leave_out(pictures.bytes);
+            probe(reader, name, Pictures::Skip)?
+        }
         // A picture larger than lofty's limit must not cost the tags.
         None => probe(reader, name, Pictures::Read).or_else(|_| probe(reader, name, Pictures::Skip))?,
     };
@@ -434,28 +439,15 @@ impl Tags<'_> {
 /// Lyrics with times (SYLT) of an ID3v2 tag, as LRC: lofty's tag for all formats has no place for them.
 fn timed_lyrics(reader: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
     const FRAME_BYTES_MAX: u64 = 4 * TEXT_LIMIT_BYTES as u64;
-    let safe = |bytes: &[u8]| bytes.iter().fold(0u64, |size, byte| size << 7 | u64::from(byte & 0x7f));
-    let whole = |bytes: &[u8]| bytes.iter().fold(0u64, |size, byte| size << 8 | u64::from(*byte));
-    let mut head = [0u8; 10];
-    reader.seek(SeekFrom::Start(0))?;
-    // Not where the whole tag is unsynchronized or extended, which programs do no more.
-    if reader.read_exact(&mut head).is_err() || !head.starts_with(b"ID3") || !matches!(head[3], 3 | 4) || head[5] != 0 {
-        return Ok(None);
-    }
-    let is_safe = head[3] == 4;
-    let mut left = safe(&head[6..]);
-    while left > 10 && reader.read_exact(&mut head).is_ok() && head[0] != 0 {
-        let size = if is_safe { safe(&head[4..8]) } else { whole(&head[4..8]) };
-        left = left.saturating_sub(10 + size);
-        if head.starts_with(b"SYLT") && head[8..] == [0, 0] && size <= FRAME_BYTES_MAX {
-            let mut frame = Vec::new();
-            reader.take(size).read_to_end(&mut frame)?;
-            if let Some(text) = SynchronizedTextFrame::parse(&frame, FrameFlags::default()).ok().as_ref().and_then(lrc)
-            {
+    for frame in id3::frames(reader)? {
+        if &frame.id == b"SYLT" && frame.size_bytes <= FRAME_BYTES_MAX {
+            let mut content = Vec::new();
+            reader.seek(SeekFrom::Start(frame.at))?;
+            reader.take(frame.size_bytes).read_to_end(&mut content)?;
+            let parsed = SynchronizedTextFrame::parse(&content, FrameFlags::default());
+            if let Some(text) = parsed.ok().as_ref().and_then(lrc) {
                 return Ok(Some(text));
             }
-        } else {
-            reader.seek(SeekFrom::Current(i64::try_from(size).unwrap_or(i64::MAX)))?;
         }
     }
     Ok(None)

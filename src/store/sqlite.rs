@@ -128,6 +128,9 @@ impl Session {
         // Room for the inner pages of the trees of a million tracks; half as much has them read again for each row. To SQLite
         // it is a statement that reads the schema, and may find the database busy as any other.
         connection.execute_batch("PRAGMA cache_size = -12000").map_err(error)?;
+        // Pages of the log until it is written back, for which the writer waits for the disk twice: a scan changes the same
+        // pages again and again.
+        connection.execute_batch("PRAGMA wal_autocheckpoint = 4000").map_err(error)?;
         Ok(connection)
     }
 }

@@ -4,6 +4,7 @@ mod watch;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,8 +31,6 @@ const READING_NICENESS: i32 = 5;
 const WRITE_TIME: Duration = Duration::from_millis(50);
 /// Albums that one transaction sorts or sums up.
 const ALBUMS: u64 = 100;
-/// Entries between two reports while walking.
-const REPORT_EVERY: usize = 1000;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -222,6 +221,9 @@ fn stamp(stat: &Stat) -> Stamp {
 
 type Report<'a> = &'a (dyn Fn(Progress) -> ControlFlow<()> + Sync);
 
+/// Folders that are listed between two reports: most wait for the disk, so all processors list.
+const FOLDERS: usize = 256;
+
 /// Lists all folders of `seen` from entry `from` on, and those found on the way. `None` when it was stopped.
 fn walk(
     root: &Root,
@@ -232,31 +234,52 @@ fn walk(
     progress: Report,
 ) -> Option<Vec<Seen>> {
     let mut at = from;
-    let mut reported = 0;
     while at < seen.len() {
-        if seen[at].stamp.kind == ItemKind::Folder {
-            match root.list(&path_of(base, &seen, at)) {
+        let folders = (at..seen.len()).filter(|at| seen[*at].stamp.kind == ItemKind::Folder);
+        let folders: Vec<usize> = folders.take(FOLDERS).collect();
+        let listed = by_all_processors(&folders, |at| root.list(&path_of(base, &seen, *at)));
+        for (folder, found) in folders.iter().zip(listed) {
+            match found {
                 Ok(found) => {
-                    let is_served = |name: &[u8]| !is_left_out(name) || at == 0 && only == Some(name);
+                    let is_served = |name: &[u8]| !is_left_out(name) || *folder == 0 && only == Some(name);
                     for (name, stat) in found.into_iter().filter(|(name, _)| is_served(name)) {
-                        seen.push(Seen { parent: at, name, stamp: stamp(&stat), unread: false });
+                        seen.push(Seen { parent: *folder, name, stamp: stamp(&stat), unread: false });
                     }
                 }
                 Err(cause) => {
                     tracing::warn!(%cause, "a folder cannot be listed; what is known of it stays");
-                    seen[at].unread = true;
+                    seen[*folder].unread = true;
                 }
             }
         }
-        at += 1;
-        if seen.len() >= reported + REPORT_EVERY {
-            reported = seen.len();
-            if progress(Progress { seen: seen.len() as u64, ..Progress::default() }).is_break() {
-                return None;
-            }
+        at = folders.last().map_or(seen.len(), |last| last + 1);
+        if progress(Progress { seen: seen.len() as u64, ..Progress::default() }).is_break() {
+            return None;
         }
     }
     Some(seen)
+}
+
+/// What `work` makes of each, in order.
+fn by_all_processors<T: Sync, R: Send>(of: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut made = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(one) = of.get(at) else { return made };
+            made.push((at, work(one)));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(of.len());
+    let mut made: Vec<(usize, R)> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut made = work();
+        made.extend(others.into_iter().flat_map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic))));
+        made
+    });
+    made.sort_unstable_by_key(|(at, _)| *at);
+    made.into_iter().map(|(_, one)| one).collect()
 }
 
 fn path_of(base: &[Vec<u8>], seen: &[Seen], mut at: usize) -> Vec<Vec<u8>> {
@@ -349,32 +372,14 @@ impl Work<'_> {
             let now_ms = self.batch.now_ms;
             while self.db.write_repeatable_blocking(move |tx| rows::sort(tx, library, ALBUMS, now_ms))? == Left::More {}
             while self.db.write_repeatable_blocking(move |tx| rows::refresh(tx, library, ALBUMS))? == Left::More {}
-            self.db.write_blocking(rows::forget_unused_names)?;
+            self.db.write_repeatable_blocking(rows::forget_unused_names)?;
         }
         Ok(outcome(Ended::Complete, changed, &broken))
     }
 
     /// What is to be stored for these changes; the tags of audio files are read by all processors.
     fn entries(&self, changes: &[Change], broken: &AtomicUsize) -> Vec<Entry> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut made = Vec::new();
-            while let Some(change) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let place = changes.element_offset(change).unwrap_or_default();
-                made.extend(self.entry(change, broken).map(|entry| (place, entry)));
-            }
-            made
-        };
-        let audio = changes.iter().filter(|change| self.reads_tags(change)).count();
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(audio.max(1));
-        let mut made: Vec<(usize, Entry)> = thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut made = work();
-            made.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
-            made
-        });
-        made.sort_unstable_by_key(|(place, _)| *place);
-        made.into_iter().map(|(_, entry)| entry).collect()
+        by_all_processors(changes, |change| self.entry(change, broken)).into_iter().flatten().collect()
     }
 
     fn reads_tags(&self, change: &Change) -> bool {
