@@ -690,6 +690,11 @@ both_engines! {
         assert_eq!(problem(place.get(&mut bobs, &place.there.signs_in(&link, "mallory's")).await).await.0, 403);
         assert!(!place.is_linked("bob").await);
 
+        // What the pages began is not finished past the cookie, by calls that ask programs for none.
+        let (code, state) = (parameter(&back, "code").unwrap(), parameter(&back, "state").unwrap());
+        let brought = json!({"code": code, "session_id": state, "provider_id": 2});
+        assert_eq!(place.finished(brought).await["code"], 40023);
+
         // Only once, and none but what was sealed here.
         let cookie = mallorys.clone();
         assert_eq!(place.get(&mut mallorys, &back).await.status(), 303);

@@ -105,6 +105,8 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
+/// Of sessions that begin here.
+pub(super) const DOOR: &str = "page";
 const SESSION_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 const PAGE_SHARES: usize = 100;
 const PAGE_ENTRIES: usize = 500;
@@ -121,7 +123,7 @@ async fn home(call: Call) -> Response {
 /// The signed-in user; whoever is not is led to the sign-in page and back.
 pub(super) async fn user(call: &Call) -> Result<User, Box<Response>> {
     let found = match call.cookie(SESSION_COOKIE) {
-        Some(cookie) => signin::session_by_secret(&call.app, "page", cookie).await,
+        Some(cookie) => signin::session_by_secret(&call.app, DOOR, cookie).await,
         None => Ok(None),
     };
     match found {
@@ -248,7 +250,7 @@ async fn sign_in_code(mut call: Call) -> Response {
 }
 
 async fn signed_in(call: &Call, user: &User, next: Option<String>) -> Response {
-    let opened = match signin::open_session(&call.app, user, "page", call.agent(), SESSION_MS).await {
+    let opened = match signin::open_session(&call.app, user, DOOR, call.agent(), SESSION_MS).await {
         Ok(opened) => opened,
         Err(error) => return error_page("signIn", call.origin.prefix(), &error),
     };
@@ -270,8 +272,7 @@ async fn sign_out(call: Call) -> Response {
         return error_page("signOut", call.origin.prefix(), &error);
     }
     if let Some((id, _)) = call.cookie(SESSION_COOKIE).and_then(|cookie| cookie.split_once('.')) {
-        let is_own =
-            signin::session_by_secret(&call.app, "page", call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
+        let is_own = signin::session_by_secret(&call.app, DOOR, call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
         if let Ok(Some(_)) = is_own
             && let Err(error) = signin::end_session(&call.app, id).await
         {

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 
 use super::account::{self, AccountProblem};
-use super::desk::{self, finish, form, local_path, user};
+use super::desk::{self, DOOR, finish, form, local_path, user};
 use super::pages::{LeadOnPage, SignInProblem};
 use super::{error_page, lead_to, page, refuse_foreign_post};
 use crate::account::User;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::handle;
 use crate::http::fields::Fields;
 use crate::http::{Access, Call, Route, put_header};
-use crate::work::openid::{self, Bringer, COOKIE, LASTS_MS, Problem, Return};
+use crate::work::openid::{self, Bringer, Brought, COOKIE, LASTS_MS, Problem, Return};
 
 const POST: &[Method] = &[Method::POST];
 
@@ -72,7 +72,8 @@ async fn link(mut call: Call) -> Response {
 /// A page that leads on by itself: browsers let no form of ours lead to another site at once.
 async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Response {
     let redirect_uri = format!("{}{CALLBACK}", call.origin.base);
-    let begun = match openid::begin(&call.app, user, Return { redirect_uri, next: next.clone(), hint: None }).await {
+    let back = Return { door: DOOR, redirect_uri, next: next.clone(), hint: None };
+    let begun = match openid::begin(&call.app, user, back).await {
         Ok(begun) => begun,
         Err(problem) => return failed(call, problem, next).await,
     };
@@ -109,7 +110,8 @@ async fn finished(call: &Call) -> Result<Response, Problem> {
         return Err(Problem::Declined);
     }
     let (state, code) = (query.need("state")?, query.need("code")?);
-    let finished = openid::finish(&call.app, state, code, Bringer::Browser(call.cookie(COOKIE)), &call.guest()).await?;
+    let brought = Brought { door: DOOR, state, code, by: Bringer::Browser(call.cookie(COOKIE)) };
+    let finished = openid::finish(&call.app, brought, &call.guest()).await?;
     match finished.step {
         Some(step) => Ok(desk::after_first_step(call, step, finished.next).await),
         None => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),

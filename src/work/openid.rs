@@ -66,6 +66,8 @@ pub enum Problem {
 /// What stands in the slip that a browser is sent away with.
 #[derive(Serialize, Deserialize)]
 struct Away {
+    /// By another it is not finished.
+    door: String,
     redirect_uri: String,
     verifier: String,
     nonce: String,
@@ -87,6 +89,7 @@ pub struct Begun {
 
 /// Where a door has its users come back to.
 pub struct Return {
+    pub door: &'static str,
     pub redirect_uri: String,
     pub next: Option<String>,
     /// A mail address that they may sign in with there.
@@ -101,6 +104,7 @@ pub async fn begin(app: &App, user: Option<&User>, back: Return) -> Result<Begun
     }
     let cookie = random_base62(22);
     let away = Away {
+        door: back.door.to_owned(),
         redirect_uri: back.redirect_uri,
         verifier: random_base62(43),
         nonce: random_base62(22),
@@ -114,7 +118,15 @@ pub async fn begin(app: &App, user: Option<&User>, back: Return) -> Result<Begun
     Ok(Begun { address: format!("{address}&state={state}"), cookie })
 }
 
-/// Who brings the answer of a provider back.
+/// The answer of a provider.
+pub struct Brought<'a> {
+    pub door: &'static str,
+    pub state: &'a str,
+    pub code: &'a str,
+    pub by: Bringer<'a>,
+}
+
+/// Who brings it back.
 pub enum Bringer<'a> {
     /// With the cookie, if it has it.
     Browser(Option<&'a str>),
@@ -129,16 +141,11 @@ pub struct Finished {
     pub next: Option<String>,
 }
 
-pub async fn finish(
-    app: &App,
-    state: &str,
-    code: &str,
-    bringer: Bringer<'_>,
-    visitor: &Visitor,
-) -> Result<Finished, Problem> {
+pub async fn finish(app: &App, brought: Brought<'_>, visitor: &Visitor) -> Result<Finished, Problem> {
     let provider = app.openid.as_ref().ok_or(Problem::Off)?;
-    let away = slip::read::<Away>(&app.keys, Errand::OpenId, state, now_ms()).ok_or(Problem::Over)?;
-    let is_who_began = match bringer {
+    let away = slip::read::<Away>(&app.keys, Errand::OpenId, brought.state, now_ms());
+    let away = away.filter(|away| away.data.door == brought.door).ok_or(Problem::Over)?;
+    let is_who_began = match brought.by {
         Bringer::Browser(cookie) => cookie.is_some_and(|cookie| same(&sha256(cookie), &away.data.browser)),
         Bringer::Program => true,
     };
@@ -146,7 +153,7 @@ pub async fn finish(
         return Err(Problem::Elsewhere);
     }
     let away = spend(app, away, visitor).await?;
-    let identity = identified(app, provider, &away, code).await?;
+    let identity = identified(app, provider, &away, brought.code).await?;
     forgive(app, visitor).await?;
     let step = match away.link {
         Some(holder) => {

@@ -7,7 +7,7 @@ use super::{Failure, Outcome, WRONG_CREDENTIAL, answers, data, done, session};
 use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::Call;
-use crate::work::openid::{self, Bringer, COOKIE, LASTS_MS, Problem, Return};
+use crate::work::openid::{self, Bringer, Brought, COOKIE, LASTS_MS, Problem, Return};
 
 const OPENID_CONNECT: u8 = 2;
 const CALLS: &str = "/api/v4/session/openid";
@@ -69,7 +69,8 @@ pub async fn put_session_openid(mut call: Call, user: Option<User>) -> Outcome {
     };
     let hint = asked.hint.filter(|hint| !hint.is_empty() && hint.len() <= LONGEST_HINT_BYTES);
     let redirect_uri = format!("{}/callback/openid/{OPENID_CONNECT}", call.origin.base);
-    let begun = openid::begin(&call.app, user.as_ref(), Return { redirect_uri, next: None, hint }).await?;
+    let begun =
+        openid::begin(&call.app, user.as_ref(), Return { door: session::DOOR, redirect_uri, next: None, hint }).await?;
     let mut response = data(&begun.address)?;
     let secure = if call.origin.is_secure() { "; Secure" } else { "" };
     let (prefix, lasts_s) = (call.origin.prefix(), LASTS_MS / 1000);
@@ -93,8 +94,9 @@ pub async fn post_session_openid(mut call: Call, _: Option<User>) -> Outcome {
     let state = brought.session_id.filter(|state| !state.is_empty()).ok_or(Error::Missing("session_id"))?;
     // Browsers say one of the two with what a page's script posts; scripts cannot leave both out.
     let is_browser = call.header("sec-fetch-site").is_some() || call.header(header::ORIGIN).is_some();
-    let bringer = if is_browser { Bringer::Browser(call.cookie(COOKIE)) } else { Bringer::Program };
-    match openid::finish(&call.app, &state, &code, bringer, &call.guest()).await?.step {
+    let by = if is_browser { Bringer::Browser(call.cookie(COOKIE)) } else { Bringer::Program };
+    let brought = Brought { door: session::DOOR, state: &state, code: &code, by };
+    match openid::finish(&call.app, brought, &call.guest()).await?.step {
         Some(step) => session::after_first_step(&call, step).await,
         None => done(),
     }
