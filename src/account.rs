@@ -1,6 +1,7 @@
 //! People: who they are, what roles they have, what they may do.
 
 pub mod oauth;
+pub mod openid;
 pub mod password;
 pub mod permit;
 pub mod points;

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::library::names::Articles;
+use crate::outgoing::is_private_way;
 use crate::store::Database;
 use crate::work::jukebox::Output;
 use crate::work::pace;
@@ -106,6 +107,19 @@ pub struct Given {
     /// Never on a command line, where every user of the machine can read it.
     #[arg(skip)]
     pub mail_password: Option<String>,
+    /// OpenID provider by which users may sign in, such as https://auth.example.org: the address that
+    /// /.well-known/openid-configuration stands beneath [default: none]
+    #[arg(long, env = "OPENSHELF_OPENID_ISSUER", value_name = "URL", global = true)]
+    pub openid_issuer: Option<String>,
+    /// This server's id there; the secret stands in OPENSHELF_OPENID_SECRET, or in the file as openid-secret
+    #[arg(long, env = "OPENSHELF_OPENID_CLIENT_ID", value_name = "ID", global = true)]
+    pub openid_client_id: Option<String>,
+    /// What users call the provider [default: its host]
+    #[arg(long, env = "OPENSHELF_OPENID_NAME", value_name = "NAME", global = true)]
+    pub openid_name: Option<String>,
+    /// None of a client that has no secret.
+    #[arg(skip)]
+    pub openid_secret: Option<String>,
     /// This program, for what it does in processes of its own: a server inside of another program says so.
     #[arg(skip)]
     #[serde(skip)]
@@ -140,6 +154,7 @@ pub enum Granting {
 /// Whatever its file is called by now.
 const SELF: &str = "/proc/self/exe";
 const MAIL_PASSWORD: &str = "OPENSHELF_MAIL_PASSWORD";
+const OPENID_SECRET: &str = "OPENSHELF_OPENID_SECRET";
 const CACHE_SIZE_BYTES: u64 = 2 << 30;
 const PODCAST_SPACE_BYTES: u64 = 20 << 30;
 const LISTENBRAINZ_URL: &str = "https://api.listenbrainz.org";
@@ -190,6 +205,37 @@ impl std::fmt::Debug for MailAccount {
     }
 }
 
+/// By whose word users may sign in.
+#[derive(Clone)]
+pub struct OpenIdProvider {
+    /// Without a trailing slash.
+    pub issuer: String,
+    pub client_id: String,
+    pub secret: Option<String>,
+    pub name: String,
+}
+
+impl std::fmt::Debug for OpenIdProvider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OpenIdProvider({})", self.issuer)
+    }
+}
+
+impl OpenIdProvider {
+    pub fn host(&self) -> &str {
+        host_of(&self.issuer)
+    }
+}
+
+/// With its brackets, if it is an address that has them.
+fn host_of(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => authority,
+    }
+}
+
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -221,6 +267,7 @@ pub struct Config {
     pub mycloud_grants: Granting,
     pub mycloud_redirects: Vec<String>,
     pub mail: Option<MailServer>,
+    pub openid: Option<OpenIdProvider>,
     pub program: PathBuf,
 }
 
@@ -272,6 +319,13 @@ impl Given {
             filled(self.mail_user.or(from_file.mail_user)),
             filled(mail_password.or(from_file.mail_password)),
         )?;
+        let openid_secret = self.openid_secret.or_else(|| std::env::var(OPENID_SECRET).ok());
+        let openid = openid_provider(
+            filled(self.openid_issuer.or(from_file.openid_issuer)),
+            filled(self.openid_client_id.or(from_file.openid_client_id)),
+            filled(openid_secret.or(from_file.openid_secret)),
+            filled(self.openid_name.or(from_file.openid_name)),
+        )?;
         Ok(Config {
             listen: self.listen.or(from_file.listen).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
             storage: self.storage.or(from_file.storage).unwrap_or_else(|| data.clone()),
@@ -317,6 +371,7 @@ impl Given {
             mycloud_grants: self.mycloud_grants.or(from_file.mycloud_grants).unwrap_or(Granting::InTwoSteps),
             mycloud_redirects: either(self.mycloud_redirects, from_file.mycloud_redirects),
             mail,
+            openid,
             program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }
@@ -353,6 +408,25 @@ fn mail_server(
     };
     let from = from.context("--mail-server needs --mail-from, the address that mail comes from")?;
     Ok(Some(MailServer { host: host.to_owned(), port: port.unwrap_or(usual_port), encryption, from, account }))
+}
+
+fn openid_provider(
+    issuer: Option<String>,
+    client_id: Option<String>,
+    secret: Option<String>,
+    name: Option<String>,
+) -> anyhow::Result<Option<OpenIdProvider>> {
+    let (issuer, client_id) = match (issuer, client_id) {
+        (Some(issuer), Some(client_id)) => (issuer, client_id),
+        (None, None) => return Ok(None),
+        _ => bail!("--openid-issuer and --openid-client-id go together"),
+    };
+    // Unencrypted, somebody on the way could say who signs in here.
+    if !is_private_way(&issuer) || issuer.contains(['@', '?', '#']) {
+        bail!("--openid-issuer takes an https:// address; http:// only of this machine itself");
+    }
+    let name = name.unwrap_or_else(|| host_of(&issuer).to_owned());
+    Ok(Some(OpenIdProvider { issuer: issuer.trim_end_matches('/').to_owned(), client_id, secret, name }))
 }
 
 fn output(name: &str) -> anyhow::Result<Output> {
@@ -436,6 +510,32 @@ mod tests {
         assert!(Given { mail_password: None, ..given("smtps://a.example", Some("me")) }.resolve(None).is_err());
         let config = given("smtps://a.example", Some("me")).resolve(None).unwrap();
         assert!(config.mail.as_ref().unwrap().account.is_some() && !format!("{config:?}").contains("Hidden1"));
+    }
+
+    #[test]
+    fn an_openid_provider_is_asked_over_a_private_way_and_its_secret_is_not_printed() {
+        let given = |issuer: &str| Given {
+            data: Some("/nonexistent".into()),
+            openid_issuer: Some(issuer.to_owned()),
+            openid_client_id: Some("shelf".to_owned()),
+            openid_secret: Some("Hidden1".to_owned()),
+            ..Given::default()
+        };
+        for (url, issuer, host) in [
+            ("https://auth.example.org", "https://auth.example.org", "auth.example.org"),
+            ("https://auth.example.org:8443/o/shelf/", "https://auth.example.org:8443/o/shelf", "auth.example.org"),
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000", "127.0.0.1"),
+            ("https://[fd12::1]/", "https://[fd12::1]", "[fd12::1]"),
+        ] {
+            let provider = given(url).resolve(None).unwrap().openid.unwrap();
+            assert_eq!((provider.issuer.as_str(), provider.host(), provider.name.as_str()), (issuer, host, host));
+        }
+        for wrong in ["http://auth.example.org", "auth.example.org", "https://", "https://me:word@auth.example.org"] {
+            assert!(given(wrong).resolve(None).is_err(), "{wrong}");
+        }
+        assert!(Given { openid_client_id: None, ..given("https://a.example") }.resolve(None).is_err());
+        let config = given("https://a.example").resolve(None).unwrap();
+        assert!(!format!("{config:?}").contains("Hidden1"));
     }
 
     #[test]

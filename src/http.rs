@@ -222,6 +222,7 @@ pub fn faces() -> Vec<&'static Face> {
         &crate::web::AUTHORIZE,
         &crate::web::DEVICES,
         &crate::web::MAIL_LINKS,
+        &crate::web::OPENID,
         &crate::web::VISIT_UPLOADS,
         &crate::web::DESK_UPLOADS,
         &crate::web::INTERFACE,

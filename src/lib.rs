@@ -38,6 +38,7 @@ use web::interface::Interface;
 use work::archives::Plans;
 use work::changes::Listeners;
 use work::jukebox::Jukebox;
+use work::openid::Provider;
 use work::pace::Pace;
 use work::podcasts::Podcasts;
 use work::renditions::Renditions;
@@ -67,6 +68,8 @@ pub struct App {
     pub outgoing: Outgoing,
     /// Where the settings name a server for mail.
     pub mailer: Option<Mailer>,
+    /// By whose word users may sign in, if by anybody's.
+    pub openid: Option<Provider>,
     pub podcasts: Podcasts,
     pub scrobbles: Scrobbles,
     /// A build of Cloudreve's interface, where there is one in front.
@@ -114,6 +117,7 @@ impl App {
             pace: Pace::new(config.max_rate_bytes_s),
             outgoing: Outgoing::new(config.outgoing_networks.clone()),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
+            openid: config.openid.as_ref().map(|provider| Provider::new(provider, config.outgoing_networks.clone())),
             podcasts: Podcasts::default(),
             scrobbles: Scrobbles::default(),
             interface,

@@ -67,7 +67,13 @@ pub struct Outgoing {
 impl Outgoing {
     /// `networks` are asked although they are private.
     pub fn new(networks: Vec<IpNet>) -> Outgoing {
-        Outgoing { guard: Arc::new(Guard { networks }), client: OnceLock::new() }
+        Outgoing { guard: Arc::new(Guard { networks, host: None }), client: OnceLock::new() }
+    }
+
+    /// The same for a host that the settings name, wherever it is: no user chose it. Where it leads to is judged as ever.
+    pub fn to(host: &str, networks: Vec<IpNet>) -> Outgoing {
+        let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        Outgoing { guard: Arc::new(Guard { networks, host: Some(host) }), client: OnceLock::new() }
     }
 
     /// An address that may be asked, as far as it tells by itself.
@@ -84,8 +90,9 @@ impl Outgoing {
             return Err(Failure::BadAddress);
         }
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(Failure::BadAddress)?;
-        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) if !self.guard.allows(address) => Err(Failure::Refused),
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) if !self.guard.is_chosen(host) && !self.guard.allows(address) => Err(Failure::Refused),
             _ => Ok(url),
         }
     }
@@ -250,6 +257,14 @@ fn unquoted(quoted: &str) -> (String, &str) {
     (text, "")
 }
 
+/// Whether nobody on the way reads what is sent there: it is encrypted, or stays on this machine.
+pub fn is_private_way(address: &str) -> bool {
+    let Ok(url) = Url::parse(address) else { return false };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !host.is_empty() && (url.scheme() == "https" || (url.scheme() == "http" && is_here))
+}
+
 /// A header's value of text from outside; none where it cannot be one.
 pub fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
@@ -274,21 +289,27 @@ fn failure(error: reqwest::Error) -> Failure {
 #[derive(Debug)]
 struct Guard {
     networks: Vec<IpNet>,
+    /// In lower case.
+    host: Option<String>,
 }
 
 impl Guard {
     fn allows(&self, address: IpAddr) -> bool {
         is_public(address) || self.networks.iter().any(|network| network.contains(&address.to_canonical()))
     }
+
+    fn is_chosen(&self, host: &str) -> bool {
+        self.host.as_deref() == Some(host)
+    }
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let networks = self.networks.clone();
+        let guard = Guard { networks: self.networks.clone(), host: self.host.clone() };
         Box::pin(async move {
-            let guard = Guard { networks };
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> = found.iter().copied().filter(|found| guard.allows(found.ip())).collect();
+            let is_allowed = |found: &SocketAddr| guard.is_chosen(name.as_str()) || guard.allows(found.ip());
+            let allowed: Vec<SocketAddr> = found.iter().copied().filter(is_allowed).collect();
             if allowed.is_empty() && !found.is_empty() {
                 return Err(Failure::Refused.into());
             }
@@ -428,6 +449,24 @@ mod tests {
         assert_eq!(allows(&["127.0.0.0/8"], "[::1]"), Err(Failure::Refused));
         assert_eq!(allows(&["fd00::/8"], "[fd12::1]"), Ok(()));
         assert_eq!(allows(&["fd00::/8"], "10.0.0.1"), Err(Failure::Refused));
+    }
+
+    #[test]
+    fn a_host_of_the_settings_is_asked_wherever_it_is_and_leads_nowhere_else() {
+        let outgoing = Outgoing::to("[FD12::1]", Vec::new());
+        assert!(outgoing.address("https://[fd12::1]:8443/token").is_ok());
+        assert_eq!(outgoing.address("https://[fd12::2]/token"), Err(Failure::Refused));
+        assert_eq!(Outgoing::to("auth.example", Vec::new()).address("https://10.0.0.1/"), Err(Failure::Refused));
+    }
+
+    #[test]
+    fn a_way_is_private_that_is_encrypted_or_leads_nowhere() {
+        for address in ["https://auth.example/x", "http://localhost:9000", "http://127.0.0.1/", "http://[::1]:1/x"] {
+            assert!(is_private_way(address), "{address}");
+        }
+        for address in ["http://auth.example", "http://10.0.0.1/", "ftp://localhost/", "auth.example", "https://", ""] {
+            assert!(!is_private_way(address), "{address}");
+        }
     }
 
     #[test]

@@ -45,6 +45,7 @@ mod migration;
 pub mod music;
 pub mod notes;
 pub mod oauth;
+pub mod openid;
 pub mod passkeys;
 pub mod playback;
 pub mod playlists;

@@ -11,6 +11,7 @@ pub mod desk;
 pub mod devices;
 pub mod interface;
 pub mod mail_links;
+pub mod openid;
 pub mod pages;
 pub mod uploads;
 pub mod visit;
@@ -36,6 +37,7 @@ pub static INTERFACE: Face = Face { name: "interface", routes: interface::ROUTES
 pub static AUTHORIZE: Face = Face { name: "desk", routes: authorize::ROUTES, cors: Cors::SameOrigin };
 pub static DEVICES: Face = Face { name: "desk", routes: devices::ROUTES, cors: Cors::SameOrigin };
 pub static MAIL_LINKS: Face = Face { name: "desk", routes: mail_links::ROUTES, cors: Cors::SameOrigin };
+pub static OPENID: Face = Face { name: "desk", routes: openid::ROUTES, cors: Cors::SameOrigin };
 pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
 pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
 

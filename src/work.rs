@@ -18,6 +18,7 @@ pub mod look;
 pub mod metadata;
 pub mod notes;
 pub mod oauth;
+pub mod openid;
 pub mod pace;
 pub mod passkeys;
 pub mod playback;

@@ -30,6 +30,7 @@ mod mycloud;
 mod mycloud_cloud;
 mod mycloud_device;
 mod mycloud_uploads;
+mod openid;
 mod outgoing;
 mod pace;
 mod packed;

@@ -26,6 +26,8 @@ pub enum Errand {
     NewPassword,
     /// A session on another device of the same user.
     SessionCopy,
+    /// What an OpenID provider sends a browser back with.
+    OpenId,
 }
 
 /// Whom a slip is for. It is good until their password or their state changes.

@@ -16,6 +16,8 @@ use crate::blob::Root;
 use crate::config::Config;
 use crate::media::child::Programs;
 use crate::store::{Database, Db, backup, library, points, settings};
+use crate::web::openid;
+use crate::work::openid::Provider;
 use crate::{http, now_ms};
 
 /// What was looked at, and how it is; `Err` says what to do.
@@ -35,6 +37,7 @@ pub fn examine(config: &Config, runtime: &tokio::runtime::Runtime) -> anyhow::Re
     checks.push(clock());
     checks.push(public_url(config));
     checks.push(programs());
+    checks.extend(openid(config, runtime));
     if is_there {
         checks.extend(database(config));
         checks.push(server(config, runtime));
@@ -101,6 +104,17 @@ fn programs() -> Check {
     let pages = state(pdftoppm.is_some(), "no pictures of PDFs");
     let jukebox = state(mpv.is_some(), "no jukebox");
     check("ffmpeg, pdftoppm, mpv", Ok::<_, String>(format!("{films}; {pages}; {jukebox}")))
+}
+
+/// Whether the provider says of itself what signing in by it takes, and what it is to know of this server.
+fn openid(config: &Config, runtime: &tokio::runtime::Runtime) -> Option<Check> {
+    let settings = config.openid.as_ref()?;
+    let base = config.public_url.as_deref().unwrap_or("this server's address");
+    let state = match runtime.block_on(Provider::new(settings, config.outgoing_networks.clone()).examine()) {
+        Ok(()) => Ok(format!("{} answers; let it redirect to {base}{}", settings.issuer, openid::CALLBACK)),
+        Err(why) => Err(format!("{}: {why}; look at --openid-issuer, and at the provider", settings.issuer)),
+    };
+    Some(check("OpenID provider", state))
 }
 
 fn database(config: &Config) -> Vec<Check> {

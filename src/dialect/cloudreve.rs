@@ -23,6 +23,7 @@ mod list;
 mod locks;
 mod metadata;
 mod oauth;
+mod openid;
 mod permissions;
 mod registration;
 mod scopes;
@@ -361,10 +362,6 @@ fn is_set(query: &Fields, name: &'static str) -> Result<bool> {
 }
 
 /// Known to the protocol, not offered here.
-async fn not_enabled(_: Call, _: Option<User>) -> Outcome {
-    Err(Error::Unsupported("This feature").into())
-}
-
 async fn not_enabled_for_user(_: Call, _: User) -> Outcome {
     Err(Error::Unsupported("This feature").into())
 }
@@ -486,9 +483,9 @@ static ROUTES: &[Route] = routes! {
     "deleteWorkflowDownload" DELETE "/api/v4/workflow/download/{id}" User workflow::delete_download;
 
     "postSiteAbuse" POST "/api/v4/site/abuse" Open abuse::post_abuse;
-    "putSessionOpenid" PUT "/api/v4/session/openid" Open not_enabled;
-    "postSessionOpenid" POST "/api/v4/session/openid" Open not_enabled;
-    "deleteSessionOpenid" DELETE "/api/v4/session/openid/{id}" User not_enabled_for_user;
+    "putSessionOpenid" PUT "/api/v4/session/openid" Open openid::put_session_openid;
+    "postSessionOpenid" POST "/api/v4/session/openid" Open openid::post_session_openid;
+    "deleteSessionOpenid" DELETE "/api/v4/session/openid/{id}" User openid::delete_session_openid;
     "deleteFileLock" DELETE "/api/v4/file/lock" User locks::delete_lock;
     "getUserCreditChanges" GET "/api/v4/user/creditChanges" User vas::get_credit_changes;
     "getUserPayments" GET "/api/v4/user/payments" User vas::get_payments;

@@ -23,6 +23,7 @@ pub const TABLES: &[(&str, &str)] = &[
     ("second_factor", "account_id"),
     ("passkey", "id"),
     ("passkey_offer", "account_id"),
+    ("openid_link", "issuer, subject"),
     ("preference", "account_id"),
     ("rights", "object_kind, object_id, subject_kind, subject_id"),
     ("library", "id"),

@@ -61,6 +61,7 @@ const MIGRATIONS: &[Migration] = &[
         fill: Some(super::credits::fill),
         ..Migration::of(25, "")
     },
+    Migration::of(27, include_str!("../../migrations/027_openid.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 //! What users change of themselves: the picture that others see of them.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode, header};
@@ -9,7 +10,7 @@ use futures_util::stream;
 use multer::Multipart;
 
 use super::desk::{finish, user};
-use super::pages::{AccountPage, LetInApp};
+use super::pages::{AccountPage, LetInApp, LinkedOpenId};
 use super::{lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::account::oauth::Client;
@@ -18,8 +19,8 @@ use crate::handle;
 use crate::http::send::{Disposition, safe_headers};
 use crate::http::{Access, Call, Route};
 use crate::store::{accounts, second_factors};
-use crate::work::oauth;
 use crate::work::users::{self, PICTURE_BYTES};
+use crate::work::{oauth, openid};
 
 const GET: &[Method] = &[Method::GET, Method::HEAD];
 const POST: &[Method] = &[Method::POST];
@@ -60,24 +61,43 @@ const FRAME_BYTES: usize = 64 * 1024;
 
 async fn account_page(call: Call) -> Response {
     match user(&call).await {
-        Ok(user) => finish(&call, "accountPage", shown(&call, &user, None).await),
+        Ok(user) => finish(&call, "accountPage", shown(&call, &user, StatusCode::OK, AccountProblem::None).await),
         Err(elsewhere) => *elsewhere,
     }
 }
 
-async fn shown(call: &Call, user: &User, problem: Option<String>) -> Result<Response> {
+/// What a form of the page came to.
+pub(super) enum AccountProblem {
+    None,
+    Picture(String),
+    OpenId(String),
+}
+
+pub(super) async fn shown(call: &Call, user: &User, status: StatusCode, problem: AccountProblem) -> Result<Response> {
     let key = user.key;
-    let status = if problem.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let (problem, openid_problem) = match problem {
+        AccountProblem::None => (None, None),
+        AccountProblem::Picture(why) => (Some(why), None),
+        AccountProblem::OpenId(why) => (None, Some(why)),
+    };
     let view = AccountPage {
         base: call.origin.prefix().to_owned(),
         user: user.display_name.clone(),
         // Part of the address, so that a browser does not show the one before.
         picture: user.picture_ms,
         has_second_factor: call.app.db.read(move |tx| second_factors::is_on(tx, key)).await?,
+        openid: linked(call, user, openid_problem).await?,
         apps: oauth::all_let_in(&call.app, user).await?.into_iter().map(of_client).collect(),
         problem,
     };
     Ok(page(status, &view))
+}
+
+async fn linked(call: &Call, user: &User, problem: Option<String>) -> Result<Option<LinkedOpenId>> {
+    let Some(provider) = &call.app.openid else { return Ok(None) };
+    let (app, user) = (Arc::clone(&call.app), user.clone());
+    let linked_ms = call.app.db.read(move |tx| openid::linked_ms(tx, &app, &user)).await?;
+    Ok(Some(LinkedOpenId { name: provider.name().to_owned(), linked_ms, problem }))
 }
 
 fn of_client(client: Client) -> LetInApp {
@@ -108,14 +128,18 @@ async fn set_picture(mut call: Call) -> Response {
             };
             let answer = match set.await {
                 Ok(()) => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
-                Err(Error::Invalid { what: "picture", why }) => shown(&call, &user, Some(why)).await,
-                Err(Error::Missing(_)) => shown(&call, &user, Some("choose one first".to_owned())).await,
+                Err(Error::Invalid { what: "picture", why }) => with_picture_problem(&call, &user, why).await,
+                Err(Error::Missing(_)) => with_picture_problem(&call, &user, "choose one first".to_owned()).await,
                 Err(error) => Err(error),
             };
             finish(&call, "setPicture", answer)
         }
         Err(elsewhere) => *elsewhere,
     }
+}
+
+async fn with_picture_problem(call: &Call, user: &User, why: String) -> Result<Response> {
+    shown(call, user, StatusCode::BAD_REQUEST, AccountProblem::Picture(why)).await
 }
 
 /// The picture of a posted form.

@@ -105,6 +105,8 @@ pub const ROUTES: &[Route] = &[
     },
 ];
 
+/// Of sessions that begin here.
+pub(super) const DOOR: &str = "page";
 const SESSION_MS: i64 = 30 * 24 * 60 * 60 * 1000;
 const PAGE_SHARES: usize = 100;
 const PAGE_ENTRIES: usize = 500;
@@ -121,7 +123,7 @@ async fn home(call: Call) -> Response {
 /// The signed-in user; whoever is not is led to the sign-in page and back.
 pub(super) async fn user(call: &Call) -> Result<User, Box<Response>> {
     let found = match call.cookie(SESSION_COOKIE) {
-        Some(cookie) => signin::session_by_secret(&call.app, "page", cookie).await,
+        Some(cookie) => signin::session_by_secret(&call.app, DOOR, cookie).await,
         None => Ok(None),
     };
     match found {
@@ -153,7 +155,7 @@ pub(super) fn finish(call: &Call, name: &str, answer: Result<Response>) -> Respo
 }
 
 /// A path of our own pages, or none: nobody is led elsewhere by a link to the sign-in page.
-fn local_path(next: Option<&str>) -> Option<String> {
+pub(super) fn local_path(next: Option<&str>) -> Option<String> {
     let leads_on = |path: &&str| {
         let (names, _) = path.split_once(['?', '#']).unwrap_or((path, ""));
         (names.starts_with("/app/") || names.starts_with("/s/"))
@@ -167,8 +169,18 @@ fn local_path(next: Option<&str>) -> Option<String> {
 
 async fn sign_in_page(call: Call) -> Response {
     let next = Fields::of_query(&call).ok().and_then(|query| local_path(query.get("next")));
-    let view = SignInPage { base: call.origin.prefix().to_owned(), user: String::new(), next, problem: None };
-    page(StatusCode::OK, &view)
+    ask_to_sign_in(&call, StatusCode::OK, String::new(), next, None)
+}
+
+pub(super) fn ask_to_sign_in(
+    call: &Call,
+    status: StatusCode,
+    user: String,
+    next: Option<String>,
+    problem: Option<SignInProblem>,
+) -> Response {
+    let openid = call.app.openid.as_ref().map(|provider| provider.name().to_owned());
+    page(status, &SignInPage { base: call.origin.prefix().to_owned(), user, next, openid, problem })
 }
 
 async fn sign_in(mut call: Call) -> Response {
@@ -183,20 +195,24 @@ async fn sign_in(mut call: Call) -> Response {
     let (name, next) = (fields.get("user").unwrap_or_default(), local_path(fields.get("next")));
     let password = fields.get("password").unwrap_or_default();
     let (status, problem) = match signin::first_step(&call.app, name, password, &call.guest()).await {
-        Ok(FirstStep::Done(user)) => return signed_in(&call, &user, next).await,
-        Ok(FirstStep::NeedsCode(user)) => {
-            return ask_for_code(&call, second_factor::second_step(&call.app, &user), next, None);
-        }
-        Ok(FirstStep::NotActivated) => (StatusCode::FORBIDDEN, SignInProblem::NotActivated),
+        Ok(step) => return after_first_step(&call, step, next).await,
         Err(Error::WrongCredentials) => (StatusCode::FORBIDDEN, SignInProblem::WrongCredentials),
         Err(Error::Throttled { retry_after_s }) => {
             (StatusCode::TOO_MANY_REQUESTS, SignInProblem::Throttled { retry_after_s })
         }
         Err(error) => return error_page("signIn", call.origin.prefix(), &error),
     };
-    let view =
-        SignInPage { base: call.origin.prefix().to_owned(), user: name.to_owned(), next, problem: Some(problem) };
-    page(status, &view)
+    ask_to_sign_in(&call, status, name.to_owned(), next, Some(problem))
+}
+
+pub(super) async fn after_first_step(call: &Call, step: FirstStep, next: Option<String>) -> Response {
+    match step {
+        FirstStep::Done(user) => signed_in(call, &user, next).await,
+        FirstStep::NeedsCode(user) => ask_for_code(call, second_factor::second_step(&call.app, &user), next, None),
+        FirstStep::NotActivated => {
+            ask_to_sign_in(call, StatusCode::FORBIDDEN, String::new(), next, Some(SignInProblem::NotActivated))
+        }
+    }
 }
 
 fn ask_for_code(call: &Call, step: String, next: Option<String>, problem: Option<CodeProblem>) -> Response {
@@ -224,8 +240,8 @@ async fn sign_in_code(mut call: Call) -> Response {
         Ok(Step::Done(user)) => return signed_in(&call, &user, next).await,
         Ok(Step::WrongCode) => CodeProblem::Wrong,
         Ok(Step::Over) => {
-            let (base, problem) = (call.origin.prefix().to_owned(), Some(SignInProblem::Expired));
-            return page(StatusCode::FORBIDDEN, &SignInPage { base, user: String::new(), next, problem });
+            let problem = Some(SignInProblem::Expired);
+            return ask_to_sign_in(&call, StatusCode::FORBIDDEN, String::new(), next, problem);
         }
         Err(Error::Throttled { retry_after_s }) => CodeProblem::Throttled { retry_after_s },
         Err(error) => return error_page("signInCode", call.origin.prefix(), &error),
@@ -234,7 +250,7 @@ async fn sign_in_code(mut call: Call) -> Response {
 }
 
 async fn signed_in(call: &Call, user: &User, next: Option<String>) -> Response {
-    let opened = match signin::open_session(&call.app, user, "page", call.agent(), SESSION_MS).await {
+    let opened = match signin::open_session(&call.app, user, DOOR, call.agent(), SESSION_MS).await {
         Ok(opened) => opened,
         Err(error) => return error_page("signIn", call.origin.prefix(), &error),
     };
@@ -256,8 +272,7 @@ async fn sign_out(call: Call) -> Response {
         return error_page("signOut", call.origin.prefix(), &error);
     }
     if let Some((id, _)) = call.cookie(SESSION_COOKIE).and_then(|cookie| cookie.split_once('.')) {
-        let is_own =
-            signin::session_by_secret(&call.app, "page", call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
+        let is_own = signin::session_by_secret(&call.app, DOOR, call.cookie(SESSION_COOKIE).unwrap_or_default()).await;
         if let Ok(Some(_)) = is_own
             && let Err(error) = signin::end_session(&call.app, id).await
         {

@@ -581,10 +581,12 @@ pub struct SignInPage {
     pub user: String,
     /// Local path to go to afterwards, beneath `base`; the handler checks it when it comes back.
     pub next: Option<String>,
+    /// The provider by which users may sign in as well, by a post of `next` to `{base}/app/sign-in/openid`.
+    pub openid: Option<String>,
     pub problem: Option<SignInProblem>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignInProblem {
     WrongCredentials,
     Throttled {
@@ -594,6 +596,17 @@ pub enum SignInProblem {
     Expired,
     /// They registered, and the address in their mail was not opened yet.
     NotActivated,
+    /// A sentence without its end.
+    OpenId(String),
+}
+
+/// Leads a browser on to a provider, at an address of the web.
+#[derive(Clone, Template)]
+#[template(path = "lead_on.html")]
+pub struct LeadOnPage {
+    pub base: String,
+    pub name: String,
+    pub address: String,
 }
 
 /// The second step of signing in. Posts `step`, `code` and `next` to `{base}/app/sign-in/code`.
@@ -851,7 +864,18 @@ pub struct AccountPage {
     /// When it was last another, of one who has a picture.
     pub picture: Option<i64>,
     pub has_second_factor: bool,
+    pub openid: Option<LinkedOpenId>,
     pub apps: Vec<LetInApp>,
+    /// With the picture.
+    pub problem: Option<String>,
+}
+
+/// Who the user is at a provider. Posts to `{base}/app/account/openid`, or to its `/unlink`.
+#[derive(Debug, Clone)]
+pub struct LinkedOpenId {
+    pub name: String,
+    pub linked_ms: Option<i64>,
+    /// A sentence without its end.
     pub problem: Option<String>,
 }
 
@@ -1176,6 +1200,7 @@ mod tests {
             user: hostile(),
             picture: Some(0),
             has_second_factor: true,
+            openid: Some(LinkedOpenId { name: hostile(), linked_ms: Some(0), problem: Some(hostile()) }),
             apps: vec![LetInApp { id: "app".to_owned(), name: hostile() }],
             problem: Some(hostile()),
         };

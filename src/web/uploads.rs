@@ -12,6 +12,7 @@ use multer::{Constraints, Multipart, SizeLimit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::desk::DOOR;
 use super::pages::{ReceiptPage, SentRow};
 use super::visit::{SESSION_COOKIE, set_cookie, visitor};
 use super::{encoded, error_json, error_page, lead_to, page, refuse_foreign_post};
@@ -283,7 +284,7 @@ async fn own(call: &Call) -> Result<User> {
         refuse_foreign_post(call)?;
     }
     let user = match call.cookie(SESSION_COOKIE) {
-        Some(cookie) => signin::session_by_secret(&call.app, "page", cookie).await?,
+        Some(cookie) => signin::session_by_secret(&call.app, DOOR, cookie).await?,
         None => None,
     };
     user.ok_or(Error::SignInNeeded)

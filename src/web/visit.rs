@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::desk::DOOR;
 use super::pages::{
     Album, Crumb, Downloads, DropPage, FileRow, FolderRow, Holds, Kind, LockedPage, LockedProblem, Price, Renders,
     SharePage, TrackRow, UploadForm, UploadOf,
@@ -146,7 +147,7 @@ async fn asset(call: Call) -> Response {
 pub(super) async fn visitor(call: &Call) -> Result<Visitor> {
     let mut visitor = call.guest();
     if let Some(cookie) = call.cookie(SESSION_COOKIE)
-        && let Some(user) = signin::session_by_secret(&call.app, "page", cookie).await?
+        && let Some(user) = signin::session_by_secret(&call.app, DOOR, cookie).await?
     {
         visitor.user = Some(user);
     }

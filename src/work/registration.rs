@@ -102,6 +102,39 @@ fn insert_new(tx: &mut Tx, app: &App, mail: &str, secret: &str, hash: &str, now_
     accounts::by_key(tx, key)?.ok_or(Error::NotFound(Thing::User))
 }
 
+/// An account of somebody whom another service vouches for: active at once, without a password. `mail` is theirs for certain;
+/// the name is, if nobody here has it. `Exists` where the mail address is another's.
+pub(super) fn insert_known(tx: &mut Tx, mail: Option<&str>, name: Option<&str>, shown: Option<&str>) -> Result<User> {
+    let id = format!("{}{}", IdKind::User.letter(), random_base62(16));
+    let mail = mail.map(str::trim).filter(|mail| signin::check_mail(mail).is_ok());
+    let mail = mail.filter(|mail| mail.chars().count() <= LONGEST_MAIL_CHARS);
+    // The protocol's own way of saying that there is none; no mail arrives there.
+    let mail = mail.map_or_else(|| format!("{id}@openid.unmanaged"), str::to_owned);
+    let name = match name.and_then(visible).filter(|name| !name.contains('@')) {
+        Some(name) if accounts::by_login(tx, &name)?.is_none() => name,
+        _ => mail.clone(),
+    };
+    let shown = shown.and_then(visible);
+    let new = NewUser {
+        id: &id,
+        name: &name,
+        mail: &mail,
+        display_name: shown.as_deref().unwrap_or_else(|| name.split('@').next().unwrap_or(&name)),
+        allowed: &Allowed::of(Roles::USER),
+        password: &StoredPassword { hash: String::new(), sealed: None },
+        now_ms: now_ms(),
+    };
+    let key = accounts::insert(tx, &new)?;
+    accounts::by_key(tx, key)?.ok_or(Error::NotFound(Thing::User))
+}
+
+/// A name that somebody else made up, as one of ours may be.
+fn visible(name: &str) -> Option<String> {
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let name = name.trim();
+    (1..=LONGEST_MAIL_CHARS).contains(&name.chars().count()).then(|| name.to_owned())
+}
+
 async fn tell_registered(app: &App, mail: &str, registered: Registered, base: &str) {
     let Some(mailer) = &app.mailer else { return };
     let (subject, text) = match registered {

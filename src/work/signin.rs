@@ -95,7 +95,7 @@ fn login_subject(login: &str, found: Option<&User>) -> String {
     }
 }
 
-/// How far a right name and password lead.
+/// How far a right name and password lead, or the word of an OpenID provider.
 pub enum FirstStep {
     Done(User),
     /// They have a second factor, and show a code of it next (`work/second_factor.rs`).
@@ -115,13 +115,18 @@ pub async fn first_step(app: &App, login: &str, password: &str, visitor: &Visito
     let hash = found.as_ref().map(|found| found.stored.hash.clone());
     let subject = login_subject(login, found.map(|found| &found.user));
     match (check(app, &subject, password, hash, visitor).await?, found) {
-        (true, Some(found)) => match found.user.state {
-            UserState::Active if found.has_second_factor => Ok(FirstStep::NeedsCode(found.user.clone())),
-            UserState::Active => Ok(FirstStep::Done(known_as(found.user.clone()))),
-            UserState::Inactive => Ok(FirstStep::NotActivated),
-            UserState::Banned => Err(Error::WrongCredentials),
-        },
+        (true, Some(found)) => step_of(found.user.clone(), found.has_second_factor),
         _ => Err(Error::WrongCredentials),
+    }
+}
+
+/// How far it leads that somebody is this user.
+pub(super) fn step_of(user: User, has_second_factor: bool) -> Result<FirstStep> {
+    match user.state {
+        UserState::Active if has_second_factor => Ok(FirstStep::NeedsCode(user)),
+        UserState::Active => Ok(FirstStep::Done(known_as(user))),
+        UserState::Inactive => Ok(FirstStep::NotActivated),
+        UserState::Banned => Err(Error::WrongCredentials),
     }
 }
 

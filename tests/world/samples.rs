@@ -167,6 +167,9 @@ fn desk(things: &Things, name: &str) -> Option<Ask> {
         }
         "setPicture" => Ask::get("").bytes(FORM, posted("picture.png")),
         "signIn" => Ask::get("").form(&[("user", "ann"), ("password", "not her password"), ("next", "/app/keys")]),
+        "signInByOpenId" => Ask::get("").form(&[("next", "/app/keys")]),
+        "backFromOpenId" => Ask::get("").q("code", "no.such.code").q("state", "no.such.state"),
+        "linkOpenId" | "unlinkOpenId" => Ask::get("").form(&[]),
         "signInCode" => Ask::get("").form(&[("step", "no.such.step"), ("code", "000000"), ("next", "/app/keys")]),
         "offerSecondFactor" | "deviceLink" => Ask::get("").form(&[]),
         "turnOnSecondFactor" | "turnOffSecondFactor" => Ask::get("").form(&[("code", "000000")]),
@@ -451,11 +454,11 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getUserSearch" => get.q("keyword", "Canary"),
         "putUserSettingAvatar" => get.bytes("application/octet-stream", "no picture"),
         "unknown" => get.part("*rest", "no/such/call"),
+        "putSessionOpenid" => get.json(json!({"provider": 2, "linking": true, "hint": "ann@example.org"})),
+        "postSessionOpenid" => get.json(json!({"provider_id": 2, "code": "no.such.code", "session_id": "no.such.state"})),
+        "deleteSessionOpenid" => get.part("id", "2"),
         // Known to the protocol, not offered.
-        "putSessionOpenid"
-        | "postSessionOpenid"
-        | "deleteSessionOpenid"
-        | "getFileSearch"
+        "getFileSearch"
         | "patchFilePolicy"
         | "postWorkflowImport"
         | "postWorkflowRelocate"

@@ -20,7 +20,8 @@ const FAMILIES: &[(&str, Needs, Needs)] = &[
     ("/session/oauth/userinfo", Needs::One(OpenId), Needs::NoApp),
     ("/session/oauth/grant", Needs::One(UserSecurityInfoRead), Needs::One(UserSecurityInfoWrite)),
     ("/session/oauth/consent", Needs::NoApp, Needs::NoApp),
-    ("/session/openid", Needs::One(UserSecurityInfoRead), Needs::One(UserSecurityInfoWrite)),
+    // An app that links who it is itself would come past what it was let in for.
+    ("/session/openid", Needs::NoApp, Needs::NoApp),
     ("/session", Needs::Nothing, Needs::Nothing),
     ("/user/setting/2fa", Needs::One(UserSecurityInfoWrite), Needs::One(UserSecurityInfoWrite)),
     // A passkey would let the app in past what it was let in for, and past being shut out; so would a WebDAV password.

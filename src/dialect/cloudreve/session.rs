@@ -150,8 +150,12 @@ pub async fn post_token(mut call: Call, _: Option<User>) -> Outcome {
     captcha::check(&call, At::SignIn, login.captcha, login.ticket).await?;
     let email = login.email.filter(|text| !text.is_empty()).ok_or(Error::Missing("email"))?;
     let password = login.password.filter(|text| !text.is_empty()).ok_or(Error::Missing("password"))?;
-    match signin::first_step(&call.app, &email, &password, &call.guest()).await? {
-        FirstStep::Done(user) => signed_in(&call, &user).await,
+    after_first_step(&call, signin::first_step(&call.app, &email, &password, &call.guest()).await?).await
+}
+
+pub async fn after_first_step(call: &Call, step: FirstStep) -> Outcome {
+    match step {
+        FirstStep::Done(user) => signed_in(call, &user).await,
         FirstStep::NeedsCode(user) => {
             told(MORE_NEEDED, "A code is needed", &second_factor::second_step(&call.app, &user))
         }

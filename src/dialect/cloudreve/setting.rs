@@ -1,20 +1,24 @@
 //! What users say of themselves and set for themselves, and how they find each other.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 
 use super::answers::{self, THEMES};
+use super::openid::Linked;
 use super::session::{self, Caller};
 use super::{Failure, Outcome, data, done, query};
+use crate::App;
 use crate::account::permit::Permit;
 use crate::account::{Profile, User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::send::{Disposition, safe_headers};
 use crate::store::{Tx, accounts, oauth, passkeys, preferences, second_factors};
-use crate::work::second_factor;
 use crate::work::users::{self, OwnWish, PICTURE_BYTES};
+use crate::work::{openid, second_factor};
 
 const WRONG_PASSWORD: Failure = Failure::Code(40069, "That is not your password");
 const WRONG_CODE: Failure = Failure::Code(40022, "The code is not right, or was used already");
@@ -22,7 +26,7 @@ const WRONG_CODE: Failure = Failure::Code(40022, "The code is not right, or was 
 #[derive(Serialize)]
 struct Setting {
     group_expires: Option<String>,
-    open_id: [(); 0],
+    open_id: Vec<Linked>,
     version_retention_enabled: bool,
     version_retention_ext: Option<Vec<String>>,
     version_retention_max: Option<i64>,
@@ -48,18 +52,19 @@ struct OauthGrant {
 }
 
 pub async fn get_setting(call: Call, user: User) -> Outcome {
-    data(&call.app.db.read(move |tx| setting_of(tx, &user)).await?)
+    let app = Arc::clone(&call.app);
+    data(&call.app.db.read(move |tx| setting_of(tx, &app, &user)).await?)
 }
 
-fn setting_of(tx: &mut Tx, user: &User) -> Result<Setting> {
+fn setting_of(tx: &mut Tx, app: &App, user: &User) -> Result<Setting> {
     let preferences = preferences::of(tx, user.key)?;
     Ok(Setting {
         group_expires: None,
-        open_id: [],
+        open_id: openid::linked_ms(tx, app, user)?.map(Linked::since).into_iter().collect(),
         version_retention_enabled: preferences.keeps_versions,
         version_retention_ext: Some(preferences.version_endings).filter(|endings| !endings.is_empty()),
         version_retention_max: preferences.most_versions,
-        passwordless: false,
+        passwordless: accounts::password(tx, user.key)?.hash.is_empty(),
         two_fa_enabled: second_factors::is_on(tx, user.key)?,
         passkeys: passkeys::of(tx, user.key)?.iter().map(answers::Passkey::of).collect(),
         login_activity: [],

@@ -28,7 +28,8 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
             "login_captcha": site.captcha.at_sign_in, "reg_captcha": site.captcha.at_registration,
             "forget_captcha": site.captcha.at_reset, "authn": passkeys::party(&call.origin.base, &site.title).is_some(),
             "register_enabled": site.registers, "tos_url": site.terms_of_service_url,
-            "privacy_policy_url": site.privacy_url,
+            "privacy_policy_url": site.privacy_url, "oidc_enabled": call.app.openid.is_some(),
+            "oidc_display_name": call.app.openid.as_ref().map(|provider| provider.name()),
         }),
         "explorer" => json!({
             "icons": "[]", "file_viewers": viewers::groups(), "default_viewer_mapping": viewers::mapping(), "max_batch_size": MOST_URIS,

@@ -1,0 +1,145 @@
+//! Signing in by the OpenID provider of the settings, and linking an account to who its user is there.
+
+use axum::http::{Method, StatusCode, header};
+use axum::response::Response;
+
+use super::account::{self, AccountProblem};
+use super::desk::{self, DOOR, finish, form, local_path, user};
+use super::pages::{LeadOnPage, SignInProblem};
+use super::{error_page, lead_to, page, refuse_foreign_post};
+use crate::account::User;
+use crate::error::{Error, Result};
+use crate::handle;
+use crate::http::fields::Fields;
+use crate::http::{Access, Call, Route, put_header};
+use crate::work::openid::{self, Bringer, Brought, COOKIE, LASTS_MS, Problem, Return};
+
+const POST: &[Method] = &[Method::POST];
+
+pub const ROUTES: &[Route] = &[
+    Route {
+        name: "signInByOpenId",
+        methods: POST,
+        path: "/app/sign-in/openid",
+        access: Access::Open,
+        handler: handle!(sign_in),
+    },
+    Route {
+        name: "backFromOpenId",
+        // What finishes a sign-in is not tried by HEAD.
+        methods: &[Method::GET],
+        path: CALLBACK,
+        access: Access::Open,
+        handler: handle!(back),
+    },
+    Route {
+        name: "linkOpenId",
+        methods: POST,
+        path: "/app/account/openid",
+        access: Access::User,
+        handler: handle!(link),
+    },
+    Route {
+        name: "unlinkOpenId",
+        methods: POST,
+        path: "/app/account/openid/unlink",
+        access: Access::User,
+        handler: handle!(unlink),
+    },
+];
+
+/// Where the provider sends browsers back to, beneath what links begin with.
+pub const CALLBACK: &str = "/app/openid";
+
+async fn sign_in(mut call: Call) -> Response {
+    let fields = match refuse_foreign_post(&call) {
+        Ok(()) => Fields::of_form(&mut call).await,
+        Err(error) => Err(error),
+    };
+    match fields {
+        Ok(fields) => lead_on(&call, None, local_path(fields.get("next"))).await,
+        Err(error) => error_page("signInByOpenId", call.origin.prefix(), &error),
+    }
+}
+
+async fn link(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, _)) => lead_on(&call, Some(&user), None).await,
+        Err(elsewhere) => *elsewhere,
+    }
+}
+
+/// A page that leads on by itself: browsers let no form of ours lead to another site at once.
+async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Response {
+    let redirect_uri = format!("{}{CALLBACK}", call.origin.base);
+    let back = Return { door: DOOR, redirect_uri, next: next.clone(), hint: None };
+    let begun = match openid::begin(&call.app, user, back).await {
+        Ok(begun) => begun,
+        Err(problem) => return failed(call, problem, next).await,
+    };
+    let name = call.app.openid.as_ref().map_or("", |provider| provider.name()).to_owned();
+    let view = LeadOnPage { base: call.origin.prefix().to_owned(), name, address: begun.address };
+    let mut response = page(StatusCode::OK, &view);
+    put_header(&mut response, header::REFRESH, &format!("0; url={}", view.address));
+    set_cookie(call, &mut response, &begun.cookie, LASTS_MS / 1000);
+    response
+}
+
+fn set_cookie(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
+    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
+    let path = format!("{}{CALLBACK}", call.origin.prefix());
+    // Lax: the provider's page leads back here.
+    let cookie = format!("{COOKIE}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(cookie) = cookie.parse() {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+async fn back(call: Call) -> Response {
+    let mut response = match finished(&call).await {
+        Ok(response) => response,
+        Err(problem) => failed(&call, problem, None).await,
+    };
+    set_cookie(&call, &mut response, "", 0);
+    response
+}
+
+async fn finished(call: &Call) -> Result<Response, Problem> {
+    let query = Fields::of_query(call)?;
+    if query.get("error").is_some() {
+        return Err(Problem::Declined);
+    }
+    let (state, code) = (query.need("state")?, query.need("code")?);
+    let brought = Brought { door: DOOR, state, code, by: Bringer::Browser(call.cookie(COOKIE)) };
+    let finished = openid::finish(&call.app, brought, &call.guest()).await?;
+    match finished.step {
+        Some(step) => Ok(desk::after_first_step(call, step, finished.next).await),
+        None => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
+    }
+}
+
+/// The page that they came from, with what happened.
+async fn failed(call: &Call, problem: Problem, next: Option<String>) -> Response {
+    let (status, shown) = match &problem {
+        Problem::Off => (StatusCode::NOT_FOUND, problem.to_string()),
+        Problem::Of(Error::WrongCredentials) => (StatusCode::FORBIDDEN, "Your account is closed".to_owned()),
+        Problem::Of(Error::Throttled { .. }) => (StatusCode::TOO_MANY_REQUESTS, problem.to_string()),
+        Problem::Of(error) => return error_page("openid", call.origin.prefix(), error),
+        Problem::Unreachable(_) => (StatusCode::BAD_GATEWAY, problem.to_string()),
+        _ => (StatusCode::FORBIDDEN, problem.to_string()),
+    };
+    match user(call).await {
+        Ok(user) => finish(call, "openid", account::shown(call, &user, status, AccountProblem::OpenId(shown)).await),
+        Err(_) => desk::ask_to_sign_in(call, status, String::new(), next, Some(SignInProblem::OpenId(shown))),
+    }
+}
+
+async fn unlink(mut call: Call) -> Response {
+    match form(&mut call).await {
+        Ok((user, _)) => match openid::unlink(&call.app, &user).await {
+            Ok(()) => lead_to(&format!("{}/app/account", call.origin.prefix())),
+            Err(problem) => failed(&call, problem, None).await,
+        },
+        Err(elsewhere) => *elsewhere,
+    }
+}
