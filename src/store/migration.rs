@@ -55,6 +55,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(16, include_str!("../../migrations/016_session.sql")),
     Migration::of(17, include_str!("../../migrations/017_files.sql")),
     Migration::of(24, include_str!("../../migrations/024_grants.sql")),
+    Migration::of(29, include_str!("../../migrations/029_policies.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {
