@@ -537,7 +537,7 @@ both_engines! {
         assert_eq!(without.admin.post("/workflow/import", wish).await["code"], 40019);
     }
 
-    async fn an_import_obeys_the_quota_and_the_policy_and_ends_when_it_is_canceled(backend: Backend) {
+    async fn an_import_obeys_the_quota_and_the_policy_survives_what_vanishes_and_ends_when_it_is_canceled(backend: Backend) {
         let disk = TempDir::new().unwrap();
         for (name, size) in [("1.bin", 1000), ("2.bin", 1000), ("3.exe", 10)] {
             fs::write(disk.path().join(name), vec![1; size]).unwrap();
@@ -559,6 +559,35 @@ both_engines! {
         assert_eq!(house.names().iter().filter(|name| name.starts_with("again/")).count(), 1, "what had room came");
         assert_eq!((house.half_done(), house.uploads().await), (0, 0));
 
+        // What vanishes on its way is left out, and told.
+        data(house.admin.put(&format!("/admin/user/{}", house.number("bob").await), json!({"user": {"max_storage": 0}})).await);
+        let files = |folder: &str| house.names().iter().filter(|name| name.starts_with(&format!("{folder}/"))).count();
+        let gone = disk.path().join("gone");
+        fs::create_dir(&gone).unwrap();
+        (0..60).for_each(|number| fs::write(gone.join(format!("{number}.txt")), number.to_string()).unwrap());
+        let import = async |from: &Path, to: &str| {
+            let wish = json!({"src": from, "dst": to, "user_id": bob, "policy_id": 1});
+            house.admin.post("/workflow/import", wish).await
+        };
+        let asked = import(&gone, "/gone").await;
+        until("one came", async || (files("gone") > 0).then_some(())).await;
+        fs::remove_dir_all(&gone).unwrap();
+        let task = house.ended(&house.admin, asked).await;
+        assert_eq!(task["status"], "completed", "{task}");
+        assert_eq!(files("gone") as u64 + task["summary"]["props"]["failed"].as_u64().unwrap(), 60, "{task}");
+
+        let many = disk.path().join("many");
+        fs::create_dir(&many).unwrap();
+        (0..2000).for_each(|number| fs::write(many.join(format!("{number}.txt")), number.to_string()).unwrap());
+        let asked = import(&many, "/many").await;
+        let id = text(&data(asked.clone())["id"]);
+        until("one came", async || (files("many") > 0).then_some(())).await;
+        data(house.admin.call(Method::DELETE, &format!("/workflow/download/{id}"), json!({})).await);
+        assert_eq!(house.ended(&house.admin, asked).await["status"], "canceled");
+        let is_at_rest = async || (house.half_done() == 0 && house.uploads().await == 0).then_some(());
+        until("nothing is under way", is_at_rest).await;
+        assert!(files("many") < 2000, "it ended in the middle");
+
         // An administrator who is none any more imports nothing.
         house.server.add_user("dora");
         let dora = house.number("dora").await;
@@ -569,7 +598,7 @@ both_engines! {
     }
 
     async fn a_kill_in_the_middle_of_an_import_neither_loses_nor_doubles_a_file(backend: Backend) {
-        const FILES: usize = 300;
+        const FILES: usize = 120;
         let disk = TempDir::new().unwrap();
         for number in 0..FILES {
             fs::create_dir_all(disk.path().join(format!("f{}", number % 7))).unwrap();
