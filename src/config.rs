@@ -94,6 +94,9 @@ pub struct Given {
     /// https://app.example.org/callback [default: none]
     #[arg(long, env = "OPENSHELF_MYCLOUD_REDIRECTS", value_name = "URLS", value_delimiter = ',', global = true)]
     pub mycloud_redirects: Vec<String>,
+    /// Folders that administrators may import files from into a user's home, by comma; nothing else of this machine [default: none]
+    #[arg(long, env = "OPENSHELF_IMPORT_FROM", value_name = "DIRS", value_delimiter = ',', global = true)]
+    pub import_from: Vec<PathBuf>,
     /// Server that mail is sent by: smtps://HOST, or smtp://HOST, which encrypts after the greeting unless HOST is this
     /// machine [default: none, and an administrator activates who registers]
     #[arg(long, env = "OPENSHELF_MAIL_SERVER", value_name = "URL", global = true)]
@@ -266,6 +269,8 @@ pub struct Config {
     pub mycloud_devices: Devices,
     pub mycloud_grants: Granting,
     pub mycloud_redirects: Vec<String>,
+    /// As given, and whole from the root.
+    pub import_from: Vec<PathBuf>,
     pub mail: Option<MailServer>,
     pub openid: Option<OpenIdProvider>,
     pub program: PathBuf,
@@ -370,6 +375,13 @@ impl Given {
             mycloud_devices: self.mycloud_devices.or(from_file.mycloud_devices).unwrap_or(Devices::One),
             mycloud_grants: self.mycloud_grants.or(from_file.mycloud_grants).unwrap_or(Granting::InTwoSteps),
             mycloud_redirects: either(self.mycloud_redirects, from_file.mycloud_redirects),
+            import_from: match self.import_from.is_empty() {
+                true => from_file.import_from,
+                false => self.import_from,
+            }
+            .iter()
+            .map(|folder| std::path::absolute(folder).context("--import-from takes folders"))
+            .collect::<anyhow::Result<_>>()?,
             mail,
             openid,
             program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),

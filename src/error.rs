@@ -107,6 +107,7 @@ pub enum Thing {
     Report,
     OauthApp,
     Passkey,
+    Policy,
 }
 
 impl fmt::Display for Thing {
@@ -140,6 +141,7 @@ impl fmt::Display for Thing {
             Thing::Report => "Report",
             Thing::OauthApp => "App",
             Thing::Passkey => "Passkey",
+            Thing::Policy => "Storage policy",
         })
     }
 }

@@ -19,6 +19,7 @@ pub mod store;
 pub mod web;
 pub mod work;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -85,6 +86,7 @@ impl App {
         for folder in [&config.data, &config.storage] {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
+        config.import_from.iter().try_for_each(|folder| refuse_own(folder, &config))?;
         let db = Db::open(&config.database)?;
         let key_file = config.data.join("master.key");
         let known = db.read_blocking(|tx| store::settings::get(tx, "key-fingerprint"))?;
@@ -141,6 +143,18 @@ impl App {
     fn nobody(&self) -> &str {
         &self.nobody
     }
+}
+
+/// Whoever may import could read the master key there, and the homes of all.
+fn refuse_own(folder: &Path, config: &Config) -> anyhow::Result<()> {
+    let whole = folder.canonicalize().with_context(|| format!("--import-from {}", folder.display()))?;
+    for own in [&config.data, &config.storage] {
+        let own = own.canonicalize()?;
+        if own.starts_with(&whole) || whole.starts_with(&own) {
+            bail!("--import-from {} holds this server's own data; name a folder beside it", folder.display());
+        }
+    }
+    Ok(())
 }
 
 /// The pair that the database holds, or a new one: of nodes that start at once, one's.

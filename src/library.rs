@@ -11,6 +11,7 @@ pub mod names;
 pub mod pictures;
 pub mod playback;
 pub mod podcasts;
+pub mod policy;
 pub mod role;
 pub mod scan;
 pub mod sound;
@@ -64,6 +65,7 @@ pub enum IdKind {
     Channel,
     Episode,
     Task,
+    Policy,
 }
 
 impl IdKind {
@@ -84,6 +86,7 @@ impl IdKind {
             IdKind::Channel => 'c',
             IdKind::Episode => 'e',
             IdKind::Task => 't',
+            IdKind::Policy => 'y',
         }
     }
 
@@ -96,7 +99,7 @@ impl IdKind {
         let first = id.chars().next()?;
         [
             Folder, File, Album, Artist, Playlist, User, Group, Library, Link, ApiKey, DavAccount, Station, Channel,
-            Episode, Task,
+            Episode, Task, Policy,
         ]
         .into_iter()
         .find(|k| k.letter() == first)

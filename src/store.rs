@@ -51,6 +51,7 @@ pub mod playback;
 pub mod playlists;
 pub mod podcasts;
 pub mod points;
+pub mod policies;
 mod postgres;
 pub mod preferences;
 pub mod properties;

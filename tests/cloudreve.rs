@@ -374,8 +374,6 @@ both_engines! {
 
     async fn known_calls_that_are_not_offered_say_so_and_unknown_ones_are_not_found(backend: Backend) {
         let drive = Drive::new(&backend).await;
-        assert_eq!(drive.call(Method::POST, "/workflow/relocate", json!({})).await["code"], 40019);
-        assert_eq!(drive.guest(Method::POST, "/workflow/relocate", json!({})).await["code"], 401);
         assert_eq!(drive.guest_get("/workflow?page_size=10").await["code"], 401);
         assert_eq!(drive.guest(Method::PUT, "/session/openid", json!({"provider": 0})).await["code"], 40019);
         let unknown = drive.send(None, Method::GET, "/no/such/call", None).await;

@@ -172,6 +172,7 @@ fn begin(size_bytes: usize) -> Begin {
         on_conflict: OnConflict::Refuse,
         sha256: None,
         previous: None,
+        policy: None,
     }
 }
 

@@ -35,6 +35,7 @@ mod outgoing;
 mod pace;
 mod packed;
 mod podcasts;
+mod policies;
 mod renditions;
 mod revoke;
 mod rights;

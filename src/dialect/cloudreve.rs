@@ -25,6 +25,7 @@ mod metadata;
 mod oauth;
 mod openid;
 mod permissions;
+mod policies;
 mod registration;
 mod scopes;
 mod search;
@@ -100,6 +101,7 @@ fn code_of(error: &Error) -> u32 {
     match error {
         Error::Invalid { what: "chunk length", .. } => 40013,
         Error::Invalid { what: "chunk index", .. } => 40012,
+        Error::Invalid { what: "file type", .. } => 40050,
         Error::Missing(_) | Error::Invalid { .. } => 40001,
         Error::NotFound(thing) => match thing {
             Thing::File | Thing::Folder | Thing::Library => 40016,
@@ -125,6 +127,7 @@ fn code_of(error: &Error) -> u32 {
             | Thing::Task => 404,
             Thing::Payment | Thing::Report => 404,
             Thing::OauthApp | Thing::Passkey => 404,
+            Thing::Policy => 40035,
         },
         Error::SignInNeeded => SIGN_IN_NEEDED,
         Error::WrongCredentials => 40080,
@@ -135,6 +138,7 @@ fn code_of(error: &Error) -> u32 {
         Error::NotEnoughPoints => 40062,
         Error::Exists(_) => 40004,
         Error::Conflict(Thing::Upload) => 40054,
+        Error::Conflict(Thing::Policy) => 40057,
         Error::Conflict(_) => 40076,
         Error::Locked(_) => LOCK_CONFLICT,
         Error::TooLarge { .. } => 40049,
@@ -524,9 +528,9 @@ static ROUTES: &[Route] = routes! {
     "postFilePermission" POST "/api/v4/file/permission" User permissions::post_permission;
     "deleteFilePermission" DELETE "/api/v4/file/permission" User permissions::delete_permission;
     "getFileActivities" GET "/api/v4/file/activities" User events::get_activities;
-    "patchFilePolicy" PATCH "/api/v4/file/policy" User not_enabled_for_user;
-    "postWorkflowImport" POST "/api/v4/workflow/import" User not_enabled_for_user;
-    "postWorkflowRelocate" POST "/api/v4/workflow/relocate" User not_enabled_for_user;
+    "patchFilePolicy" PATCH "/api/v4/file/policy" User policies::patch_policy;
+    "postWorkflowImport" POST "/api/v4/workflow/import" Admin workflow::post_import;
+    "postWorkflowRelocate" POST "/api/v4/workflow/relocate" User workflow::post_relocate;
     "postWorkflowRebuildFtsIndex" POST "/api/v4/workflow/rebuildFtsIndex" User not_enabled_for_user;
     "getDevicesDav" GET "/api/v4/devices/dav" User devices::get_dav;
     "putDevicesDav" PUT "/api/v4/devices/dav" User devices::put_dav;
@@ -545,33 +549,33 @@ static ROUTES: &[Route] = routes! {
     "getAdminGroup" GET "/api/v4/admin/group/{id}" Admin admin::groups::get_one;
     "putAdminGroupOf" PUT "/api/v4/admin/group/{id}" Admin admin::groups::put_one;
     "deleteAdminGroup" DELETE "/api/v4/admin/group/{id}" Admin admin::groups::delete_one;
-    "getAdminToolWopi" GET "/api/v4/admin/tool/wopi" Admin admin::fixed::no_viewers;
-    "postAdminToolThumbExecutable" POST "/api/v4/admin/tool/thumbExecutable" Admin admin::fixed::no_executables;
-    "postAdminToolMail" POST "/api/v4/admin/tool/mail" Admin admin::fixed::post_mail;
-    "deleteAdminToolEntityUrlCache" DELETE "/api/v4/admin/tool/entityUrlCache" Admin admin::fixed::delete_url_cache;
+    "getAdminToolWopi" GET "/api/v4/admin/tool/wopi" Admin admin::tools::no_viewers;
+    "postAdminToolThumbExecutable" POST "/api/v4/admin/tool/thumbExecutable" Admin admin::tools::post_executable;
+    "postAdminToolMail" POST "/api/v4/admin/tool/mail" Admin admin::tools::post_mail;
+    "deleteAdminToolEntityUrlCache" DELETE "/api/v4/admin/tool/entityUrlCache" Admin admin::tools::delete_url_cache;
     "getAdminQueueMetrics" GET "/api/v4/admin/queue/metrics" Admin admin::queue::get_metrics;
     "postAdminQueue" POST "/api/v4/admin/queue" Admin admin::queue::post_list;
     "getAdminQueueTask" GET "/api/v4/admin/queue/{id}" Admin admin::queue::get_one;
     "postAdminQueueBatchDelete" POST "/api/v4/admin/queue/batch/delete" Admin admin::queue::post_batch_delete;
     "postAdminQueueCleanup" POST "/api/v4/admin/queue/cleanup" Admin admin::queue::post_cleanup;
-    "postAdminPolicies" POST "/api/v4/admin/policy" Admin admin::fixed::post_policy_list;
-    "putAdminPolicy" PUT "/api/v4/admin/policy" Admin admin::fixed::policy_is_fixed;
-    "getAdminPolicy" GET "/api/v4/admin/policy/{id}" Admin admin::fixed::get_policy;
-    "putAdminPolicyOf" PUT "/api/v4/admin/policy/{id}" Admin admin::fixed::policy_is_fixed;
-    "deleteAdminPolicy" DELETE "/api/v4/admin/policy/{id}" Admin admin::fixed::delete_policy;
-    "postAdminPolicyCors" POST "/api/v4/admin/policy/cors" Admin admin::fixed::policy_is_fixed;
-    "postAdminPolicyOauthSignin" POST "/api/v4/admin/policy/oauth/signin" Admin admin::fixed::policy_is_fixed;
-    "getAdminPolicyOauthRedirect" GET "/api/v4/admin/policy/oauth/redirect" Admin admin::fixed::policy_is_fixed;
-    "getAdminPolicyOauthStatus" GET "/api/v4/admin/policy/oauth/status/{id}" Admin admin::fixed::policy_is_fixed;
-    "postAdminPolicyOauthCallback" POST "/api/v4/admin/policy/oauth/callback" Admin admin::fixed::policy_is_fixed;
-    "getAdminPolicyOauthRoot" GET "/api/v4/admin/policy/oauth/root/{id}" Admin admin::fixed::policy_is_fixed;
-    "postAdminNodes" POST "/api/v4/admin/node" Admin admin::fixed::post_node_list;
-    "getAdminNode" GET "/api/v4/admin/node/{id}" Admin admin::fixed::get_node;
-    "postAdminNodeTest" POST "/api/v4/admin/node/test" Admin admin::fixed::node_stays;
-    "postAdminNodeTestDownloader" POST "/api/v4/admin/node/test/downloader" Admin admin::fixed::node_stays;
-    "putAdminNode" PUT "/api/v4/admin/node" Admin admin::fixed::node_stays;
-    "putAdminNodeOf" PUT "/api/v4/admin/node/{id}" Admin admin::fixed::node_stays;
-    "deleteAdminNode" DELETE "/api/v4/admin/node/{id}" Admin admin::fixed::node_stays;
+    "postAdminPolicies" POST "/api/v4/admin/policy" Admin admin::policies::post_list;
+    "putAdminPolicy" PUT "/api/v4/admin/policy" Admin admin::policies::put_new;
+    "getAdminPolicy" GET "/api/v4/admin/policy/{id}" Admin admin::policies::get_one;
+    "putAdminPolicyOf" PUT "/api/v4/admin/policy/{id}" Admin admin::policies::put_one;
+    "deleteAdminPolicy" DELETE "/api/v4/admin/policy/{id}" Admin admin::policies::delete_one;
+    "postAdminPolicyCors" POST "/api/v4/admin/policy/cors" Admin admin::policies::not_local;
+    "postAdminPolicyOauthSignin" POST "/api/v4/admin/policy/oauth/signin" Admin admin::policies::not_local;
+    "getAdminPolicyOauthRedirect" GET "/api/v4/admin/policy/oauth/redirect" Admin admin::policies::not_local;
+    "getAdminPolicyOauthStatus" GET "/api/v4/admin/policy/oauth/status/{id}" Admin admin::policies::not_local;
+    "postAdminPolicyOauthCallback" POST "/api/v4/admin/policy/oauth/callback" Admin admin::policies::not_local;
+    "getAdminPolicyOauthRoot" GET "/api/v4/admin/policy/oauth/root/{id}" Admin admin::policies::not_local;
+    "postAdminNodes" POST "/api/v4/admin/node" Admin admin::nodes::post_list;
+    "getAdminNode" GET "/api/v4/admin/node/{id}" Admin admin::nodes::get_one;
+    "postAdminNodeTest" POST "/api/v4/admin/node/test" Admin admin::nodes::only_one;
+    "postAdminNodeTestDownloader" POST "/api/v4/admin/node/test/downloader" Admin admin::nodes::post_test_downloader;
+    "putAdminNode" PUT "/api/v4/admin/node" Admin admin::nodes::only_one;
+    "putAdminNodeOf" PUT "/api/v4/admin/node/{id}" Admin admin::nodes::put_one;
+    "deleteAdminNode" DELETE "/api/v4/admin/node/{id}" Admin admin::nodes::only_one;
     "postAdminOauthClients" POST "/api/v4/admin/oauthClient" Admin admin::oauth::post_list;
     "putAdminOauthClient" PUT "/api/v4/admin/oauthClient" Admin admin::oauth::put_new;
     "getAdminOauthClient" GET "/api/v4/admin/oauthClient/{id}" Admin admin::oauth::get_one;

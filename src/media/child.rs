@@ -5,6 +5,7 @@
 //! word, at the next write to a pipe that nobody reads, or when its processor time is used up.
 
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -165,6 +166,18 @@ impl Drop for Child {
         }
         self.said.abort();
     }
+}
+
+/// What a program of FFmpeg's calls its version.
+pub async fn version(program: &Path) -> Result<String> {
+    const LIMITS: Limits = Limits { processor_s: 5, clock: Duration::from_secs(5), memory_bytes: 1 << 30 };
+    let (nothing, _) = std::io::pipe().map_err(|cause| failure("a pipe", cause))?;
+    let nothing = File::from(OwnedFd::from(nothing));
+    let said = Child::start(program, &["-version".to_owned()], nothing, LIMITS)?.read_all(64 * 1024).await?;
+    // "ffmpeg version 6.1.1 Copyright …"
+    let said = String::from_utf8_lossy(&said);
+    let version = said.split_whitespace().skip_while(|word| *word != "version").nth(1);
+    version.map(str::to_owned).ok_or_else(|| failure(&program.to_string_lossy(), "it tells no version"))
 }
 
 fn failure(program: &str, why: impl std::fmt::Display) -> Failure {

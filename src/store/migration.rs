@@ -62,6 +62,7 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::of(25, "")
     },
     Migration::of(27, include_str!("../../migrations/027_openid.sql")),
+    Migration::of(29, include_str!("../../migrations/029_policies.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -25,16 +25,22 @@ pub enum Kind {
     Unpack,
     /// Fetches what is at an address.
     Fetch,
+    /// Puts files under another storage policy.
+    Relocate,
+    /// Brings files of this machine into a user's folder.
+    Import,
 }
 
 impl Kind {
-    pub const EACH: [Kind; 3] = [Kind::Pack, Kind::Unpack, Kind::Fetch];
+    pub const EACH: [Kind; 5] = [Kind::Pack, Kind::Unpack, Kind::Fetch, Kind::Relocate, Kind::Import];
 
-    const fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static str {
         match self {
             Kind::Pack => "pack",
             Kind::Unpack => "unpack",
             Kind::Fetch => "fetch",
+            Kind::Relocate => "relocate",
+            Kind::Import => "import",
         }
     }
 }
@@ -107,6 +113,26 @@ pub enum Wish {
         url: String,
         into: Target,
     },
+    Relocate {
+        sources: Vec<Named>,
+        /// By its id.
+        policy: String,
+    },
+    Import(Import),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// A folder of this machine.
+    pub source: String,
+    /// With the folders in it.
+    pub recursive: bool,
+    /// Whose files they become, by their id.
+    pub receiver: String,
+    /// In the receiver's own files.
+    pub into: Target,
+    /// The storage policy that has to hold there, by its id.
+    pub policy: String,
 }
 
 impl Wish {
@@ -115,12 +141,8 @@ impl Wish {
             Wish::Pack { .. } => Kind::Pack,
             Wish::Unpack { .. } => Kind::Unpack,
             Wish::Fetch { .. } => Kind::Fetch,
-        }
-    }
-
-    pub fn target(&self) -> &Target {
-        match self {
-            Wish::Pack { into, .. } | Wish::Unpack { into, .. } | Wish::Fetch { into, .. } => into,
+            Wish::Relocate { .. } => Kind::Relocate,
+            Wish::Import(_) => Kind::Import,
         }
     }
 }

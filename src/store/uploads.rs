@@ -102,10 +102,15 @@ pub fn of_sender(tx: &mut Tx, share: ShareKey, sender: &str, id: &str, now_ms: i
     tx.maybe(&sql, args![id, share.0, sender, now_ms], session_of)?.ok_or(Error::NotFound(Thing::Upload))
 }
 
+/// Whosever it is.
+pub fn by_id(tx: &mut Tx, id: &str, now_ms: i64) -> Result<Option<Session>> {
+    let sql = format!("{SESSION} WHERE id = $1 AND expires_ms > $2");
+    tx.maybe(&sql, args![id, now_ms], session_of)
+}
+
 /// By which share an upload comes, and from whom; `None` for one that comes by none.
 pub fn guest_of(tx: &mut Tx, id: &str, now_ms: i64) -> Result<Option<Guest>> {
-    let sql = format!("{SESSION} WHERE id = $1 AND expires_ms > $2");
-    Ok(tx.maybe(&sql, args![id, now_ms], session_of)?.and_then(|session| session.guest))
+    Ok(by_id(tx, id, now_ms)?.and_then(|session| session.guest))
 }
 
 /// All that were on their way to a share end: the next sweep removes what came of them.

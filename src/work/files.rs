@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use super::{locks, versions};
+use super::{locks, policies, versions};
 use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
 use crate::blob::{Existing, Kind, Root, Stat, on_disk};
@@ -401,7 +401,7 @@ pub(super) fn refuse_taken(tx: &mut Tx, folder: ItemKey, name: &str, except: Opt
 
 /// `Exists`, `Invalid`, `NotFound`, `Forbidden`.
 pub async fn create_folder(app: &Arc<App>, user: &User, into: &Place, name: &str) -> Result<Item> {
-    create(app, user, into, name, |root, path| root.create_folder(path)).await
+    create(app, user, into, name, ItemKind::Folder).await
 }
 
 /// The folder at a path of names below a place; what is missing of it is made. Errors as of [`create_folder`].
@@ -413,7 +413,10 @@ pub async fn make_path(app: &Arc<App>, user: &User, into: Place, names: &[String
             Some(folder) => Place::Item(folder),
             None => match create_folder(app, user, &at, name).await {
                 // Files of one folder come several at once.
-                Err(Error::Exists(_)) => Place::Item(adopt_folder(app, user, &at, name).await?),
+                Err(Error::Exists(_)) => match adopt(app, user, &at, name).await? {
+                    folder if folder.is_folder() => Place::Item(folder),
+                    file => return Err(Error::Exists(file.shown)),
+                },
                 made => Place::Item(made?),
             },
         };
@@ -421,16 +424,13 @@ pub async fn make_path(app: &Arc<App>, user: &User, into: Place, names: &[String
     Ok(at)
 }
 
-/// A folder that somebody just made, whose row may not be there yet. `Exists` where it is a file.
-async fn adopt_folder(app: &App, user: &User, at: &Place, name: &str) -> Result<Item> {
+/// What somebody just made under a name, whose row may not be there yet.
+pub(super) async fn adopt(app: &App, user: &User, at: &Place, name: &str) -> Result<Item> {
     let (user, at) = (user.clone(), at.clone());
     let parent = app.db.read(move |tx| folder_of(tx, &user, &at, Action::Create)).await?;
     let (library, key, path) = (parent.library().clone(), parent.item().key, below(&parent, name.as_bytes()));
     let library_key = library.key;
     let found = on_disk(move || look(&open(&library)?, &path)).await?;
-    if found.stamp.kind != ItemKind::Folder {
-        return Err(Error::Exists(name.to_owned()));
-    }
     store_rows(app, library_key, move |tx| found.store(tx, library_key, key)).await
 }
 
@@ -445,20 +445,10 @@ async fn folder_named(app: &App, user: &User, at: &Place, name: &str) -> Result<
 
 /// An empty file. Errors as of [`create_folder`].
 pub async fn create_file(app: &Arc<App>, user: &User, into: &Place, name: &str) -> Result<Item> {
-    create(app, user, into, name, |root, path| {
-        let empty = root.create_temporary(0)?;
-        root.commit(empty, path, Existing::Refuse)
-    })
-    .await
+    create(app, user, into, name, ItemKind::File).await
 }
 
-async fn create(
-    app: &Arc<App>,
-    user: &User,
-    into: &Place,
-    name: &str,
-    make: impl FnOnce(&Root, &[Vec<u8>]) -> Result<()> + Send + 'static,
-) -> Result<Item> {
+async fn create(app: &Arc<App>, user: &User, into: &Place, name: &str, kind: ItemKind) -> Result<Item> {
     check_name(name)?;
     let (app, user, into, name) = (app.clone(), user.clone(), into.clone(), name.to_owned());
     to_the_end(async move {
@@ -468,6 +458,9 @@ async fn create(
             .read(move |tx| {
                 let folder = folder_of(tx, &user, &into, Action::Create)?;
                 refuse_taken(tx, folder.item().key, &wanted, None)?;
+                if kind == ItemKind::File {
+                    policies::check(tx, &user, folder.library(), folder.item().key, &wanted, 0)?;
+                }
                 Ok(folder)
             })
             .await?;
@@ -475,7 +468,10 @@ async fn create(
         let library_key = library.key;
         let found = on_disk(move || {
             let root = open(&library)?;
-            make(&root, &path)?;
+            match kind {
+                ItemKind::Folder => root.create_folder(&path)?,
+                ItemKind::File => root.commit(root.create_temporary(0)?, &path, Existing::Refuse)?,
+            }
             look(&root, &path)
         })
         .await?;
@@ -530,6 +526,9 @@ pub async fn rename(app: &Arc<App>, user: &User, item_id: &str, name: &str) -> R
                 let parent = not_a_root(&grant)?;
                 locks::obey_leaving(tx, &user, &grant)?;
                 refuse_taken(tx, parent, &wanted, Some(grant.item().key))?;
+                if !grant.item().is_folder() {
+                    policies::check(tx, &user, grant.library(), grant.item().key, &wanted, 0)?;
+                }
                 Ok((grant, parent))
             })
             .await?;
@@ -600,6 +599,7 @@ fn from_to(
             refuse_taken(tx, to.item().key, name.unwrap_or(&from.item().shown), except)?;
         }
     }
+    policies::check_moved(tx, user, &from, &to, name.unwrap_or(&from.item().shown))?;
     let leaves = from.library().key != to.library().key;
     if leaves && how == Transplant::Move {
         by_rights(tx, user, from.item().clone(), Action::Delete)?;
@@ -919,23 +919,8 @@ pub(super) fn with_free_name(
     mut attempt: impl FnMut(&[Vec<u8>]) -> Result<()>,
 ) -> Result<Vec<Vec<u8>>> {
     const MOST_TRIES: u32 = 10_000;
-    let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0).unwrap_or(name.len());
-    let (stem, ending) = name.split_at(dot);
     for count in 1..=MOST_TRIES {
-        let name = match count {
-            1 => name.to_vec(),
-            count => {
-                let number = format!(" ({count})");
-                // A name of full length gives way to its number; text is not cut inside a character.
-                let most = 255usize.saturating_sub(number.len() + ending.len()).min(stem.len());
-                let cut = match std::str::from_utf8(stem) {
-                    Ok(text) => text.floor_char_boundary(most),
-                    Err(_) => most,
-                };
-                [&stem[..cut], number.as_bytes(), ending].concat()
-            }
-        };
-        let path = [folder, &[name]].concat();
+        let path = [folder, &[numbered(name, count)]].concat();
         match attempt(&path) {
             Ok(()) => return Ok(path),
             Err(Error::Exists(_)) => {}
@@ -943,6 +928,23 @@ pub(super) fn with_free_name(
         }
     }
     Err(Error::Exists(String::from_utf8_lossy(name).into_owned()))
+}
+
+/// A name as it is, then the same with a number before its ending.
+pub(super) fn numbered(name: &[u8], count: u32) -> Vec<u8> {
+    if count <= 1 {
+        return name.to_vec();
+    }
+    let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0).unwrap_or(name.len());
+    let (stem, ending) = name.split_at(dot);
+    let number = format!(" ({count})");
+    // A name of full length gives way to its number; text is not cut inside a character.
+    let most = 255usize.saturating_sub(number.len() + ending.len()).min(stem.len());
+    let cut = match std::str::from_utf8(stem) {
+        Ok(text) => text.floor_char_boundary(most),
+        Err(_) => most,
+    };
+    [&stem[..cut], number.as_bytes(), ending].concat()
 }
 
 /// Final. For an item in the trash, or one that is not.

@@ -4,10 +4,14 @@ use super::users::keep_an_admin;
 use crate::account::token::random_base62;
 use crate::account::{Allowed, Group, GroupKey, Role, Roles, User};
 use crate::error::{Error, Result, Thing};
+use crate::library::policy::PolicyKey;
 use crate::library::{IdKind, Library, LibraryKind};
 use crate::share::{Bits, Change, Subject};
-use crate::store::{Tx, groups, rights};
+use crate::store::{Tx, groups, policies, rights};
 use crate::{App, now_ms};
+
+/// That one group gives.
+const MOST_POLICIES: usize = 100;
 
 /// What is to become of a group; what it does not say stays.
 #[derive(Debug, Default)]
@@ -15,6 +19,8 @@ pub struct GroupWish {
     pub name: Option<String>,
     pub roles: Option<Roles>,
     pub quota_bytes: Change<u64>,
+    /// Storage policies, the one first that holds where a member chooses none; `None`: the default one.
+    pub policies: Option<Vec<Option<PolicyKey>>>,
 }
 
 fn check_name(name: &str) -> Result<String> {
@@ -48,6 +54,17 @@ pub fn edit(tx: &mut Tx, key: GroupKey, wish: GroupWish) -> Result<Group> {
     }
     groups::update(tx, &group)?;
     groups::give_all(tx, &group)?;
+    if let Some(keys) = wish.policies {
+        if keys.len() > MOST_POLICIES {
+            return Err(Error::invalid("storage_policies", "at most 100"));
+        }
+        let each = keys.into_iter().map(|key| match key {
+            None => policies::default(tx),
+            Some(key) => policies::by_key(tx, key),
+        });
+        let given = each.collect::<Result<Vec<_>>>()?;
+        policies::set_of_group(tx, group.key, &given, now_ms())?;
+    }
     Ok(group)
 }
 

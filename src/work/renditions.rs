@@ -130,6 +130,10 @@ pub struct Renditions {
 }
 
 impl Renditions {
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
     pub fn new(cache: Arc<Cache>, programs: Programs) -> Arc<Renditions> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Arc::new(Renditions {

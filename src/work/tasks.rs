@@ -7,7 +7,9 @@
 
 mod asking;
 mod fetch;
+mod import;
 mod pack;
+mod relocate;
 mod unpack;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,18 +23,18 @@ use futures_util::stream;
 use tokio::sync::{Notify, mpsc};
 
 use self::asking::sealed_as;
-pub use self::asking::{Unpack, by_id, cancel, fetch, list, pack, remove, unpack};
+pub use self::asking::{FromDisk, Unpack, by_id, cancel, fetch, import, list, pack, relocate, remove, unpack};
 pub use self::unpack::encoding_of;
 use super::files::{self, Place, by_rights, check_name, folder_of, open, room_bytes};
-use super::upload;
+use super::{node, policies, upload};
 use crate::account::{Role, User};
 use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
 use crate::library::Item;
 use crate::outgoing::Failure;
 use crate::share::grant::{Action, Grant};
-use crate::store::tasks::{self as rows, Named, Target, Wanted};
-pub use crate::store::tasks::{Kind, Progress, State, Task, Which, Wish};
+use crate::store::tasks::{self as rows, Target, Wanted};
+pub use crate::store::tasks::{Kind, Named, Progress, State, Task, Which, Wish};
 use crate::store::{Tx, accounts, library};
 use crate::{App, now_ms};
 
@@ -65,7 +67,7 @@ struct Lane {
 
 static LANES: [Lane; 2] = [
     Lane { kinds: &[Kind::Fetch], at_once: 3, most_of_user: 2 },
-    Lane { kinds: &[Kind::Pack, Kind::Unpack], at_once: 2, most_of_user: 1 },
+    Lane { kinds: &[Kind::Pack, Kind::Unpack, Kind::Relocate, Kind::Import], at_once: 2, most_of_user: 1 },
 ];
 
 /// Wakes those who work behind, by lane.
@@ -84,12 +86,30 @@ impl Tasks {
 
 /// Whether a user may have this done, as things are now.
 fn judge(tx: &mut Tx, user: &User, wish: &Wish) -> Result<()> {
-    match wish {
-        Wish::Pack { sources, .. } => sources.iter().try_for_each(|named| source(tx, user, named).map(drop))?,
-        Wish::Unpack { source: named, .. } => drop(source(tx, user, named)?),
-        Wish::Fetch { .. } => user.may(Role::Fetch)?,
-    }
-    place(tx, user, wish.target()).map(drop)
+    node::check(tx, wish.kind())?;
+    let (whose, into) = match wish {
+        Wish::Pack { sources, into, .. } => {
+            sources.iter().try_for_each(|named| source(tx, user, named).map(drop))?;
+            (user.clone(), into)
+        }
+        Wish::Unpack { source: named, into, .. } => {
+            source(tx, user, named)?;
+            (user.clone(), into)
+        }
+        Wish::Fetch { into, .. } => {
+            user.may(Role::Fetch)?;
+            (user.clone(), into)
+        }
+        Wish::Relocate { sources, policy } => {
+            policies::choose(tx, user, policy)?;
+            return sources.iter().try_for_each(|named| relocate::source(tx, user, named).map(drop));
+        }
+        Wish::Import(wish) => {
+            user.may(Role::Admin)?;
+            (import::receiver(tx, &wish.receiver)?, &wish.into)
+        }
+    };
+    place(tx, &whose, into).map(drop)
 }
 
 fn source(tx: &mut Tx, user: &User, named: &Named) -> Result<Grant> {
@@ -294,7 +314,7 @@ async fn attempt(app: &Arc<App>, task: Task) {
     let tries = if came.bytes > task.progress.bytes { 1 } else { task.tries + 1 };
     let kept = match (outcome, told) {
         (_, Err(cause)) => Err(cause),
-        (Ok(()), _) => close(app, &task, State::Completed, None).await.map(drop),
+        (Ok(told), _) => close(app, &task, State::Completed, told).await.map(drop),
         (Err(Trouble::Passing(why)), _) if tries < MOST_TRIES => {
             let due_ms = now_ms() + (FIRST_PAUSE_MS << (tries - 1)).min(LONGEST_PAUSE_MS);
             app.db.write(move |tx| rows::set_waiting(tx, key, &why, tries, due_ms, now_ms())).await
@@ -309,15 +329,42 @@ async fn attempt(app: &Arc<App>, task: Task) {
     }
 }
 
-async fn work(app: &Arc<App>, task: &Task, counter: &Arc<Counter>) -> Result<(), Trouble> {
+/// Done, with what there is to say about it.
+async fn work(app: &Arc<App>, task: &Task, counter: &Arc<Counter>) -> Result<Option<String>, Trouble> {
     judged(app, task).await?;
-    match &task.wish {
+    let done = match &task.wish {
         Wish::Pack { sources, into, name } => pack::work(app, task, sources, into, name, counter).await,
         Wish::Unpack { source, into, encoding, only } => {
             let encoding = unpack::encoding_of(encoding.as_deref())?;
             unpack::work(app, task, source, into, encoding, only, counter).await
         }
         Wish::Fetch { url, into } => fetch::work(app, task, url, into, counter).await,
+        Wish::Relocate { sources, policy } => return relocate::work(app, task, sources, policy, counter).await,
+        Wish::Import(wish) => return import::work(app, task, wish, counter).await,
+    };
+    done.map(|()| None)
+}
+
+/// Names of what a task could not do, as many as somebody reads.
+#[derive(Default)]
+struct LeftOut {
+    names: Vec<String>,
+    count: usize,
+}
+
+impl LeftOut {
+    const MOST_NAMED: usize = 20;
+
+    fn add(&mut self, name: &str) {
+        self.count += 1;
+        if self.names.len() < Self::MOST_NAMED {
+            self.names.push(name.to_owned());
+        }
+    }
+
+    fn told(&self) -> String {
+        let more = if self.count > self.names.len() { ", …" } else { "" };
+        format!("{} left out: {}{more}", self.count, self.names.join(", "))
     }
 }
 

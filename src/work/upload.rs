@@ -13,6 +13,7 @@ mod landing;
 mod over;
 pub mod ranges;
 mod receiving;
+mod taken;
 mod twin;
 
 use std::collections::HashMap;
@@ -32,18 +33,19 @@ use super::files::{
     Found, Place, by_rights, check_name, check_time, folder_of, look, open, refresh_albums, room_bytes, store_rows,
     to_the_end, with_free_name,
 };
-use super::versions;
+use super::{policies, versions};
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::blob::disk::{Root, set_modified};
 use crate::blob::{Existing, Kind, Stat, Temporary, on_disk};
 use crate::error::{Error, Result, Thing};
+use crate::library::policy::Policy;
 use crate::library::{Item, ItemKey, Library, Media};
 use crate::share::grant::{Action, Grant};
 use crate::store::drop_boxes::{self, Sent};
 pub use crate::store::uploads::OnConflict;
 use crate::store::uploads::{Guest, Session};
-use crate::store::{Tx, contents, files, library, uploads};
+use crate::store::{Tx, accounts, contents, files, library, uploads};
 use crate::{App, now_ms};
 use digest::{Hashing, Sha256, Told};
 use landing::{Landing, give_up, land, land_closed, name_it, prepare, remove_temporary, target, verify};
@@ -52,6 +54,7 @@ pub use over::{Beyond, finish_over};
 use ranges::Ranges;
 use receiving::{Closed, Extent, Live, Opened, bad_length, ended, live, open_session, receive, temporary_file};
 pub use receiving::{write_at, write_chunk, write_part_at};
+pub use taken::take;
 pub use twin::twin;
 
 /// An upload ends when nothing arrived for this long.
@@ -120,6 +123,8 @@ pub struct Begin {
     pub sha256: Option<Sha256>,
     /// The revision of the file to be replaced, as its client saw it.
     pub previous: Option<i64>,
+    /// The storage policy that its client believes to hold there, by its id.
+    pub policy: Option<String>,
 }
 
 impl Begin {
@@ -134,6 +139,7 @@ impl Begin {
             on_conflict,
             sha256: None,
             previous: None,
+            policy: None,
         }
     }
 }
@@ -177,6 +183,15 @@ pub enum Progress {
 pub fn by_id(tx: &mut Tx, who: impl Into<Uploader>, upload_id: &str) -> Result<(Upload, Ranges)> {
     let session = session_of(tx, &who.into(), upload_id)?;
     Ok((Upload::of(&session), uploads::ranges(tx, upload_id)?.into_iter().collect()))
+}
+
+/// The storage policy that it comes in by.
+pub fn policy(tx: &mut Tx, upload_id: &str) -> Result<Policy> {
+    let session = uploads::by_id(tx, upload_id, now_ms())?.ok_or(Error::NotFound(Thing::Upload))?;
+    let payer = accounts::by_key(tx, session.account)?.ok_or(Error::NotFound(Thing::User))?;
+    let library = files::library_of(tx, session.folder)?;
+    let library = library::by_key(tx, library)?;
+    policies::of(tx, &payer, &library, session.replaces.unwrap_or(session.folder))
 }
 
 /// All of the user's uploads that are under way.
@@ -293,7 +308,8 @@ fn session(
     begin: &Begin,
     replaces: Option<Item>,
 ) -> Result<(Session, Library)> {
-    let blank = blank(payer, folder, begin, replaces.as_ref());
+    let chunk_bytes = agree(tx, payer, library, replaces.as_ref().map_or(folder, |item| item.key), begin)?;
+    let blank = Session { chunk_bytes, ..blank(payer, folder, begin, replaces.as_ref()) };
     let session = match who {
         Uploader::User(user) => {
             if uploads::count(tx, user.key, now_ms())? >= MOST_OPEN {
@@ -318,6 +334,18 @@ fn session(
     Ok((session, library.clone()))
 }
 
+/// How long chunks are. `Conflict(Policy)` where another storage policy holds than the client believes.
+fn agree(tx: &mut Tx, payer: &User, library: &Library, at: ItemKey, begin: &Begin) -> Result<u64> {
+    if begin.policy.is_none() && begin.chunk_bytes == 0 {
+        return Ok(0);
+    }
+    let policy = policies::of(tx, payer, library, at)?;
+    if begin.policy.as_ref().is_some_and(|seen| *seen != policy.id) {
+        return Err(Error::Conflict(Thing::Policy));
+    }
+    Ok(policy.chunk_bytes.filter(|_| begin.chunk_bytes > 0).unwrap_or(begin.chunk_bytes))
+}
+
 fn blank(payer: &User, folder: ItemKey, begin: &Begin, replaces: Option<&Item>) -> Session {
     Session {
         id: random_base62(22),
@@ -340,7 +368,7 @@ fn blank(payer: &User, folder: ItemKey, begin: &Begin, replaces: Option<&Item>) 
 }
 
 /// `NoSpace` when the home would hold more than its quota, counting what other uploads are going to bring; and what a
-/// drop box does not take.
+/// drop box or the storage policy does not take.
 fn check_room(
     tx: &mut Tx,
     payer: &User,
@@ -354,6 +382,8 @@ fn check_room(
         terms.check_file(&String::from_utf8_lossy(&session.name), size_bytes)?;
         terms.check_room(drop_boxes::received(tx, guest.share, &session.id)?, size_bytes)?;
     }
+    let (at, name) = replaces.map_or((session.folder, &session.name), |item| (item.key, &item.name));
+    policies::check(tx, payer, library, at, &String::from_utf8_lossy(name), size_bytes)?;
     let room = room_bytes(tx, payer, library, &session.id)?;
     let freed = replaces.map_or(Ok(0), |item| versions::freed_bytes(tx, library, item, payer))?;
     match room {
@@ -362,9 +392,29 @@ fn check_room(
     }
 }
 
-/// The end that no quota and no drop box lets an upload pass.
-fn most_bytes(tx: &mut Tx, payer: &User, library: &Library, session: &Session) -> Result<u64> {
+/// The end that an upload may not pass.
+#[derive(Debug, Clone, Copy)]
+struct Bound {
+    /// By the quota and the drop box.
+    room_bytes: u64,
+    /// By the storage policy.
+    file_bytes: u64,
+}
+
+impl Bound {
+    const NONE: Bound = Bound { room_bytes: MOST_BYTES, file_bytes: MOST_BYTES };
+
+    fn check(&self, end: u64) -> Result<()> {
+        if end > self.file_bytes {
+            return Err(Error::TooLarge { size_bytes: end, limit_bytes: self.file_bytes });
+        }
+        if end > self.room_bytes { Err(Error::NoSpace) } else { Ok(()) }
+    }
+}
+
+fn bound(tx: &mut Tx, payer: &User, library: &Library, session: &Session) -> Result<Bound> {
     let replaced = session.replaces.map(|key| library::item(tx, key)).transpose()?.flatten();
+    let policy = policies::of(tx, payer, library, replaced.as_ref().map_or(session.folder, |item| item.key))?;
     let freed = replaced.map_or(Ok(0), |item| versions::freed_bytes(tx, library, &item, payer))?;
     let room = room_bytes(tx, payer, library, &session.id)?.map(|room| room.saturating_add(freed));
     let of_box = match &session.guest {
@@ -374,7 +424,8 @@ fn most_bytes(tx: &mut Tx, payer: &User, library: &Library, session: &Session) -
         }
         None => None,
     };
-    Ok([room, of_box].into_iter().flatten().fold(MOST_BYTES, u64::min))
+    let room_bytes = [room, of_box].into_iter().flatten().fold(MOST_BYTES, u64::min);
+    Ok(Bound { room_bytes, file_bytes: policy.most_bytes.unwrap_or(MOST_BYTES) })
 }
 
 fn check(begin: &Begin) -> Result<()> {
@@ -612,7 +663,7 @@ async fn stream_in(
     let landed = async {
         let live = live(&id);
         let (judge, judged) = (who.clone(), session.clone());
-        let (library, most_bytes) = app.db.read(move |tx| room_for(tx, &judge, &judged)).await?;
+        let (library, bound) = app.db.read(move |tx| room_for(tx, &judge, &judged)).await?;
         let name = session.temporary.clone();
         let file = Arc::new(on_disk(move || temporary_file(&library, &name)).await?);
         let extent = match session.size_bytes {
@@ -620,10 +671,10 @@ async fn stream_in(
             None => Extent { start: 0, least_bytes: 0, most_bytes: MOST_BYTES },
         };
         let (total, sha256) = tokio::select! {
-            received = receive(&live, &file, extent, most_bytes, content) => received?,
+            received = receive(&live, &file, extent, bound, content) => received?,
             why = ended(app, who, &id) => return Err(why),
         };
-        if session.size_bytes.is_none() && most_bytes < MOST_BYTES {
+        if session.size_bytes.is_none() && bound.room_bytes < MOST_BYTES {
             reserve(app, who, &session, total).await?;
         }
         land(app, who, &live, session, total, Landing { revision, sha256 }).await
@@ -640,15 +691,15 @@ async fn stream_in(
 }
 
 /// Where a session's file lies, and the end that it may not pass.
-fn room_for(tx: &mut Tx, who: &Uploader, session: &Session) -> Result<(Library, u64)> {
+fn room_for(tx: &mut Tx, who: &Uploader, session: &Session) -> Result<(Library, Bound)> {
     let library = files::library_of(tx, session.folder)?;
     let library = library::by_key(tx, library)?;
     let payer = match who {
         Uploader::User(user) => user.clone(),
         Uploader::Sender(sender) => drop_box::enter(tx, sender)?.facts.owner,
     };
-    let most_bytes = most_bytes(tx, &payer, &library, session)?;
-    Ok((library, most_bytes))
+    let bound = bound(tx, &payer, &library, session)?;
+    Ok((library, bound))
 }
 
 /// Notes how long a stream became, which others now count with: of several that end at once, those have room that come
@@ -657,9 +708,7 @@ async fn reserve(app: &App, who: &Uploader, session: &Session, total: u64) -> Re
     let (who, session) = (who.clone(), session.clone());
     app.db
         .write(move |tx| {
-            if total > room_for(tx, &who, &session)?.1 {
-                return Err(Error::NoSpace);
-            }
+            room_for(tx, &who, &session)?.1.check(total)?;
             uploads::set_size(tx, &session.id, total)
         })
         .await

@@ -173,7 +173,8 @@ def files(scene: Scene) -> None:
     ask("POST /file/url", body={"uris": [f"{folder}/note.txt", f"{folder}/none"], "skip_error": True})
     viewed = {"uri": f"{folder}/note.txt", "viewer_id": "monaco", "preferred_action": "edit"}
     ask("PUT /file/viewerSession", body=viewed)
-    ask("PATCH /file/policy", expect=40019, body={"uri": folder, "policy_id": "local"})
+    ask("PATCH /file/policy", body={"uri": folder, "policy_id": "local"})
+    ask("PATCH /file/policy", expect=40035, body={"uri": folder, "policy_id": "none"})
 
     ask("POST /file/rename", body={"uri": f"{folder}/two.zip", "new_name": "packed.zip"})
     ask("POST /file/move", body={"uris": [f"{folder}/packed.zip"], "dst": HOME, "copy": True})
@@ -246,7 +247,8 @@ def tasks(scene: Scene) -> None:
     ask("GET /workflow/progress/{id}", expect=404, id="none")
     elsewhere = {"src": "/", "dst": HOME, "user_id": "x", "policy_id": 1}
     ask("POST /workflow/import", expect=40019, body=elsewhere)
-    ask("POST /workflow/relocate", expect=40019, body={"src": [folder], "dst_policy_id": "local"})
+    ask("POST /workflow/relocate", body={"src": [folder], "dst_policy_id": "local"})
+    ask("POST /workflow/relocate", expect=40035, body={"src": [folder], "dst_policy_id": "none"})
 
 
 def selling(scene: Scene, buyer: Scene) -> None:

@@ -389,7 +389,8 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getShare" => get.q("page_size", "50"),
         "deleteShares" => get.json(json!({"ids": [things.share]})),
         "postShare" => get.part("id", &things.share).json(share),
-        "deleteShare" => get.part("id", &things.share),
+        // Nobody's: an administrator ends anybody's.
+        "deleteShare" => get.part("id", "noSuchShare00000000000"),
         "getShareInfo" => get.part("id", &target.share).q("count_views", "true").q("owner_extended", "true"),
         "getDevicesDav" => get.q("page_size", "50"),
         "putDevicesDav" | "patchDevicesDav" => get.part("id", "w0000000000000000").json(json!({
@@ -408,6 +409,11 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
             "src": [file], "dst": folder, "encoding": "utf8", "password": null, "file_mask": ["a"],
         })),
         "postWorkflowDownload" => get.json(json!({"src": ["http://127.0.0.1:9/file"], "src_file": "", "dst": folder})),
+        "postWorkflowRelocate" => get.json(json!({"src": [file], "dst_policy_id": "local"})),
+        "postWorkflowImport" => get.json(json!({
+            "src": "/etc", "dst": "/", "user_id": things.ann, "recursive": true, "policy_id": 1,
+        })),
+        "patchFilePolicy" => get.json(json!({"uri": folder, "policy_id": "local"})),
         "postSiteAbuse" => {
             get.json(json!({"category": 1, "share_id": things.share, "file_uri": folder, "description": "spam"}))
         }
@@ -459,9 +465,6 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "deleteSessionOpenid" => get.part("id", "2"),
         // Known to the protocol, not offered.
         "getFileSearch"
-        | "patchFilePolicy"
-        | "postWorkflowImport"
-        | "postWorkflowRelocate"
         | "postWorkflowRebuildFtsIndex" => ["id", "session", "trade", "code"]
             .into_iter()
             .fold(get, |ask, name| ask.part(name, &things.file))
@@ -487,6 +490,11 @@ fn administration(name: &str) -> Ask {
             get.json(json!({"group": {"name": "", "permissions": "", "speed_limit": 0}}))
         }
         "putAdminUser" | "putAdminUserOf" => get.json(json!({"user": {"nick": "nobody", "status": "active"}})),
+        "putAdminPolicy" | "putAdminPolicyOf" => get.json(json!({"policy": {
+            "name": "", "type": "local", "max_size": 0, "settings": {"file_type": ["exe"], "file_regexp": "("},
+        }})),
+        "putAdminNodeOf" => get.json(json!({"node": {"name": "", "capabilities": "Hg=="}})),
+        "postAdminToolThumbExecutable" => get.json(json!({"name": "ffmpeg", "executable": "/bin/sh"})),
         "putAdminFileOf" => get.json(json!({"file": {"name": "renamed.txt"}})),
         name if name.ends_with("BatchDelete") => get.json(json!({"ids": [999_999]})),
         name if name.starts_with("get") || name.starts_with("delete") => get,

@@ -5,13 +5,15 @@
 //! nothing here have a neutral value.
 
 pub mod entities;
-pub mod fixed;
 pub mod groups;
 pub mod items;
+pub mod nodes;
 pub mod oauth;
+pub mod policies;
 pub mod queue;
 pub mod shares;
 pub mod site;
+pub mod tools;
 pub mod users;
 
 use std::collections::HashMap;

@@ -10,8 +10,11 @@ use crate::account;
 use crate::account::{Preferences, Profile, Role, Roles};
 use crate::error::{Error, Result};
 use crate::library::Item;
+use crate::library::policy::{Listed, Policy};
 use crate::share::{Bits, Share as DomainShare, State};
 use crate::store::passkeys;
+use crate::work::node;
+use crate::work::tasks::Kind;
 
 /// The one theme that clients are told of.
 pub const THEME: &str = "#1976d2";
@@ -529,32 +532,68 @@ pub struct DirectLink {
     pub created_at: String,
 }
 
-/// Where files go. Any type but `local` would make clients talk to some cloud.
+/// What may be stored. Any type but `local` would make clients talk to some cloud.
 #[derive(Serialize, Clone)]
 pub struct StoragePolicy {
-    pub id: &'static str,
-    pub name: &'static str,
+    pub id: String,
+    pub name: String,
     pub r#type: &'static str,
+    /// 0: of any size.
     pub max_size: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allowed_suffix: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied_suffix: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_name_regexp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied_name_regexp: Option<String>,
 }
 
-pub const LOCAL: StoragePolicy = StoragePolicy { id: "local", name: "Openshelf", r#type: "local", max_size: 0 };
+impl StoragePolicy {
+    pub fn of(policy: Policy) -> StoragePolicy {
+        let (allowed_suffix, denied_suffix) = match policy.endings_are {
+            Listed::Taken => (policy.endings, Vec::new()),
+            Listed::Refused => (Vec::new(), policy.endings),
+        };
+        let (allowed_name_regexp, denied_name_regexp) = match policy.pattern_is {
+            Listed::Taken => (policy.pattern, None),
+            Listed::Refused => (None, policy.pattern),
+        };
+        StoragePolicy {
+            id: policy.id,
+            name: policy.name,
+            r#type: "local",
+            max_size: policy.most_bytes.unwrap_or(0),
+            allowed_suffix,
+            denied_suffix,
+            allowed_name_regexp,
+            denied_name_regexp,
+        }
+    }
+}
 
 /// Where tasks run.
 #[derive(Serialize)]
 pub struct Node {
     pub id: &'static str,
-    pub name: &'static str,
+    pub name: String,
     pub r#type: &'static str,
     pub capabilities: String,
 }
 
 impl Node {
-    /// This server, which makes archives, extracts them and fetches files.
-    pub fn only() -> Node {
-        const DOES: u64 = boolset::of(&[1, 2, 3]);
-        Node { id: "master", name: "Openshelf", r#type: "master", capabilities: boolset::write(DOES) }
+    pub fn of(node: &node::Node) -> Node {
+        Node { id: "master", name: node.name.clone(), r#type: "master", capabilities: capabilities(node) }
     }
+}
+
+/// What a node does, in the places of the protocol's bits.
+pub const CAPABILITIES: [(u32, Kind); 4] = [(1, Kind::Pack), (2, Kind::Unpack), (3, Kind::Fetch), (4, Kind::Relocate)];
+
+pub fn capabilities(node: &node::Node) -> String {
+    let on = CAPABILITIES.into_iter().filter(|(_, kind)| node.does.contains(kind));
+    boolset::write(on.fold(0, |bits, (bit, _)| bits | 1 << bit))
 }
 
 #[derive(Serialize)]

@@ -178,13 +178,13 @@ pub async fn get_content(call: Call, _: Option<User>) -> Outcome {
 }
 
 /// The address of a former content of an own file.
-pub async fn own_url(call: &Call, user: &User, item: &Item, version: String) -> Result<String> {
+pub async fn own_url(call: &Call, user: &User, item: &Item, version: Option<String>) -> Result<String> {
     let terms = Terms::new(Gives::Attachment);
     let (user, visitor, id) = (user.clone(), call.guest().with_user(user.clone()), item.id.clone());
     let pass = call.app.db.read(move |tx| {
         let grant = sharing::own(tx, &user, &visitor, &id, terms.gives.action())?;
         let pass = Pass::of(&grant, terms.gives, By::Own, &visitor, terms.expires_ms);
-        Ok(Pass { version: Some(version), ..pass })
+        Ok(Pass { version, ..pass })
     });
     Ok(pass.await?.url(&call.app.keys, &call.origin.base, &item.shown))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::answers::{self, Entity, ExtendedInfo, File, FolderSummary, LOCAL, Owned};
+use super::answers::{self, Entity, ExtendedInfo, File, FolderSummary, Owned, StoragePolicy};
 use super::site::MOST_URIS;
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
@@ -24,6 +24,7 @@ use crate::share::{Bits, Mode, Shared};
 use crate::store::folders::{Sum, sum};
 use crate::store::{Tx, links, rights};
 use crate::work::files::{Place, by_path, trashed};
+use crate::work::policies::{self, Inherited};
 use crate::work::upload::OnConflict;
 use crate::work::{files, metadata as noted, sharing, versions};
 
@@ -169,7 +170,7 @@ async fn summary(call: &Call, folder: &Item) -> Result<FolderSummary> {
 /// What only its owner is told of a folder or file.
 async fn extended(call: &Call, user: &User, item: &Item) -> Result<ExtendedInfo, Failure> {
     let (of, owner) = (item.clone(), user.clone());
-    let (of_item, permissions, direct, former, view) = call
+    let (of_item, permissions, direct, former, view, (policy, inherited)) = call
         .app
         .db
         .read(move |tx| {
@@ -181,30 +182,32 @@ async fn extended(call: &Call, user: &User, item: &Item) -> Result<ExtendedInfo,
             // Who may only read a file sees what it is, not what it was.
             let former = if of.is_folder() { Vec::new() } else { versions::list(tx, &owner, &of).unwrap_or_default() };
             let direct = links::of_item(tx, owner.key, of.key)?;
-            Ok((of_item, permissions, direct, former, views::of_folder(tx, owner.key, of.key)?))
+            let policy = policies::told(tx, &owner, &of)?;
+            Ok((of_item, permissions, direct, former, views::of_folder(tx, owner.key, of.key)?, policy))
         })
         .await?;
     let former_bytes: u64 = former.iter().map(|version| version.size_bytes).sum();
+    let policy = StoragePolicy::of(policy);
     Ok(ExtendedInfo {
-        storage_policy: Some(LOCAL),
-        storage_policy_inherited: true,
+        storage_policy: Some(policy.clone()),
+        storage_policy_inherited: inherited == Inherited::Yes,
         storage_used: item.size_bytes.saturating_add(former_bytes),
         permissions,
         shares: shares::for_owner(&call.app, user, of_item, &call.origin.base).await?,
-        entities: if item.is_folder() { Vec::new() } else { entities(item, &former) },
+        entities: if item.is_folder() { Vec::new() } else { entities(item, &former, &policy) },
         view,
         direct_links: direct.iter().map(|link| content::direct_link(call, link, &item.shown)).collect(),
     })
 }
 
 /// The current content, then the former ones, the newest first.
-fn entities(item: &Item, former: &[Version]) -> Vec<Entity> {
+fn entities(item: &Item, former: &[Version], policy: &StoragePolicy) -> Vec<Entity> {
     let entity = |id: String, size, modified_ms| Entity {
         id,
         r#type: 0,
         size,
         created_at: answers::time(modified_ms),
-        storage_policy: LOCAL,
+        storage_policy: policy.clone(),
     };
     let current = entity(item.etag(), item.size_bytes, item.modified_ms);
     let former = former.iter().rev().map(|version| entity(version.id.clone(), version.size_bytes, version.modified_ms));

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::answers::{File, Files, LOCAL, Owned, Pagination, Props};
+use super::answers::{File, Files, Owned, Pagination, Props, StoragePolicy};
 use super::files::{IN_TRASH, MAY_SEE, Rights};
 use super::search::{self, Seeker};
 use super::tree::{self, At, InShare, Spot};
@@ -20,7 +20,7 @@ use crate::store::folders::{By, Mark, Order, Rank, Start, Wanted, key_of};
 use crate::store::{Tx, rights, shares};
 use crate::work::files::{Entry, Place, home_root, trashed};
 use crate::work::folders::{self, Field, Line};
-use crate::work::sharing;
+use crate::work::{policies, sharing};
 
 const PAGE_DEFAULT: usize = 100;
 pub const PAGE_MOST: usize = 2000;
@@ -190,6 +190,7 @@ impl Listed {
         lines.truncate(size);
         let next_token = lines.last().filter(|_| has_more).map(|line| token(order, line));
         Ok(Files {
+            storage_policy: self.policy(tx, user)?,
             files: self.files(tx, user, &lines)?,
             parent: self.parent,
             pagination: Pagination { page, page_size: size, next_token, is_cursor: true },
@@ -203,7 +204,6 @@ impl Listed {
             mixed_type: is_search,
             recursion_limit_reached: reached_limit,
             single_file_view: self.is_single,
-            storage_policy: matches!(self.rights, Rights::Own(_)).then_some(LOCAL),
             view: self.view,
         })
     }
@@ -214,6 +214,22 @@ impl Listed {
             Source::Folder(folder) => folders::page_in(tx, folder, order, start, limit),
             Source::Few(entries) => Ok(folders::page_of(entries.clone(), order, start, limit)),
         }
+    }
+
+    /// What uploads go by, in one's own folders.
+    fn policy(&self, tx: &mut Tx, user: Option<&User>) -> Result<Option<StoragePolicy>> {
+        let (Rights::Own(_), Source::Own(place), Some(user)) = (&self.rights, &self.source, user) else {
+            return Ok(None);
+        };
+        let folder = match place {
+            Place::Item(item) => item.clone(),
+            // Whoever has no home has a root all the same.
+            Place::Root => match home_root(tx, user) {
+                Err(Error::NotFound(Thing::Library)) => return Ok(None),
+                root => root?,
+            },
+        };
+        Ok(Some(StoragePolicy::of(policies::told(tx, user, &folder)?.0)))
     }
 
     fn field(&self, tx: &mut Tx, user: Option<&User>) -> Result<Field> {

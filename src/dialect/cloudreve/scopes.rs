@@ -35,12 +35,15 @@ const FAMILIES: &[(&str, Needs, Needs)] = &[
     ("/file", Needs::One(FilesRead), Needs::One(FilesWrite)),
     ("/f", Needs::One(FilesRead), Needs::One(FilesWrite)),
     ("/share", Needs::One(SharesRead), Needs::One(SharesWrite)),
+    // Only administrators import, from the server's own disk.
+    ("/workflow/import", Needs::One(AdminRead), Needs::One(AdminWrite)),
     ("/workflow", Needs::One(WorkflowRead), Needs::One(WorkflowWrite)),
     ("/devices", Needs::NoApp, Needs::NoApp),
     ("/vas", Needs::One(FinanceRead), Needs::One(FinanceWrite)),
     // Contents are files: an app reads and deletes those where files are asked for.
     ("/admin/entity/url", Needs::NoApp, Needs::NoApp),
     ("/admin/entity/batch", Needs::NoApp, Needs::NoApp),
+    ("/admin/file/url", Needs::NoApp, Needs::NoApp),
     ("/admin", Needs::One(AdminRead), Needs::One(AdminWrite)),
 ];
 
@@ -114,6 +117,8 @@ mod tests {
             ("PATCH", "/api/v4/admin/settings", Needs::One(AdminWrite)),
             ("POST", "/api/v4/admin/entity", Needs::One(AdminRead)),
             ("GET", "/api/v4/admin/entity/url/{id}", Needs::NoApp),
+            ("GET", "/api/v4/admin/file/url/{id}", Needs::NoApp),
+            ("POST", "/api/v4/workflow/import", Needs::One(AdminWrite)),
             ("POST", "/api/v4/admin/entity/batch/delete", Needs::NoApp),
             ("GET", "/api/v4/filed", Needs::NoApp),
         ] {

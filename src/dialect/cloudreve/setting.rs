@@ -18,7 +18,7 @@ use crate::http::Call;
 use crate::http::send::{Disposition, safe_headers};
 use crate::store::{Tx, accounts, oauth, passkeys, preferences, second_factors};
 use crate::work::users::{self, OwnWish, PICTURE_BYTES};
-use crate::work::{openid, second_factor};
+use crate::work::{node, openid, policies, second_factor};
 
 const WRONG_PASSWORD: Failure = Failure::Code(40069, "That is not your password");
 const WRONG_CODE: Failure = Failure::Code(40022, "The code is not right, or was used already");
@@ -215,10 +215,13 @@ pub async fn get_search(call: Call, _: User) -> Outcome {
 }
 
 /// There is one: this server.
-pub async fn get_nodes(_: Call, _: User) -> Outcome {
-    data(&[answers::Node::only()])
+pub async fn get_nodes(call: Call, _: User) -> Outcome {
+    let node = call.app.db.read(node::read).await?;
+    data(&[answers::Node::of(&node)])
 }
 
-pub async fn get_policies(_: Call, _: User) -> Outcome {
-    data(&[answers::LOCAL])
+/// Those that they may store under.
+pub async fn get_policies(call: Call, user: User) -> Outcome {
+    let given = call.app.db.read(move |tx| policies::given(tx, &user)).await?;
+    data(&given.into_iter().map(answers::StoragePolicy::of).collect::<Vec<_>>())
 }

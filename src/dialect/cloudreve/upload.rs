@@ -3,7 +3,7 @@
 use axum::http::header;
 use serde::Deserialize;
 
-use super::answers::{LOCAL, UploadSession};
+use super::answers::{StoragePolicy, UploadSession};
 use super::files::{changed, folder_at, own_item};
 use super::uri::{FileUri, Space};
 use super::{Failure, Outcome, ROOT_PROTECTED, by_share, data, done, query, tree};
@@ -26,6 +26,7 @@ struct Upload {
     mime_type: Option<String>,
     entity_type: Option<String>,
     previous: Option<String>,
+    policy_id: Option<String>,
 }
 
 pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
@@ -37,6 +38,7 @@ pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
         size_bytes: Some(asked.size.ok_or(Error::Missing("size"))?),
         chunk_bytes: CHUNK_BYTES,
         modified_ms: asked.last_modified.filter(|ms| *ms > 0),
+        policy: asked.policy_id.filter(|id| !id.is_empty()),
         ..Begin::stream(Place::Root, name.to_owned(), on_conflict)
     };
     let begun = match (uri.space, user) {
@@ -52,12 +54,14 @@ pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
             upload::begin_alone(&call.app, &user, Begin { into, previous, ..begin }).await?
         }
     };
+    let id = begun.id.clone();
+    let policy = call.app.db.read(move |tx| upload::policy(tx, &id)).await?;
     data(&UploadSession {
         session_id: begun.id,
         upload_id: String::new(),
         chunk_size: begun.chunk_bytes,
         expires: begun.expires_ms / 1000,
-        storage_policy: LOCAL,
+        storage_policy: StoragePolicy::of(policy),
         uri: uri.to_string(),
         callback_secret: String::new(),
         mime_type: asked.mime_type,

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::admin::policies;
 use super::answers::{self, Pagination};
 use super::uri::FileUri;
 use super::{Failure, Outcome, ROOT_PROTECTED, TOO_MANY_URIS, data, done, query, tree};
 use crate::account::{Role, User};
-use crate::error::{Error, Thing};
+use crate::error::{Error, Result, Thing};
 use crate::http::Call;
-use crate::work::tasks::{self, Kind, Progress, State, Task, Unpack, Which, Wish};
+use crate::work::node::{self, Node};
+use crate::work::tasks::{self, FromDisk, Kind, Named, Progress, State, Task, Unpack, Which, Wish};
 
 const PAGE_LEAST: usize = 10;
 const PAGE_MOST: usize = 100;
@@ -77,15 +79,21 @@ fn uri(path: &[String]) -> String {
     FileUri::my(path.to_vec()).to_string()
 }
 
+/// With the node that works on it.
+async fn told(call: &Call, task: &Task) -> Outcome {
+    let node = call.app.db.read(node::read).await?;
+    data(&TaskResponse::of(task, &node))
+}
+
 impl TaskResponse {
-    fn of(task: &Task) -> TaskResponse {
+    fn of(task: &Task, node: &Node) -> TaskResponse {
         TaskResponse {
             created_at: answers::time(task.created_ms),
             updated_at: answers::time(task.updated_ms),
             id: task.id.clone(),
             status: status(task.state),
             r#type: type_of(task.wish.kind()),
-            node: answers::Node::only(),
+            node: answers::Node::of(node),
             summary: Summary::of(task),
             duration: (task.worked_ms > 0).then_some(task.worked_ms),
             resume_time: (task.state == State::Waiting).then_some(task.due_ms / 1000),
@@ -100,6 +108,8 @@ pub fn type_of(kind: Kind) -> &'static str {
         Kind::Pack => "create_archive",
         Kind::Unpack => "extract_archive",
         Kind::Fetch => "remote_download",
+        Kind::Relocate => "relocate",
+        Kind::Import => "import",
     }
 }
 
@@ -120,25 +130,33 @@ fn phase(task: &Task) -> &'static str {
         (Wish::Pack { .. }, State::Queued) => "not_started",
         (Wish::Pack { .. }, State::Completed) => "upload_archive",
         (Wish::Pack { .. }, _) => "compress_files",
-        (Wish::Unpack { .. }, _) | (Wish::Fetch { .. }, State::Queued) => "",
+        (Wish::Unpack { .. } | Wish::Relocate { .. } | Wish::Import(_), _) | (Wish::Fetch { .. }, State::Queued) => "",
         (Wish::Fetch { .. }, State::Completed) => "transfer",
         (Wish::Fetch { .. }, _) => "monitor",
     }
 }
 
 fn props(task: &Task) -> Value {
-    let dst = uri(&task.wish.target().path);
     let failed = task.progress.files_failed;
+    let all = |named: &[Named]| named.iter().map(|named| uri(&named.path)).collect::<Vec<_>>();
     match &task.wish {
         Wish::Pack { sources, into, name } => {
-            let sources: Vec<String> = sources.iter().map(|named| uri(&named.path)).collect();
             let dst = FileUri::my(into.path.clone()).child(name).to_string();
-            json!({ "src_multiple": sources, "dst": dst, "failed": failed })
+            json!({ "src_multiple": all(sources), "dst": dst, "failed": failed })
         }
-        Wish::Unpack { source, .. } => json!({ "src": uri(&source.path), "dst": dst, "failed": failed }),
-        Wish::Fetch { url, .. } => {
-            json!({ "src": "", "src_str": url, "dst": dst, "failed": failed, "download": download(task) })
+        Wish::Unpack { source, into, .. } => {
+            json!({ "src": uri(&source.path), "dst": uri(&into.path), "failed": failed })
         }
+        Wish::Fetch { url, into } => json!({
+            "src": "", "src_str": url, "dst": uri(&into.path), "failed": failed, "download": download(task),
+        }),
+        Wish::Relocate { sources, policy } => {
+            json!({ "src_multiple": all(sources), "dst_policy_id": policy, "failed": failed })
+        }
+        Wish::Import(wish) => json!({
+            "src_str": wish.source, "dst": FileUri::my(wish.into.path.clone()).owned_by(&wish.receiver).to_string(),
+            "dst_policy_id": wish.policy, "failed": failed,
+        }),
     }
 }
 
@@ -175,8 +193,9 @@ pub async fn get_workflow(call: Call, user: User) -> Outcome {
     let has_more = found.len() > size;
     found.truncate(size);
     let next_token = found.last().filter(|_| has_more).map(|task| task.id.clone());
+    let node = call.app.db.read(node::read).await?;
     data(&Tasks {
-        tasks: found.iter().map(TaskResponse::of).collect(),
+        tasks: found.iter().map(|task| TaskResponse::of(task, &node)).collect(),
         pagination: Pagination { page: 0, page_size: size, next_token, is_cursor: true },
     })
 }
@@ -189,6 +208,8 @@ pub async fn get_progress(call: Call, user: User) -> Outcome {
         Wish::Pack { .. } => ("archive_count", "archive_size"),
         Wish::Unpack { .. } => ("extract_count", "extract_size"),
         Wish::Fetch { .. } => ("download_count", "download"),
+        Wish::Relocate { .. } => ("relocated", "relocated_size"),
+        Wish::Import(_) => ("imported", "imported_size"),
     };
     let count = |total, current| Count { total, current, identifier: "" };
     data(&BTreeMap::from([(of_files, count(files_total, files)), (of_bytes, count(bytes_total, bytes))]))
@@ -236,7 +257,7 @@ pub async fn post_archive(mut call: Call, user: User) -> Outcome {
     let sources = asked.sources()?.iter().map(|uri| own_thing(&user, uri)).collect::<Result<Vec<_>, Failure>>()?;
     let mut folder = asked.target(&user)?;
     let name = folder.pop().ok_or(ROOT_PROTECTED)?;
-    data(&TaskResponse::of(&tasks::pack(&call.app, &user, sources, folder, name).await?))
+    told(&call, &tasks::pack(&call.app, &user, sources, folder, name).await?).await
 }
 
 pub async fn post_extract(mut call: Call, user: User) -> Outcome {
@@ -253,7 +274,7 @@ pub async fn post_extract(mut call: Call, user: User) -> Outcome {
         return Err(TOO_MANY_URIS);
     }
     let how = Unpack { encoding: filled(asked.encoding), password: filled(asked.password), only };
-    data(&TaskResponse::of(&tasks::unpack(&call.app, &user, source, folder, how).await?))
+    told(&call, &tasks::unpack(&call.app, &user, source, folder, how).await?).await
 }
 
 pub async fn post_download(mut call: Call, user: User) -> Outcome {
@@ -270,7 +291,60 @@ pub async fn post_download(mut call: Call, user: User) -> Outcome {
     let (urls, folder) = (asked.sources()?, asked.target(&user)?);
     match tasks::fetch(&call.app, &user, urls, folder).await {
         Err(Error::Forbidden(tasks::TOO_MANY)) => Err(TOO_MANY_DOWNLOADS),
-        made => data(&made?.iter().map(TaskResponse::of).collect::<Vec<_>>()),
+        made => {
+            let node = call.app.db.read(node::read).await?;
+            data(&made?.iter().map(|task| TaskResponse::of(task, &node)).collect::<Vec<_>>())
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct AskedRelocate {
+    src: Option<Vec<String>>,
+    dst_policy_id: Option<String>,
+}
+
+pub async fn post_relocate(mut call: Call, user: User) -> Outcome {
+    let asked: AskedRelocate = call.json().await?;
+    let sources = asked.src.filter(|src| !src.is_empty()).ok_or(Error::Missing("src"))?;
+    if sources.len() > tasks::MOST_THINGS {
+        return Err(TOO_MANY_URIS);
+    }
+    let sources = sources.iter().map(|uri| own(&user, uri)).collect::<Result<Vec<_>, Failure>>()?;
+    let policy = asked.dst_policy_id.ok_or(Error::Missing("dst_policy_id"))?;
+    told(&call, &tasks::relocate(&call.app, &user, sources, &policy).await?).await
+}
+
+#[derive(Deserialize)]
+struct AskedImport {
+    src: Option<String>,
+    dst: Option<String>,
+    user_id: Option<String>,
+    recursive: Option<bool>,
+    policy_id: Option<i64>,
+}
+
+/// Tags are always read: `extract_media_meta` changes nothing.
+pub async fn post_import(mut call: Call, admin: User) -> Outcome {
+    let asked: AskedImport = call.json().await?;
+    let number = asked.policy_id.ok_or(Error::Missing("policy_id"))?;
+    let from_disk = FromDisk {
+        source: asked.src.ok_or(Error::Missing("src"))?,
+        recursive: asked.recursive == Some(true),
+        folder: folder_named(asked.dst.as_deref().ok_or(Error::Missing("dst"))?)?,
+        receiver: asked.user_id.ok_or(Error::Missing("user_id"))?,
+        policy: call.app.db.read(move |tx| policies::find(tx, number)).await?,
+    };
+    let task = tasks::import(&call.app, &admin, from_disk).await?;
+    tracing::info!(admin = admin.name, task = task.id, "an import was asked for");
+    told(&call, &task).await
+}
+
+/// A path from the root of a user's own files, as the dashboard has it, or a URI of it.
+fn folder_named(text: &str) -> Result<Vec<String>> {
+    match text.contains("://") {
+        true => Ok(FileUri::parse(text)?.path),
+        false => Ok(text.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect()),
     }
 }
 

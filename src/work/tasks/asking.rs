@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use super::import::{open_source, receiver};
 use super::{LONGEST_PASSWORD_BYTES, MOST_OPEN, TOO_MANY, close, encoding_of, place};
 use crate::account::{Role, User};
+use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
+use crate::library::policy::Policy;
 use crate::share::grant::Action;
 use crate::store::Tx;
-use crate::store::tasks::{self as rows, Named, State, Target, Task, Wanted, Which, Wish};
+use crate::store::tasks::{self as rows, Import, Named, State, Target, Task, Wanted, Which, Wish};
 use crate::work::files::{self, Place, by_path, by_rights, check_name, folder_of};
+use crate::work::{node, policies};
 use crate::{App, now_ms};
 
 /// Has these things, by their names from the user's root, packed into an archive of that name in a folder.
@@ -79,6 +83,66 @@ pub async fn fetch(app: &App, user: &User, urls: Vec<String>, folder: Vec<String
     .await
 }
 
+/// Has these things put under a storage policy, as far as they fit.
+pub async fn relocate(app: &App, user: &User, sources: Vec<Vec<String>>, policy_id: &str) -> Result<Task> {
+    let policy = policy_id.to_owned();
+    ask(app, user, None, move |tx, user| {
+        let sources = sources.into_iter().map(|path| to_relocate(tx, user, path)).collect::<Result<Vec<_>>>()?;
+        policies::choose(tx, user, &policy)?;
+        Ok(vec![Wish::Relocate { sources, policy }])
+    })
+    .await?
+    .pop()
+    .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
+/// The home itself is not too much for this.
+fn to_relocate(tx: &mut Tx, user: &User, path: Vec<String>) -> Result<Named> {
+    let item = match by_path(tx, user, &path)? {
+        Place::Root => files::home_root(tx, user)?,
+        Place::Item(item) => item,
+    };
+    let named = Named { id: item.id, path };
+    super::relocate::source(tx, user, &named)?;
+    Ok(named)
+}
+
+/// A folder of this machine, and whom its files are for.
+#[derive(Debug)]
+pub struct FromDisk {
+    pub source: String,
+    pub recursive: bool,
+    /// By their id.
+    pub receiver: String,
+    /// Of the receiver's own.
+    pub folder: Vec<String>,
+    pub policy: Policy,
+}
+
+/// Has files of this machine brought into a user's folder. `Unsupported` where the server was started without a folder to
+/// import from, `NotFound(Folder)` for what does not lie in one, `Conflict(Policy)` where another policy holds.
+pub async fn import(app: &App, user: &User, asked: FromDisk) -> Result<Task> {
+    user.may(Role::Admin)?;
+    if app.config.import_from.is_empty() {
+        return Err(Error::Unsupported("Importing files"));
+    }
+    let (allowed, source) = (app.config.import_from.clone(), asked.source.clone());
+    on_disk(move || open_source(&allowed, &source)).await?;
+    ask(app, user, None, move |tx, _| {
+        let receiver = receiver(tx, &asked.receiver)?;
+        let into = target(tx, &receiver, asked.folder)?;
+        let (_, folder) = place(tx, &receiver, &into)?;
+        if policies::of(tx, &receiver, folder.library(), folder.item().key)?.id != asked.policy.id {
+            return Err(Error::Conflict(Thing::Policy));
+        }
+        let (source, recursive, policy) = (asked.source, asked.recursive, asked.policy.id);
+        Ok(vec![Wish::Import(Import { source, recursive, receiver: receiver.id, into, policy })])
+    })
+    .await?
+    .pop()
+    .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
 async fn ask(
     app: &App,
     user: &User,
@@ -86,7 +150,12 @@ async fn ask(
     wishes: impl FnOnce(&mut Tx, &User) -> Result<Vec<Wish>> + Send + 'static,
 ) -> Result<Vec<Task>> {
     let (user, owner, keys) = (user.clone(), user.key, app.keys.clone());
-    let wishes = app.db.read(move |tx| wishes(tx, &user)).await?;
+    let judged = app.db.read(move |tx| {
+        let wishes = wishes(tx, &user)?;
+        wishes.iter().try_for_each(|wish| node::check(tx, wish.kind()))?;
+        Ok(wishes)
+    });
+    let wishes = judged.await?;
     let made = app.db.write(move |tx| {
         if rows::count_open(tx, owner)? + wishes.len() > MOST_OPEN {
             return Err(Error::Forbidden(TOO_MANY));

@@ -48,9 +48,7 @@ fn fill(ranges: &Ranges, opened: &Opened, there: &Grant, beyond: Beyond, least_e
     let size_bytes = Stat::of(&source)?.size_bytes;
     let came = ranges.end().max(least_end);
     let end = if beyond == Beyond::Kept { came.max(size_bytes) } else { came };
-    if end > opened.most_bytes {
-        return Err(Error::NoSpace);
-    }
+    opened.bound.check(end)?;
     let file = temporary_file(&opened.library, &opened.session.temporary)?;
     for gap in ranges.gaps(0..end) {
         if gap.end > size_bytes {

@@ -135,8 +135,7 @@ pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) library: Library,
     pub(super) ranges: Ranges,
-    /// The end that no quota lets it pass.
-    pub(super) most_bytes: u64,
+    pub(super) bound: Bound,
 }
 
 fn opened(tx: &mut Tx, who: &Uploader, upload_id: &str) -> Result<Opened> {
@@ -149,12 +148,12 @@ fn opened(tx: &mut Tx, who: &Uploader, upload_id: &str) -> Result<Opened> {
         None => may_create(tx, who, folder)?,
     };
     let library = grant.library().clone();
-    let most_bytes = match session.size_bytes {
-        Some(_) => MOST_BYTES,
-        None => most_bytes(tx, &payer, &library, &session)?,
+    let bound = match session.size_bytes {
+        Some(_) => Bound::NONE,
+        None => bound(tx, &payer, &library, &session)?,
     };
     let ranges = uploads::ranges(tx, upload_id)?.into_iter().collect();
-    Ok(Opened { session, library, ranges, most_bytes })
+    Ok(Opened { session, library, ranges, bound })
 }
 
 pub(super) async fn open_session(app: &App, who: &Uploader, upload_id: &str) -> Result<Opened> {
@@ -184,7 +183,7 @@ pub(super) async fn receive(
     live: &Arc<Live>,
     file: &Arc<File>,
     extent: Extent,
-    most_end: u64,
+    bound: Bound,
     content: Content,
 ) -> Result<(u64, Option<Sha256>)> {
     let mut stream = content.body.into_data_stream();
@@ -207,9 +206,7 @@ pub(super) async fn receive(
         if taken > extent.most_bytes {
             return Err(bad_length(&extent));
         }
-        if extent.start.saturating_add(taken) > most_end {
-            return Err(Error::NoSpace);
-        }
+        bound.check(extent.start.saturating_add(taken))?;
         pieces.push(piece);
         if pieces.iter().map(Bytes::len).sum::<usize>() >= BUFFER_BYTES {
             hashing = flush(&mut pieces, taken, hashing).await?;
@@ -242,13 +239,13 @@ async fn write(
 ) -> Result<Session> {
     // Before the rows are read: what is noted after that is then known here too.
     let live = live(upload_id);
-    let Opened { mut session, library, ranges, most_bytes } = open_session(app, who, upload_id).await?;
+    let Opened { mut session, library, ranges, bound } = open_session(app, who, upload_id).await?;
     live.know(&ranges);
     let extent = extent(&session)?;
     let name = session.temporary.clone();
     let file = Arc::new(on_disk(move || temporary_file(&library, &name)).await?);
     let (taken, _) = tokio::select! {
-        received = receive(&live, &file, extent, most_bytes, content) => received?,
+        received = receive(&live, &file, extent, bound, content) => received?,
         why = ended(app, who, upload_id) => {
             // Those who have no box any more cannot take their upload back themselves.
             give_up(app, upload_id).await;
@@ -271,9 +268,7 @@ async fn write(
             let now = opened(tx, &who, &id)?;
             let received_bytes = uploads::record(tx, &id, noted, expires_ms)?;
             // The running total, whatever else came meanwhile.
-            if received_bytes > now.most_bytes {
-                return Err(Error::NoSpace);
-            }
+            now.bound.check(received_bytes)?;
             Ok(received_bytes)
         })
         .await?;

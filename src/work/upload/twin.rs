@@ -5,7 +5,7 @@
 //! would be a change of its twin. Only what the user may download themselves counts, so that nobody learns what is in
 //! others' folders.
 
-use rustix::fs::{copy_file_range, ioctl_ficlone};
+use std::io::Seek;
 
 use super::*;
 
@@ -61,21 +61,13 @@ fn readable(tx: &mut Tx, user: &User, sha256: &Sha256, size_bytes: u64) -> Resul
 }
 
 /// Whether `file` holds that content now. What a row says of a file was true once; its hash tells whether it still is.
-fn fill(file: &File, twin: &Grant, size_bytes: u64, sha256: &Sha256) -> Result<bool> {
+fn fill(mut file: &File, twin: &Grant, size_bytes: u64, sha256: &Sha256) -> Result<bool> {
     let source = open(twin.library())?.open_file(twin.path())?;
     if Stat::of(&source)?.size_bytes != size_bytes {
         return Ok(false);
     }
     file.set_len(0)?;
-    if ioctl_ficlone(file, &source).is_err() {
-        let (mut from, mut to) = (0, 0);
-        while to < size_bytes {
-            let length = usize::try_from(size_bytes - to).unwrap_or(usize::MAX).min(1 << 30);
-            let copied = copy_file_range(&source, Some(&mut from), file, Some(&mut to), length);
-            if copied.map_err(std::io::Error::from)? == 0 {
-                return Ok(false);
-            }
-        }
-    }
+    file.rewind()?;
+    taken::copy(&source, file, size_bytes, |_| Ok(()))?;
     Ok(digest::of_file(file)? == *sha256)
 }

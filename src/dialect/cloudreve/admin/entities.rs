@@ -4,7 +4,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{ListWish, Pages, audit, fixed, number, to_each};
+use super::policies::PolicyEnt;
+use super::{ListWish, Pages, audit, number, to_each};
 use crate::account::User;
 use crate::dialect::cloudreve::{Failure, Outcome, answers, content, data};
 use crate::error::{Error, Result, Thing};
@@ -14,7 +15,7 @@ use crate::share::Bits;
 use crate::store::shares::Direction;
 use crate::store::versions::lists::{self, Kept, VersionKey};
 use crate::store::{Tx, library, rights};
-use crate::work::versions;
+use crate::work::{policies, versions};
 
 #[derive(Serialize)]
 struct EntityEnt {
@@ -33,9 +34,11 @@ struct EntityEnt {
 }
 
 impl EntityEnt {
-    fn of(tx: &mut Tx, kept: &Kept) -> Result<EntityEnt> {
+    fn of(tx: &mut Tx, admin: &User, kept: &Kept) -> Result<EntityEnt> {
         let item = library::item(tx, kept.item)?.ok_or(Error::NotFound(Thing::Version))?;
-        let owner = library::by_key(tx, item.library)?.owner;
+        let library = library::by_key(tx, item.library)?;
+        let policy = PolicyEnt::of(policies::of(tx, admin, &library, item.key)?);
+        let owner = library.owner;
         let file = json!({ "id": item.key.0, "name": item.shown, "owner_id": owner.map_or(0, |owner| owner.0) });
         Ok(EntityEnt {
             id: kept.key.0,
@@ -45,8 +48,8 @@ impl EntityEnt {
             source: kept.version.id.clone(),
             size: kept.version.size_bytes,
             reference_count: 1,
-            storage_policy_entities: fixed::ONLY,
-            edges: json!({ "file": [file], "storage_policy": fixed::policy() }),
+            storage_policy_entities: policy.id(),
+            edges: json!({ "file": [file], "storage_policy": policy }),
             user_hash_id_map: Map::new(),
         })
     }
@@ -71,7 +74,7 @@ pub async fn post_list(mut call: Call, admin: User) -> Outcome {
     let listed = call.app.db.read(move |tx| {
         let libraries = changeable(tx, &admin)?;
         let (found, total) = lists::page(tx, &libraries, way, page)?;
-        let entities = found.iter().map(|kept| EntityEnt::of(tx, kept)).collect::<Result<_>>()?;
+        let entities = found.iter().map(|kept| EntityEnt::of(tx, &admin, kept)).collect::<Result<_>>()?;
         Ok(Entities { entities, pagination: Pages::of(page, total) })
     });
     data(&listed.await?)
@@ -96,12 +99,12 @@ async fn found(call: &Call, admin: &User, number: i64) -> Result<(Kept, Item)> {
 
 pub async fn get_one(call: Call, admin: User) -> Outcome {
     let (kept, _) = found(&call, &admin, number(&call)?).await?;
-    data(&call.app.db.read(move |tx| EntityEnt::of(tx, &kept)).await?)
+    data(&call.app.db.read(move |tx| EntityEnt::of(tx, &admin, &kept)).await?)
 }
 
 pub async fn get_url(call: Call, admin: User) -> Outcome {
     let (kept, item) = found(&call, &admin, number(&call)?).await?;
-    data(&content::own_url(&call, &admin, &item, kept.version.id).await?)
+    data(&content::own_url(&call, &admin, &item, Some(kept.version.id)).await?)
 }
 
 pub async fn post_batch_delete(call: Call, admin: User) -> Outcome {

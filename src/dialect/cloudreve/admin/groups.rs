@@ -4,19 +4,20 @@
 //! decides are the roles that have a bit; bits without a role are answered as they hold here, whatever was sent.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::fixed::{PolicyEnt, policy};
+use super::policies::{self, PolicyEnt};
 use super::{ListWish, Pages, audit, number};
 use crate::account::{Group, GroupKey, Roles, User};
 use crate::dialect::cloudreve::answers::{self, GUEST_MAY, group_permission, roles_in};
 use crate::dialect::cloudreve::{Failure, Outcome, boolset, data, done, query};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::library::policy::{Policy, PolicyKey};
 use crate::share::Change;
 use crate::store::accounts::lists::{self, GroupWanted, Wanted};
 use crate::store::library::Page;
-use crate::store::{Tx, groups as rows};
+use crate::store::{Tx, groups as rows, policies as policy_rows};
 use crate::work::groups::{self, GroupWish, MainGroup};
 
 pub const GROUP_MISSING: Failure = Failure::Code(40039, "There is no such group");
@@ -52,7 +53,18 @@ fn own_key(number: i64) -> Result<GroupKey, Failure> {
 
 #[derive(Serialize)]
 struct Edges {
-    storage_policies: PolicyEnt,
+    storage_policies: Value,
+}
+
+/// One as such, as the dashboard has it; of several a list.
+fn told_policies(policies: Vec<Policy>) -> Result<Value> {
+    let mut told = policies.into_iter().map(|policy| serde_json::to_value(PolicyEnt::of(policy)));
+    let all = match (told.next(), told.next()) {
+        (None, _) => Ok(Value::Null),
+        (Some(only), None) => only,
+        (Some(first), Some(second)) => [first, second].into_iter().chain(told).collect::<Result<_, _>>(),
+    };
+    all.map_err(|cause| Error::internal("policies", cause))
 }
 
 #[derive(Serialize)]
@@ -82,34 +94,48 @@ impl GroupEnt {
             speed_limit: 0,
             permissions: boolset::write(permission),
             settings: json!({ "source_batch": answers::DIRECT_LINKS_AT_ONCE, "trash_retention": 0 }),
-            edges: Edges { storage_policies: policy() },
+            edges: Edges { storage_policies: Value::Null },
             total_users: None,
         }
     }
 
-    fn system(number: i64) -> GroupEnt {
-        match number {
+    fn under(self, policies: Vec<Policy>) -> Result<GroupEnt> {
+        Ok(GroupEnt { edges: Edges { storage_policies: told_policies(policies)? }, ..self })
+    }
+
+    fn system(tx: &mut Tx, number: i64) -> Result<GroupEnt> {
+        let group = match number {
             ADMINS => GroupEnt::new(ADMINS, "Admin", group_permission(Roles::ALL)),
             USERS => GroupEnt::new(USERS, "User", group_permission(Roles::USER)),
             _ => GroupEnt::new(GUESTS, "Anonymous", GUEST_MAY),
-        }
+        };
+        group.under(vec![policy_rows::default(tx)?])
     }
 
-    fn own(group: &Group) -> GroupEnt {
+    /// Members of one that gives no policy have the default one.
+    fn own(tx: &mut Tx, group: &Group) -> Result<GroupEnt> {
+        let mut policies = policy_rows::of_group(tx, group.key)?;
+        if policies.is_empty() {
+            policies.push(policy_rows::default(tx)?);
+        }
         GroupEnt {
             created_at: answers::time(group.created_ms),
             updated_at: answers::time(group.created_ms),
             max_storage: group.quota_bytes.unwrap_or(0),
             ..GroupEnt::new(GUESTS + group.key.0, &group.name, group_permission(Roles::USER.in_group(group.roles)))
         }
+        .under(policies)
     }
 
     pub fn of(tx: &mut Tx, group: MainGroup) -> Result<GroupEnt> {
-        Ok(match group {
-            MainGroup::Admins => GroupEnt::system(ADMINS),
-            MainGroup::Users => GroupEnt::system(USERS),
-            MainGroup::Own(key) => GroupEnt::own(&rows::by_key(tx, key)?),
-        })
+        match group {
+            MainGroup::Admins => GroupEnt::system(tx, ADMINS),
+            MainGroup::Users => GroupEnt::system(tx, USERS),
+            MainGroup::Own(key) => {
+                let group = rows::by_key(tx, key)?;
+                GroupEnt::own(tx, &group)
+            }
+        }
     }
 }
 
@@ -126,9 +152,12 @@ pub async fn post_list(mut call: Call, _: User) -> Outcome {
         let system = GUESTS.unsigned_abs();
         let end = page.offset + page.limit;
         let numbers = page.offset.min(system)..end.min(system);
-        let mut groups: Vec<GroupEnt> = numbers.map(|at| GroupEnt::system(at.cast_signed() + 1)).collect();
+        let mut groups =
+            numbers.map(|at| GroupEnt::system(tx, at.cast_signed() + 1)).collect::<Result<Vec<GroupEnt>>>()?;
         let rest = Page { offset: page.offset.saturating_sub(system), limit: page.limit - groups.len() as u64 };
-        groups.extend(rows::page(tx, rest)?.iter().map(GroupEnt::own));
+        for group in rows::page(tx, rest)? {
+            groups.push(GroupEnt::own(tx, &group)?);
+        }
         Ok(Groups { groups, pagination: Pages::of(page, system + rows::count(tx)?) })
     });
     data(&listed.await?)
@@ -148,8 +177,8 @@ async fn told(call: &Call, number: i64, counts: Counts) -> Outcome {
     let own = if (ADMINS..=GUESTS).contains(&number) { None } else { Some(own_key(number)?) };
     let ent = call.app.db.read(move |tx| {
         let ent = match own {
-            None => GroupEnt::system(number),
-            Some(key) => GroupEnt::own(&rows::by_key(tx, key)?),
+            None => GroupEnt::system(tx, number)?,
+            Some(key) => GroupEnt::of(tx, MainGroup::Own(key))?,
         };
         let total_users = if counts == Counts::Members { Some(member_count(tx, number)?) } else { None };
         Ok(GroupEnt { total_users, ..ent })
@@ -165,7 +194,7 @@ enum Counts {
 
 fn missing(error: Error) -> Failure {
     match error {
-        Error::NotFound(_) => GROUP_MISSING,
+        Error::NotFound(Thing::Group) => GROUP_MISSING,
         other => other.into(),
     }
 }
@@ -188,6 +217,38 @@ struct Wished {
     permissions: Option<String>,
     max_storage: Option<u64>,
     speed_limit: Option<u64>,
+    edges: Option<WishedEdges>,
+}
+
+#[derive(Deserialize)]
+struct WishedEdges {
+    storage_policies: Option<WishedPolicies>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WishedPolicies {
+    One(WishedPolicy),
+    Several(Vec<WishedPolicy>),
+}
+
+#[derive(Deserialize)]
+struct WishedPolicy {
+    id: i64,
+}
+
+impl WishedPolicies {
+    /// The default one alone is what a group gives that says nothing.
+    fn keys(self) -> Vec<Option<PolicyKey>> {
+        let all = match self {
+            WishedPolicies::One(one) => vec![one],
+            WishedPolicies::Several(several) => several,
+        };
+        match all.as_slice() {
+            [WishedPolicy { id: policies::DEFAULT }] => Vec::new(),
+            all => all.iter().map(|policy| policies::key(policy.id)).collect(),
+        }
+    }
 }
 
 impl Wished {
@@ -211,6 +272,7 @@ impl Wished {
                 Some(0) => Change::Clear,
                 Some(bytes) => Change::Set(bytes),
             },
+            policies: self.edges.and_then(|edges| edges.storage_policies).map(WishedPolicies::keys),
         })
     }
 }
@@ -219,9 +281,13 @@ pub async fn put_new(mut call: Call, admin: User) -> Outcome {
     let wished = Wished::of(&mut call).await?;
     let name = wished.name.clone().ok_or(Error::Missing("name"))?;
     let wish = wished.wish()?;
-    let group = call.app.db.write(move |tx| groups::create(tx, &name, wish)).await?;
+    let made = call.app.db.write(move |tx| {
+        let group = groups::create(tx, &name, wish)?;
+        GroupEnt::own(tx, &group)
+    });
+    let group = made.await?;
     audit(&admin, "made group", &group.name);
-    data(&GroupEnt::own(&group))
+    data(&group)
 }
 
 pub async fn put_one(mut call: Call, admin: User) -> Outcome {
@@ -234,9 +300,13 @@ pub async fn put_one(mut call: Call, admin: User) -> Outcome {
         return Err(SYSTEM_GROUP);
     }
     let (key, wish) = (own_key(number)?, wished.wish()?);
-    let group = call.app.db.write(move |tx| groups::edit(tx, key, wish)).await.map_err(missing)?;
+    let changed = call.app.db.write(move |tx| {
+        let group = groups::edit(tx, key, wish)?;
+        GroupEnt::own(tx, &group)
+    });
+    let group = changed.await.map_err(missing)?;
     audit(&admin, "changed group", &group.name);
-    data(&GroupEnt::own(&group))
+    data(&group)
 }
 
 pub async fn delete_one(call: Call, admin: User) -> Outcome {

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::nodes::NodeEnt;
 use super::shares::Owner;
 use super::{ListWish, Pages, audit, number, to_each};
 use crate::account::{User, UserKey};
@@ -14,11 +15,12 @@ use crate::http::Call;
 use crate::store::shares::Direction;
 use crate::store::tasks::{self as rows, TaskKey, lists};
 use crate::store::{Tx, accounts};
+use crate::work::node;
 use crate::work::tasks::{self, Kind, State, Task};
 
 /// The protocol's queues, each with what is done in it here.
 const QUEUES: [(&str, &[Kind]); 5] = [
-    ("io_intense", &[Kind::Pack, Kind::Unpack]),
+    ("io_intense", &[Kind::Pack, Kind::Unpack, Kind::Relocate, Kind::Import]),
     ("media_meta", &[]),
     ("recycle", &[]),
     ("thumb", &[]),
@@ -77,7 +79,7 @@ struct TaskEnt {
     user_hash_id: Option<String>,
     task_hash_id: String,
     summary: Summary,
-    node: Value,
+    node: NodeEnt,
 }
 
 impl TaskEnt {
@@ -104,7 +106,7 @@ impl TaskEnt {
             edges: Edges { user: owner.map(Owner::of) },
             task_hash_id: task.id.clone(),
             summary: if is_own { summary } else { summary.without_names(task) },
-            node: super::fixed::node(),
+            node: NodeEnt::of(&node::read(tx)?),
         })
     }
 }
