@@ -55,6 +55,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration::of(16, include_str!("../../migrations/016_session.sql")),
     Migration::of(17, include_str!("../../migrations/017_files.sql")),
     Migration::of(24, include_str!("../../migrations/024_grants.sql")),
+    Migration {
+        sqlite: include_str!("../../migrations/028_texts.sqlite.sql"),
+        postgres: include_str!("../../migrations/028_texts.postgres.sql"),
+        ..Migration::of(28, include_str!("../../migrations/028_texts.sql"))
+    },
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

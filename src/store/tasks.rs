@@ -25,16 +25,19 @@ pub enum Kind {
     Unpack,
     /// Fetches what is at an address.
     Fetch,
+    /// Reads anew what all files say.
+    Reread,
 }
 
 impl Kind {
-    pub const EACH: [Kind; 3] = [Kind::Pack, Kind::Unpack, Kind::Fetch];
+    pub const EACH: [Kind; 4] = [Kind::Pack, Kind::Unpack, Kind::Fetch, Kind::Reread];
 
     const fn text(self) -> &'static str {
         match self {
             Kind::Pack => "pack",
             Kind::Unpack => "unpack",
             Kind::Fetch => "fetch",
+            Kind::Reread => "reread",
         }
     }
 }
@@ -107,6 +110,7 @@ pub enum Wish {
         url: String,
         into: Target,
     },
+    Reread,
 }
 
 impl Wish {
@@ -115,12 +119,15 @@ impl Wish {
             Wish::Pack { .. } => Kind::Pack,
             Wish::Unpack { .. } => Kind::Unpack,
             Wish::Fetch { .. } => Kind::Fetch,
+            Wish::Reread => Kind::Reread,
         }
     }
 
-    pub fn target(&self) -> &Target {
+    /// Where something comes of it.
+    pub fn target(&self) -> Option<&Target> {
         match self {
-            Wish::Pack { into, .. } | Wish::Unpack { into, .. } | Wish::Fetch { into, .. } => into,
+            Wish::Pack { into, .. } | Wish::Unpack { into, .. } | Wish::Fetch { into, .. } => Some(into),
+            Wish::Reread => None,
         }
     }
 }

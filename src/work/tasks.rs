@@ -8,6 +8,7 @@
 mod asking;
 mod fetch;
 mod pack;
+mod reread;
 mod unpack;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use futures_util::stream;
 use tokio::sync::{Notify, mpsc};
 
 use self::asking::sealed_as;
-pub use self::asking::{Unpack, by_id, cancel, fetch, list, pack, remove, unpack};
+pub use self::asking::{Unpack, by_id, cancel, fetch, list, pack, remove, reread, unpack};
 pub use self::unpack::encoding_of;
 use super::files::{self, Place, by_rights, check_name, folder_of, open, room_bytes};
 use super::upload;
@@ -63,15 +64,16 @@ struct Lane {
     most_of_user: usize,
 }
 
-static LANES: [Lane; 2] = [
+static LANES: [Lane; 3] = [
     Lane { kinds: &[Kind::Fetch], at_once: 3, most_of_user: 2 },
     Lane { kinds: &[Kind::Pack, Kind::Unpack], at_once: 2, most_of_user: 1 },
+    Lane { kinds: &[Kind::Reread], at_once: 1, most_of_user: 1 },
 ];
 
 /// Wakes those who work behind, by lane.
 #[derive(Default)]
 pub struct Tasks {
-    lanes: [Notify; 2],
+    lanes: [Notify; LANES.len()],
 }
 
 impl Tasks {
@@ -88,8 +90,9 @@ fn judge(tx: &mut Tx, user: &User, wish: &Wish) -> Result<()> {
         Wish::Pack { sources, .. } => sources.iter().try_for_each(|named| source(tx, user, named).map(drop))?,
         Wish::Unpack { source: named, .. } => drop(source(tx, user, named)?),
         Wish::Fetch { .. } => user.may(Role::Fetch)?,
+        Wish::Reread => user.may(Role::Admin)?,
     }
-    place(tx, user, wish.target()).map(drop)
+    wish.target().map_or(Ok(()), |target| place(tx, user, target).map(drop))
 }
 
 fn source(tx: &mut Tx, user: &User, named: &Named) -> Result<Grant> {
@@ -318,6 +321,7 @@ async fn work(app: &Arc<App>, task: &Task, counter: &Arc<Counter>) -> Result<(),
             unpack::work(app, task, source, into, encoding, only, counter).await
         }
         Wish::Fetch { url, into } => fetch::work(app, task, url, into, counter).await,
+        Wish::Reread => reread::work(app, task, counter).await,
     }
 }
 

@@ -450,16 +450,16 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getUserActivate" | "getUserSessionCopy" => get.part("id", &things.ann).q("sign", "no.such.sign"),
         "getUserSearch" => get.q("keyword", "Canary"),
         "putUserSettingAvatar" => get.bytes("application/octet-stream", "no picture"),
+        "getFileSearch" => get.q("query", "Canary"),
+        "postWorkflowRebuildFtsIndex" => get,
         "unknown" => get.part("*rest", "no/such/call"),
         // Known to the protocol, not offered.
         "putSessionOpenid"
         | "postSessionOpenid"
         | "deleteSessionOpenid"
-        | "getFileSearch"
         | "patchFilePolicy"
         | "postWorkflowImport"
-        | "postWorkflowRelocate"
-        | "postWorkflowRebuildFtsIndex" => ["id", "session", "trade", "code"]
+        | "postWorkflowRelocate" => ["id", "session", "trade", "code"]
             .into_iter()
             .fold(get, |ask, name| ask.part(name, &things.file))
             .q("uri", &file)

@@ -100,6 +100,7 @@ pub fn type_of(kind: Kind) -> &'static str {
         Kind::Pack => "create_archive",
         Kind::Unpack => "extract_archive",
         Kind::Fetch => "remote_download",
+        Kind::Reread => "full_text_rebuild",
     }
 }
 
@@ -120,14 +121,14 @@ fn phase(task: &Task) -> &'static str {
         (Wish::Pack { .. }, State::Queued) => "not_started",
         (Wish::Pack { .. }, State::Completed) => "upload_archive",
         (Wish::Pack { .. }, _) => "compress_files",
-        (Wish::Unpack { .. }, _) | (Wish::Fetch { .. }, State::Queued) => "",
+        (Wish::Unpack { .. } | Wish::Reread, _) | (Wish::Fetch { .. }, State::Queued) => "",
         (Wish::Fetch { .. }, State::Completed) => "transfer",
         (Wish::Fetch { .. }, _) => "monitor",
     }
 }
 
 fn props(task: &Task) -> Value {
-    let dst = uri(&task.wish.target().path);
+    let dst = task.wish.target().map(|target| uri(&target.path));
     let failed = task.progress.files_failed;
     match &task.wish {
         Wish::Pack { sources, into, name } => {
@@ -139,6 +140,7 @@ fn props(task: &Task) -> Value {
         Wish::Fetch { url, .. } => {
             json!({ "src": "", "src_str": url, "dst": dst, "failed": failed, "download": download(task) })
         }
+        Wish::Reread => json!({ "total": task.progress.files_total, "failed": failed }),
     }
 }
 
@@ -184,13 +186,14 @@ pub async fn get_workflow(call: Call, user: User) -> Outcome {
 pub async fn get_progress(call: Call, user: User) -> Outcome {
     let task = tasks::by_id(&call.app, &user, call.path("id")).await?;
     let Progress { files, files_total, bytes, bytes_total, .. } = task.progress;
+    let count = |total, current| Count { total, current, identifier: "" };
     let (of_files, of_bytes) = match task.wish {
         _ if task.state != State::Working => return done(),
         Wish::Pack { .. } => ("archive_count", "archive_size"),
         Wish::Unpack { .. } => ("extract_count", "extract_size"),
         Wish::Fetch { .. } => ("download_count", "download"),
+        Wish::Reread => return data(&BTreeMap::from([("indexed", count(files_total, files))])),
     };
-    let count = |total, current| Count { total, current, identifier: "" };
     data(&BTreeMap::from([(of_files, count(files_total, files)), (of_bytes, count(bytes_total, bytes))]))
 }
 
@@ -302,6 +305,11 @@ pub async fn patch_download(mut call: Call, user: User) -> Outcome {
         }
         _ => done(),
     }
+}
+
+/// All that files say is read anew; meanwhile a search finds what was read already.
+pub async fn post_rebuild_fts_index(call: Call, user: User) -> Outcome {
+    data(&TaskResponse::of(&tasks::reread(&call.app, &user).await?))
 }
 
 /// Ends tasks of the other kinds as well, which no other call does.

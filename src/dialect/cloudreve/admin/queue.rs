@@ -19,7 +19,7 @@ use crate::work::tasks::{self, Kind, State, Task};
 /// The protocol's queues, each with what is done in it here.
 const QUEUES: [(&str, &[Kind]); 5] = [
     ("io_intense", &[Kind::Pack, Kind::Unpack]),
-    ("media_meta", &[]),
+    ("media_meta", &[Kind::Reread]),
     ("recycle", &[]),
     ("thumb", &[]),
     ("remote_download", &[Kind::Fetch]),
