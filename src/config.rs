@@ -57,6 +57,9 @@ pub struct Given {
     /// "off" does not listen to music in the background; apps then find what is alike by artist, genre and year alone
     #[arg(long, env = "OPENSHELF_SOUND_ANALYSIS", value_name = "on|off", global = true)]
     pub sound_analysis: Option<Switch>,
+    /// "off" does not read what files say; they are then found by their names alone
+    #[arg(long, env = "OPENSHELF_FULL_TEXT", value_name = "on|off", global = true)]
+    pub full_text: Option<Switch>,
     /// Lets music apps play on this machine's own speakers: on, or one of mpv's audio outputs (alsa, pulse) [default: off]
     #[arg(long, env = "OPENSHELF_JUKEBOX", value_name = "OUTPUT", global = true)]
     pub jukebox: Option<String>,
@@ -256,6 +259,8 @@ pub struct Config {
     pub max_rate_bytes_s: Option<i64>,
     pub ignored_articles: Articles,
     pub sound_analysis: Switch,
+    /// Whether files are searched by what they say.
+    pub full_text: Switch,
     pub jukebox: Output,
     pub outgoing_networks: Vec<IpNet>,
     pub podcast_space_bytes: u64,
@@ -358,6 +363,7 @@ impl Given {
                 .or(from_file.ignored_articles)
                 .map_or_else(Articles::default, |words| Articles::of(&words)),
             sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
+            full_text: self.full_text.or(from_file.full_text).unwrap_or(Switch::On),
             jukebox: output(self.jukebox.or(from_file.jukebox).as_deref().unwrap_or("off"))?,
             outgoing_networks,
             podcast_space_bytes: match self.podcast_space.or(from_file.podcast_space) {

@@ -48,6 +48,7 @@ use work::scrobbles::Scrobbles;
 use work::signin::HotCredentials;
 use work::tally::Tally;
 use work::tasks::Tasks;
+use work::texts::Texts;
 use work::transfers::Transfers;
 
 /// What every request may use.
@@ -76,6 +77,7 @@ pub struct App {
     /// A build of Cloudreve's interface, where there is one in front.
     pub interface: Option<Interface>,
     pub tasks: Tasks,
+    pub texts: Texts,
     /// Stands for the password of users that do not exist.
     nobody: String,
 }
@@ -124,6 +126,7 @@ impl App {
             scrobbles: Scrobbles::default(),
             interface,
             tasks: Tasks::default(),
+            texts: Texts::default(),
             config,
             db,
             keys,

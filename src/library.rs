@@ -16,6 +16,7 @@ pub mod role;
 pub mod scan;
 pub mod sound;
 pub mod tags;
+pub mod text;
 pub mod versions;
 
 pub use tags::Media;

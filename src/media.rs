@@ -3,6 +3,7 @@
 pub mod captcha;
 pub mod captions;
 pub mod child;
+pub mod document;
 pub mod ffmpeg;
 pub mod hls;
 pub mod image;

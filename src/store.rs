@@ -71,6 +71,7 @@ pub mod slips;
 pub mod sounds;
 mod sqlite;
 pub mod tasks;
+pub mod texts;
 pub mod upload_names;
 pub mod uploads;
 mod value;

@@ -40,6 +40,7 @@ pub mod similar;
 pub mod sounds;
 pub mod tally;
 pub mod tasks;
+pub mod texts;
 pub mod transfers;
 pub mod upload;
 pub mod users;

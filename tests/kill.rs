@@ -44,7 +44,7 @@ impl<'a> Installation<'a> {
             program.env_remove(name);
         }
         program.env("OPENSHELF_DATA", self.data()).env("OPENSHELF_ADMIN_PASSWORD", PASSWORD);
-        program.env("OPENSHELF_LOG", "off").env("OPENSHELF_SOUND_ANALYSIS", "off");
+        program.env("OPENSHELF_LOG", "off").env("OPENSHELF_SOUND_ANALYSIS", "off").env("OPENSHELF_FULL_TEXT", "off");
         // Of SQLite, the file that the program makes for itself.
         if let Database::Postgres(address) = self.backend.database() {
             program.env("OPENSHELF_DATABASE", address);

@@ -21,6 +21,7 @@ mod engines;
 mod events;
 mod files;
 mod fixture;
+mod fulltext;
 mod hostile;
 mod interface;
 mod kill;

@@ -51,6 +51,7 @@ impl Server {
             listen: Some(([127, 0, 0, 1], 0).into()),
             // Two processors have enough to do.
             sound_analysis: Some(Switch::Off),
+            full_text: Some(Switch::Off),
             program: Some(env!("CARGO_BIN_EXE_openshelf").into()),
             ..Given::default()
         };

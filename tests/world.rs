@@ -18,6 +18,7 @@ use md5::{Digest, Md5};
 use openshelf::account::signing::{SigningKey, new_pair};
 use openshelf::account::token::{Keys, Purpose, random_base62, random_bytes};
 use openshelf::account::{Allowed, Role, Roles, User, UserKey};
+use openshelf::config::Switch;
 use openshelf::library::Item;
 use openshelf::share::{Audience, Change, Door, Mode, Share, Shared, Wish};
 use openshelf::store::{Tx, library};
@@ -149,7 +150,10 @@ impl World {
     pub async fn build() -> World {
         let backend = Backend::sqlite();
         let server = tokio::task::block_in_place(|| {
-            Server::start_with(&backend, |given| given.trusted_proxies = vec!["127.0.0.1".to_owned()])
+            Server::start_with(&backend, |given| {
+                given.trusted_proxies = vec!["127.0.0.1".to_owned()];
+                given.full_text = Some(Switch::On);
+            })
         });
         let mut plant = Planter { canaries: Vec::new() };
         let mail = format!("{}@example.org", plant.word("mail address").to_lowercase());

@@ -98,12 +98,13 @@ fn public_url(config: &Config) -> Check {
 
 /// Files and most music need none of them.
 fn programs() -> Check {
-    let Programs { ffmpeg, ffprobe, pdftoppm, mpv } = Programs::find();
+    let Programs { ffmpeg, ffprobe, pdftoppm, pdftotext, mpv } = Programs::find();
     let state = |found: bool, missing: &str| if found { "found".to_owned() } else { format!("not found; {missing}") };
     let films = state(ffmpeg.is_some() && ffprobe.is_some(), "no other formats, stills of films or waveforms");
     let pages = state(pdftoppm.is_some(), "no pictures of PDFs");
+    let texts = state(pdftotext.is_some(), "PDFs are not searched by what they say");
     let jukebox = state(mpv.is_some(), "no jukebox");
-    check("ffmpeg, pdftoppm, mpv", Ok::<_, String>(format!("{films}; {pages}; {jukebox}")))
+    check("ffmpeg, pdftoppm, pdftotext, mpv", Ok::<_, String>(format!("{films}; {pages}; {texts}; {jukebox}")))
 }
 
 /// Whether the provider says of itself what signing in by it takes, and what it is to know of this server.

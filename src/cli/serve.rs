@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::control::Claim;
 use crate::config::Config;
 use crate::store::library::Access;
-use crate::work::{changes, libraries, podcasts, scrobbles, sounds, tally, tasks, transfers, upload};
+use crate::work::{changes, libraries, podcasts, scrobbles, sounds, tally, tasks, texts, transfers, upload};
 use crate::{App, http};
 
 /// What guests send by a share that is revoked ends within five seconds, and leaves nothing.
@@ -45,6 +45,7 @@ pub async fn run(app: Arc<App>, listener: TcpListener, stop: impl Future<Output 
     behind.spawn(podcasts::tend(Arc::clone(&app)));
     behind.spawn(scrobbles::tend(Arc::clone(&app)));
     behind.spawn(tasks::tend(Arc::clone(&app)));
+    behind.spawn(texts::tend(Arc::clone(&app)));
     // Streams of changes have no end of their own that a drain could wait for.
     let stop = async {
         stop.await;

@@ -33,6 +33,7 @@ mod session;
 mod setting;
 mod shares;
 mod site;
+mod texts;
 mod tree;
 mod upload;
 pub mod uri;
@@ -365,11 +366,6 @@ fn is_set(query: &Fields, name: &'static str) -> Result<bool> {
     }
 }
 
-/// Known to the protocol, not offered here.
-async fn not_enabled_for_user(_: Call, _: User) -> Outcome {
-    Err(Error::Unsupported("This feature").into())
-}
-
 async fn unknown_path(call: Call) -> Response {
     let asked = Asked::of("unknown", Access::Open, &call);
     let mut response = Failure::Code(404, "There is no such call").answer(&asked);
@@ -524,14 +520,14 @@ static ROUTES: &[Route] = routes! {
     "postFileVersionCurrent" POST "/api/v4/file/version/current" User versions::post_current;
     "deleteFileVersion" DELETE "/api/v4/file/version" User versions::delete_version;
     "putFileViewerSession" PUT "/api/v4/file/viewerSession" Share viewers::put_session;
-    "getFileSearch" GET "/api/v4/file/search" User not_enabled_for_user;
+    "getFileSearch" GET "/api/v4/file/search" User texts::get_search;
     "postFilePermission" POST "/api/v4/file/permission" User permissions::post_permission;
     "deleteFilePermission" DELETE "/api/v4/file/permission" User permissions::delete_permission;
     "getFileActivities" GET "/api/v4/file/activities" User events::get_activities;
     "patchFilePolicy" PATCH "/api/v4/file/policy" User policies::patch_policy;
     "postWorkflowImport" POST "/api/v4/workflow/import" Admin workflow::post_import;
     "postWorkflowRelocate" POST "/api/v4/workflow/relocate" User workflow::post_relocate;
-    "postWorkflowRebuildFtsIndex" POST "/api/v4/workflow/rebuildFtsIndex" User not_enabled_for_user;
+    "postWorkflowRebuildFtsIndex" POST "/api/v4/workflow/rebuildFtsIndex" Admin workflow::post_rebuild_fts_index;
     "getDevicesDav" GET "/api/v4/devices/dav" User devices::get_dav;
     "putDevicesDav" PUT "/api/v4/devices/dav" User devices::put_dav;
     "patchDevicesDav" PATCH "/api/v4/devices/dav/{id}" User devices::patch_dav;

@@ -31,6 +31,7 @@ pub struct Programs {
     pub ffmpeg: Option<PathBuf>,
     pub ffprobe: Option<PathBuf>,
     pub pdftoppm: Option<PathBuf>,
+    pub pdftotext: Option<PathBuf>,
     pub mpv: Option<PathBuf>,
 }
 
@@ -40,7 +41,13 @@ impl Programs {
         let folders: Vec<PathBuf> =
             std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
         let find = |name: &str| folders.iter().map(|folder| folder.join(name)).find(|path| is_program(path));
-        Programs { ffmpeg: find("ffmpeg"), ffprobe: find("ffprobe"), pdftoppm: find("pdftoppm"), mpv: find("mpv") }
+        Programs {
+            ffmpeg: find("ffmpeg"),
+            ffprobe: find("ffprobe"),
+            pdftoppm: find("pdftoppm"),
+            pdftotext: find("pdftotext"),
+            mpv: find("mpv"),
+        }
     }
 }
 

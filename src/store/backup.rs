@@ -82,8 +82,8 @@ pub const TABLES: &[(&str, &str)] = &[
     ("abuse_report", "id"),
     ("file_change", "id"),
 ];
-/// Made from the others, and made anew where those are put back.
-pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word"];
+/// Made from the others or from the files, and made anew where those are put back.
+pub const DERIVED: &[&str] = &["album_genre", "genre_in", "artist_in", "word", "text_read", "text_part"];
 const ITEM: &str = "item";
 /// Rows that are in memory at once.
 const PAGE: usize = 5000;
@@ -96,7 +96,11 @@ pub fn schema(tx: &mut Tx) -> Result<i64> {
 /// Names of all tables but that of the migrations, which a new installation fills by itself.
 pub fn tables(tx: &mut Tx) -> Result<Vec<String>> {
     let sql = match tx.engine() {
-        Engine::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
+        // The index of words is tables of SQLite's own making.
+        Engine::Sqlite => {
+            "SELECT name FROM sqlite_schema
+             WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'text_words%'"
+        }
         Engine::Postgres => {
             "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = current_schema()"
         }

@@ -89,7 +89,7 @@ impl Order {
         if self.is_descending { " DESC" } else { "" }
     }
 
-    fn row(self, row: &Row) -> Result<(Mark, Item)> {
+    pub(super) fn row(self, row: &Row) -> Result<(Mark, Item)> {
         let item = item_of(row)?;
         let rank = match self.by {
             By::Name => Rank::Text(row.get(12)?),

@@ -62,6 +62,11 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::of(25, "")
     },
     Migration::of(27, include_str!("../../migrations/027_openid.sql")),
+    Migration {
+        sqlite: include_str!("../../migrations/028_texts.sqlite.sql"),
+        postgres: include_str!("../../migrations/028_texts.postgres.sql"),
+        ..Migration::of(28, include_str!("../../migrations/028_texts.sql"))
+    },
     Migration::of(29, include_str!("../../migrations/029_policies.sql")),
 ];
 

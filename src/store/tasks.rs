@@ -29,10 +29,12 @@ pub enum Kind {
     Relocate,
     /// Brings files of this machine into a user's folder.
     Import,
+    /// Reads anew what all files say.
+    Reread,
 }
 
 impl Kind {
-    pub const EACH: [Kind; 5] = [Kind::Pack, Kind::Unpack, Kind::Fetch, Kind::Relocate, Kind::Import];
+    pub const EACH: [Kind; 6] = [Kind::Pack, Kind::Unpack, Kind::Fetch, Kind::Relocate, Kind::Import, Kind::Reread];
 
     pub const fn text(self) -> &'static str {
         match self {
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Fetch => "fetch",
             Kind::Relocate => "relocate",
             Kind::Import => "import",
+            Kind::Reread => "reread",
         }
     }
 }
@@ -119,6 +122,7 @@ pub enum Wish {
         policy: String,
     },
     Import(Import),
+    Reread,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +147,7 @@ impl Wish {
             Wish::Fetch { .. } => Kind::Fetch,
             Wish::Relocate { .. } => Kind::Relocate,
             Wish::Import(_) => Kind::Import,
+            Wish::Reread => Kind::Reread,
         }
     }
 }

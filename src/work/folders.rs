@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::files::{Entry, Place, folder_of, home_root, is_home_root, libraries_of, name_in_root, names};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
+use crate::library::text::Query;
 use crate::library::{Item, ItemKey, LibraryKind};
 use crate::share::grant::Action;
 use crate::store::folders::{self, Mark, Order, Rank, Start, Wanted, Where};
-use crate::store::{Tx, library, rights};
+use crate::store::{Tx, library, rights, texts};
 
 /// A line of a list: what, under which names from the listed folder on, and its place in the order.
 #[derive(Debug, Clone)]
@@ -145,9 +146,21 @@ impl Field {
     }
 
     pub fn page(&self, tx: &mut Tx, wanted: &Wanted, order: Order, start: &Start, limit: usize) -> Result<Vec<Line>> {
+        let found = folders::search(tx, &self.place, wanted, order, start, limit)?;
+        self.lines(tx, found)
+    }
+
+    /// Files that say all that is asked for, those changed last first; none but where whole libraries are looked through.
+    pub fn that_say(&self, tx: &mut Tx, query: &Query) -> Result<Vec<Line>> {
+        let Where::Libraries(libraries) = &self.place else { return Ok(Vec::new()) };
+        let found = texts::search(tx, libraries, query)?;
+        self.lines(tx, found)
+    }
+
+    fn lines(&self, tx: &mut Tx, found: Vec<(Mark, Item)>) -> Result<Vec<Line>> {
         let mut known = self.tops.clone();
         let mut lines = Vec::new();
-        for (mark, item) in folders::search(tx, &self.place, wanted, order, start, limit)? {
+        for (mark, item) in found {
             match self.path_of(tx, &mut known, &item) {
                 Ok(path) => lines.push(Line { path, item, mark }),
                 // A folder above it went.

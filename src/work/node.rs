@@ -50,5 +50,6 @@ const fn what(kind: Kind) -> &'static str {
         Kind::Fetch => "Fetching files",
         Kind::Relocate => "Putting files under another storage policy",
         Kind::Import => "Importing files",
+        Kind::Reread => "Reading what files say",
     }
 }

@@ -153,6 +153,10 @@ impl Renditions {
         self.programs.ffmpeg.as_deref()
     }
 
+    pub fn pdftotext_program(&self) -> Option<&Path> {
+        self.programs.pdftotext.as_deref()
+    }
+
     /// Whether sound and films can be made into other formats here.
     pub fn transcodes(&self) -> bool {
         self.programs.ffmpeg.is_some()

@@ -10,6 +10,7 @@ mod fetch;
 mod import;
 mod pack;
 mod relocate;
+mod reread;
 mod unpack;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +24,7 @@ use futures_util::stream;
 use tokio::sync::{Notify, mpsc};
 
 use self::asking::sealed_as;
-pub use self::asking::{FromDisk, Unpack, by_id, cancel, fetch, import, list, pack, relocate, remove, unpack};
+pub use self::asking::{FromDisk, Unpack, by_id, cancel, fetch, import, list, pack, relocate, remove, reread, unpack};
 pub use self::unpack::encoding_of;
 use super::files::{self, Place, by_rights, check_name, folder_of, open, room_bytes};
 use super::{node, policies, upload};
@@ -65,15 +66,16 @@ struct Lane {
     most_of_user: usize,
 }
 
-static LANES: [Lane; 2] = [
+static LANES: [Lane; 3] = [
     Lane { kinds: &[Kind::Fetch], at_once: 3, most_of_user: 2 },
     Lane { kinds: &[Kind::Pack, Kind::Unpack, Kind::Relocate, Kind::Import], at_once: 2, most_of_user: 1 },
+    Lane { kinds: &[Kind::Reread], at_once: 1, most_of_user: 1 },
 ];
 
 /// Wakes those who work behind, by lane.
 #[derive(Default)]
 pub struct Tasks {
-    lanes: [Notify; 2],
+    lanes: [Notify; LANES.len()],
 }
 
 impl Tasks {
@@ -104,6 +106,7 @@ fn judge(tx: &mut Tx, user: &User, wish: &Wish) -> Result<()> {
             policies::choose(tx, user, policy)?;
             return sources.iter().try_for_each(|named| relocate::source(tx, user, named).map(drop));
         }
+        Wish::Reread => return user.may(Role::Admin),
         Wish::Import(wish) => {
             user.may(Role::Admin)?;
             (import::receiver(tx, &wish.receiver)?, &wish.into)
@@ -341,6 +344,7 @@ async fn work(app: &Arc<App>, task: &Task, counter: &Arc<Counter>) -> Result<Opt
         Wish::Fetch { url, into } => fetch::work(app, task, url, into, counter).await,
         Wish::Relocate { sources, policy } => return relocate::work(app, task, sources, policy, counter).await,
         Wish::Import(wish) => return import::work(app, task, wish, counter).await,
+        Wish::Reread => reread::work(app, task, counter).await,
     };
     done.map(|()| None)
 }

@@ -459,18 +459,12 @@ fn cloudreve(things: &Things, target: &Target, route: &Route) -> Option<Ask> {
         "getUserActivate" | "getUserSessionCopy" => get.part("id", &things.ann).q("sign", "no.such.sign"),
         "getUserSearch" => get.q("keyword", "Canary"),
         "putUserSettingAvatar" => get.bytes("application/octet-stream", "no picture"),
+        "getFileSearch" => get.q("query", "Canary"),
+        "postWorkflowRebuildFtsIndex" => get,
         "unknown" => get.part("*rest", "no/such/call"),
         "putSessionOpenid" => get.json(json!({"provider": 2, "linking": true, "hint": "ann@example.org"})),
         "postSessionOpenid" => get.json(json!({"provider_id": 2, "code": "no.such.code", "session_id": "no.such.state"})),
         "deleteSessionOpenid" => get.part("id", "2"),
-        // Known to the protocol, not offered.
-        "getFileSearch"
-        | "postWorkflowRebuildFtsIndex" => ["id", "session", "trade", "code"]
-            .into_iter()
-            .fold(get, |ask, name| ask.part(name, &things.file))
-            .q("uri", &file)
-            .q("keyword", "Canary")
-            .q("query", "Canary"),
         _ => return None,
     })
 }

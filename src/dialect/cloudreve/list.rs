@@ -286,6 +286,11 @@ fn own(tx: &mut Tx, uri: FileUri, user: &User, folder: Option<Item>) -> Result<L
     Ok(Listed { uri, parent, may, rights, source: Source::Own(place), is_single: false, share: None, view })
 }
 
+/// Of the user's own, by their names from the root of all that they have.
+pub fn own_files(tx: &mut Tx, user: &User, lines: &[Line]) -> Result<Vec<File>> {
+    own(tx, FileUri::my(Vec::new()), user, None)?.files(tx, Some(user), lines)
+}
+
 fn shared(tx: &mut Tx, uri: FileUri, found: InShare) -> Result<Listed> {
     let (at, facts, is_owner) = (found.at.clone(), found.facts.clone(), found.is_owner);
     let rights = Rights::Shared(Box::new(found));

@@ -35,8 +35,9 @@ const FAMILIES: &[(&str, Needs, Needs)] = &[
     ("/file", Needs::One(FilesRead), Needs::One(FilesWrite)),
     ("/f", Needs::One(FilesRead), Needs::One(FilesWrite)),
     ("/share", Needs::One(SharesRead), Needs::One(SharesWrite)),
-    // Only administrators import, from the server's own disk.
+    // For administrators alone, as what lies beneath `/admin`.
     ("/workflow/import", Needs::One(AdminRead), Needs::One(AdminWrite)),
+    ("/workflow/rebuildFtsIndex", Needs::One(AdminWrite), Needs::One(AdminWrite)),
     ("/workflow", Needs::One(WorkflowRead), Needs::One(WorkflowWrite)),
     ("/devices", Needs::NoApp, Needs::NoApp),
     ("/vas", Needs::One(FinanceRead), Needs::One(FinanceWrite)),

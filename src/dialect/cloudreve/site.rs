@@ -9,7 +9,7 @@ use crate::account::site::Site;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::store::{accounts, site};
-use crate::work::{files, passkeys};
+use crate::work::{files, passkeys, texts};
 
 /// The protocol's version that is answered; clients insist on one of 4.
 pub const VERSION: &str = "4.18.0";
@@ -34,7 +34,7 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
         "explorer" => json!({
             "icons": "[]", "file_viewers": viewers::groups(), "default_viewer_mapping": viewers::mapping(), "max_batch_size": MOST_URIS,
             "map_provider": "openstreetmap", "thumbnail_width": 400, "thumbnail_height": 400, "custom_props": [],
-            "show_encryption_status": false, "full_text_search": false,
+            "show_encryption_status": false, "full_text_search": texts::is_on(&call.app),
         }),
         "emojis" => json!({ "emoji_preset": "{}" }),
         "app" => json!({ "app_promotion": false, "desktop_app_promotion": false }),

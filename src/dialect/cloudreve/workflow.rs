@@ -110,6 +110,7 @@ pub fn type_of(kind: Kind) -> &'static str {
         Kind::Fetch => "remote_download",
         Kind::Relocate => "relocate",
         Kind::Import => "import",
+        Kind::Reread => "full_text_rebuild",
     }
 }
 
@@ -130,7 +131,8 @@ fn phase(task: &Task) -> &'static str {
         (Wish::Pack { .. }, State::Queued) => "not_started",
         (Wish::Pack { .. }, State::Completed) => "upload_archive",
         (Wish::Pack { .. }, _) => "compress_files",
-        (Wish::Unpack { .. } | Wish::Relocate { .. } | Wish::Import(_), _) | (Wish::Fetch { .. }, State::Queued) => "",
+        (Wish::Unpack { .. } | Wish::Relocate { .. } | Wish::Import(_) | Wish::Reread, _)
+        | (Wish::Fetch { .. }, State::Queued) => "",
         (Wish::Fetch { .. }, State::Completed) => "transfer",
         (Wish::Fetch { .. }, _) => "monitor",
     }
@@ -157,6 +159,7 @@ fn props(task: &Task) -> Value {
             "src_str": wish.source, "dst": FileUri::my(wish.into.path.clone()).owned_by(&wish.receiver).to_string(),
             "dst_policy_id": wish.policy, "failed": failed,
         }),
+        Wish::Reread => json!({ "total": task.progress.files_total, "failed": failed }),
     }
 }
 
@@ -203,6 +206,7 @@ pub async fn get_workflow(call: Call, user: User) -> Outcome {
 pub async fn get_progress(call: Call, user: User) -> Outcome {
     let task = tasks::by_id(&call.app, &user, call.path("id")).await?;
     let Progress { files, files_total, bytes, bytes_total, .. } = task.progress;
+    let count = |total, current| Count { total, current, identifier: "" };
     let (of_files, of_bytes) = match task.wish {
         _ if task.state != State::Working => return done(),
         Wish::Pack { .. } => ("archive_count", "archive_size"),
@@ -210,8 +214,8 @@ pub async fn get_progress(call: Call, user: User) -> Outcome {
         Wish::Fetch { .. } => ("download_count", "download"),
         Wish::Relocate { .. } => ("relocated", "relocated_size"),
         Wish::Import(_) => ("imported", "imported_size"),
+        Wish::Reread => return data(&BTreeMap::from([("indexed", count(files_total, files))])),
     };
-    let count = |total, current| Count { total, current, identifier: "" };
     data(&BTreeMap::from([(of_files, count(files_total, files)), (of_bytes, count(bytes_total, bytes))]))
 }
 
@@ -376,6 +380,12 @@ pub async fn patch_download(mut call: Call, user: User) -> Outcome {
         }
         _ => done(),
     }
+}
+
+/// All that files say is read anew; meanwhile a search finds what was read already.
+pub async fn post_rebuild_fts_index(call: Call, user: User) -> Outcome {
+    let task = tasks::reread(&call.app, &user).await?;
+    told(&call, &task).await
 }
 
 /// Ends tasks of the other kinds as well, which no other call does.

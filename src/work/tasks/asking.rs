@@ -12,7 +12,7 @@ use crate::share::grant::Action;
 use crate::store::Tx;
 use crate::store::tasks::{self as rows, Import, Named, State, Target, Task, Wanted, Which, Wish};
 use crate::work::files::{self, Place, by_path, by_rights, check_name, folder_of};
-use crate::work::{node, policies};
+use crate::work::{node, policies, texts};
 use crate::{App, now_ms};
 
 /// Has these things, by their names from the user's root, packed into an archive of that name in a folder.
@@ -141,6 +141,18 @@ pub async fn import(app: &App, user: &User, asked: FromDisk) -> Result<Task> {
     .await?
     .pop()
     .ok_or_else(|| Error::internal("tasks", "none was made"))
+}
+
+/// Has everything that files say forgotten and read anew.
+pub async fn reread(app: &App, user: &User) -> Result<Task> {
+    user.may(Role::Admin)?;
+    if !texts::is_on(app) {
+        return Err(Error::Unsupported("Searching what files say"));
+    }
+    ask(app, user, None, |_, _| Ok(vec![Wish::Reread]))
+        .await?
+        .pop()
+        .ok_or_else(|| Error::internal("tasks", "none was made"))
 }
 
 async fn ask(

@@ -21,7 +21,7 @@ use crate::work::tasks::{self, Kind, State, Task};
 /// The protocol's queues, each with what is done in it here.
 const QUEUES: [(&str, &[Kind]); 5] = [
     ("io_intense", &[Kind::Pack, Kind::Unpack, Kind::Relocate, Kind::Import]),
-    ("media_meta", &[]),
+    ("media_meta", &[Kind::Reread]),
     ("recycle", &[]),
     ("thumb", &[]),
     ("remote_download", &[Kind::Fetch]),
