@@ -35,14 +35,12 @@ pub fn libraries(tx: &mut Tx) -> Result<Vec<(LibraryKey, i64)>> {
 /// Those to be read among the next files of a library after `after`, and where to go on; none at the end. What their names
 /// say of them is left to the caller. The signs keep SQLite from another index, which has all that is music as well.
 pub fn unread(tx: &mut Tx, library: LibraryKey, after: ItemKey) -> Result<Option<(Vec<Unread>, ItemKey)>> {
-    let sql = format!(
-        "SELECT i.id, i.revision, i.shown, t.revision, t.version
+    let sql = "SELECT i.id, i.revision, i.shown, t.revision, t.version
          FROM (SELECT id, revision, shown FROM item
                WHERE kind = 1 AND media = 0 AND library_id = $1 AND id > $2
                  AND +missing_ms IS NULL AND +trashed_ms IS NULL ORDER BY id LIMIT $3) AS i
-         LEFT JOIN text_read t ON t.item_id = i.id ORDER BY i.id"
-    );
-    let rows = tx.all(&sql, args![library.0, after.0, WINDOW], |row| {
+         LEFT JOIN text_read t ON t.item_id = i.id ORDER BY i.id";
+    let rows = tx.all(sql, args![library.0, after.0, WINDOW], |row| {
         let unread = Unread { item: ItemKey(row.get(0)?), revision: row.get(1)?, shown: row.get(2)? };
         let read: (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
         let is_read = read == (Some(unread.revision), Some(VERSION));
