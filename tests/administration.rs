@@ -343,7 +343,7 @@ both_engines! {
             (Method::GET, "/admin/policy/2", 40035),
             (Method::DELETE, "/admin/policy/1", 40036),
             (Method::DELETE, "/admin/policy/2", 40035),
-            (Method::POST, "/admin/policy/cors", 40006),
+            (Method::POST, "/admin/policy/cors", 40001),
             (Method::POST, "/admin/policy/oauth/signin", 40006),
             (Method::GET, "/admin/node/1", 0),
             (Method::DELETE, "/admin/node/1", 40046),

@@ -312,6 +312,9 @@ both_engines! {
         ] {
             assert_eq!(admin.put("/admin/policy", body.clone()).await["code"], code, "{body}");
         }
+        for (kind, code) in [("local", 0), ("s3", 40006)] {
+            assert_eq!(admin.post("/admin/policy/cors", json!({"policy": {"type": kind}})).await["code"], code, "{kind}");
+        }
         let (number, id) = house.policy("Names", json!({"file_regexp": "^[a-z]+\\.txt$"}), 0).await;
         let listed = data(admin.post("/admin/policy", json!({"page": 1, "page_size": 10})).await);
         assert_eq!(listed["pagination"]["total_items"], 2);

@@ -559,7 +559,7 @@ static ROUTES: &[Route] = routes! {
     "getAdminPolicy" GET "/api/v4/admin/policy/{id}" Admin admin::policies::get_one;
     "putAdminPolicyOf" PUT "/api/v4/admin/policy/{id}" Admin admin::policies::put_one;
     "deleteAdminPolicy" DELETE "/api/v4/admin/policy/{id}" Admin admin::policies::delete_one;
-    "postAdminPolicyCors" POST "/api/v4/admin/policy/cors" Admin admin::policies::not_local;
+    "postAdminPolicyCors" POST "/api/v4/admin/policy/cors" Admin admin::policies::post_cors;
     "postAdminPolicyOauthSignin" POST "/api/v4/admin/policy/oauth/signin" Admin admin::policies::not_local;
     "getAdminPolicyOauthRedirect" GET "/api/v4/admin/policy/oauth/redirect" Admin admin::policies::not_local;
     "getAdminPolicyOauthStatus" GET "/api/v4/admin/policy/oauth/status/{id}" Admin admin::policies::not_local;
