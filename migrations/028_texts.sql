@@ -15,6 +15,3 @@ CREATE TABLE text_part (
     text TEXT NOT NULL,
     UNIQUE (item_id, number)
 );
-
--- Files that are no music, pictures or films: among them are those that may say something.
-CREATE INDEX item_plain ON item (library_id, id) WHERE kind = 1 AND media = 0;

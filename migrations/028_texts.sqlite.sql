@@ -1,3 +1,7 @@
+-- Whose a part is, without its text.
+CREATE INDEX text_part_item ON text_part (id, item_id);
+-- Files that are no music, pictures or films: among them are those that may say something. It ends with their ids by itself.
+CREATE INDEX item_plain ON item (library_id) WHERE kind = 1 AND media = 0;
 -- Words of the parts, by their ids. They come with spaces between them and nothing else, so all other signs are of words.
 CREATE VIRTUAL TABLE text_words USING fts5 (
     words, content = '', contentless_delete = 1,

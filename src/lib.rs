@@ -88,7 +88,13 @@ impl App {
         for folder in [&config.data, &config.storage] {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         }
-        config.import_from.iter().try_for_each(|folder| refuse_own(folder, &config))?;
+        for folder in &config.import_from {
+            match folder.canonicalize() {
+                Ok(real) => refuse_own(&real, &config)?,
+                // A disk that is plugged in later; what it is then is judged at each import.
+                Err(cause) => tracing::warn!("--import-from {} is not there: {cause}", folder.display()),
+            }
+        }
         let db = Db::open(&config.database)?;
         let key_file = config.data.join("master.key");
         let known = db.read_blocking(|tx| store::settings::get(tx, "key-fingerprint"))?;
@@ -148,13 +154,13 @@ impl App {
     }
 }
 
-/// Whoever may import could read the master key there, and the homes of all.
-fn refuse_own(folder: &Path, config: &Config) -> anyhow::Result<()> {
-    let whole = folder.canonicalize().with_context(|| format!("--import-from {}", folder.display()))?;
+/// Whoever may import could read the master key there, and the homes of all. `real` is without links.
+fn refuse_own(real: &Path, config: &Config) -> error::Result<()> {
     for own in [&config.data, &config.storage] {
         let own = own.canonicalize()?;
-        if own.starts_with(&whole) || whole.starts_with(&own) {
-            bail!("--import-from {} holds this server's own data; name a folder beside it", folder.display());
+        if own.starts_with(real) || real.starts_with(&own) {
+            let why = format!("{} holds this server's own data; name a folder beside it", real.display());
+            return Err(error::Error::invalid("--import-from", why));
         }
     }
     Ok(())

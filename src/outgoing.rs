@@ -72,7 +72,9 @@ impl Outgoing {
 
     /// The same for a host that the settings name, wherever it is: no user chose it. Where it leads to is judged as ever.
     pub fn to(host: &str, networks: Vec<IpNet>) -> Outgoing {
-        let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        // As an address will name it: an international name in letters of DNS, an IPv6 address in its short form.
+        let parsed = Url::parse(&format!("http://{host}/")).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let host = parsed.unwrap_or_else(|| host.to_owned()).trim_matches(['[', ']']).to_ascii_lowercase();
         Outgoing { guard: Arc::new(Guard { networks, host: Some(host) }), client: OnceLock::new() }
     }
 

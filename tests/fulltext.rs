@@ -314,6 +314,15 @@ both_engines! {
         std::fs::remove_file(house.home.join("outside.txt")).unwrap();
         house.scan_home().await;
         assert_eq!(ann.found("thirdword").await, [""; 0]);
+        // What is no text any more does not say what it said.
+        ann.write("notes.txt", "the fourthword of it").await;
+        house.read().await;
+        ann.done(Method::POST, "/file/rename", json!({"uri": my("notes.txt"), "new_name": "notes.dat"})).await;
+        assert_eq!(ann.found("fourthword").await, ["notes.dat"]);
+        ann.write("notes.dat", "something else").await;
+        house.read().await;
+        assert_eq!(ann.found("fourthword").await, [""; 0]);
+        assert_eq!(house.count("SELECT COUNT(*) FROM text_read").await, 0);
     }
 
     async fn nobody_learns_what_others_files_say(backend: Backend) {

@@ -12,12 +12,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use openshelf::account::site::Site;
+use openshelf::account::slip::{self, Errand, Holder};
 use openshelf::account::token::sha256;
 use openshelf::account::{Role, User, UserState};
 use openshelf::config::Given;
 use openshelf::now_ms;
-use openshelf::store::{accounts, openid as rows, second_factors, site};
-use openshelf::work::second_factor;
+use openshelf::store::{accounts, library, openid as rows, second_factors, site};
+use openshelf::work::{registration, second_factor};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, Response};
 use ring::rand::SystemRandom;
 use ring::signature::{
@@ -35,7 +37,7 @@ use crate::server::{ADMIN, ADMIN_MAIL, PASSWORD, Server};
 use crate::stand_in::{Asked, StandIn, reply};
 
 const CLIENT_ID: &str = "shelf of ann";
-const SECRET: &str = "a:secret of 100%";
+const SECRET: &str = "a:secret-of_0.1 or 100%";
 const NAME: &str = "Home";
 const ACCESS: &str = "access0815";
 /// Of nobody: made for this test. PKCS #1.
@@ -234,6 +236,7 @@ fn answer(says: &mut Says, asked: &Asked, stream: &mut TcpStream) -> std::io::Re
         })),
         "/keys" => Some(says.shown.clone().unwrap_or_else(|| json!({"keys": [says.signer.key(&says.key_id)]}))),
         "/token" => token(says, asked, &url),
+        "/closed" => return reply(stream, 401, "", br#"{"error": "invalid_client"}"#),
         "/userinfo" => says.userinfo.clone().filter(|_| asked.header("authorization") == Some(format!("Bearer {ACCESS}"))),
         _ => None,
     };
@@ -419,7 +422,8 @@ async fn call(client: &Client, url: &str, token: Option<&str>, method: Method, p
 }
 
 fn encoded(text: &str) -> String {
-    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    const IN_FORMS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+    utf8_percent_encode(text, IN_FORMS).to_string()
 }
 
 fn parameter(address: &str, name: &str) -> Option<String> {
@@ -470,6 +474,8 @@ both_engines! {
         assert_eq!(led_to(&unlinked), (303, "/app/account"));
         assert_eq!(place.refused("ann's subject").await.0, 403);
         assert!(!place.is_linked(ADMIN).await);
+        assert!(place.get(&mut jar, "/app/keys").await.status().is_redirection(), "whoever came in by it is out");
+        let mut jar = place.by_password(ADMIN).await;
         let (status, words) = problem(place.post(&mut jar, "/app/account/openid/unlink", &[]).await).await;
         assert_eq!((status, words.as_str()), (403, "Your account is not linked."));
     }
@@ -498,6 +504,10 @@ both_engines! {
         let again = place.prepared(Some(&token), true, "another of ann's").await;
         assert_eq!(place.finished(again).await["code"], 40066);
         assert_eq!(place.call(Some(&token), Method::DELETE, "/session/openid/2", Value::Null).await["code"], 0);
+        for ended in [&token, &by_openid] {
+            assert_eq!(place.call(Some(ended), Method::GET, "/user/setting", Value::Null).await["code"], 401);
+        }
+        let token = place.token(ADMIN).await;
         assert_eq!(place.call(Some(&token), Method::DELETE, "/session/openid/2", Value::Null).await["code"], 40068);
         assert_eq!(place.finished(place.prepared(None, false, "ann's subject").await).await["code"], 40068);
 
@@ -732,7 +742,8 @@ both_engines! {
             async move { request.send().await.unwrap().json::<Value>().await.unwrap()["code"].clone() }
         };
         for sign in [("sec-fetch-site", "same-origin".to_owned()), ("origin", place.server.url.clone())] {
-            let begun = place.client.put(&url).json(&json!({"provider": 2})).send().await.unwrap();
+            let begun = place.client.put(&url).header(sign.0, &sign.1).json(&json!({"provider": 2}));
+            let begun = begun.send().await.unwrap();
             let set = begun.headers()["set-cookie"].to_str().unwrap().to_owned();
             assert!(set.contains("Path=/api/v4/session/openid; ") && set.contains("HttpOnly; SameSite=Lax"), "{set}");
             let cookie = set.split(';').next().unwrap().to_owned();
@@ -741,11 +752,80 @@ both_engines! {
             let (code, state) = (parameter(&back, "code").unwrap(), parameter(&back, "state").unwrap());
             let brought = json!({"code": code, "session_id": state, "provider_id": 2});
             let none = ("x-none", String::new());
-            assert_eq!(finish(brought.clone(), [sign.clone(), none]).await, 40023);
+            assert_eq!(finish(brought.clone(), [sign.clone(), none.clone()]).await, 40023);
+            assert_eq!(finish(brought.clone(), [none.clone(), none]).await, 40023, "nor does a program");
             assert_eq!(finish(brought.clone(), [sign.clone(), ("cookie", "openshelf-openid=x".to_owned())]).await, 40023);
             assert_eq!(finish(brought.clone(), [sign.clone(), ("cookie", cookie.clone())]).await, 0);
-            assert_eq!(finish(brought, [sign, ("cookie", cookie)]).await, 40023);
+            assert_eq!(finish(brought.clone(), [sign.clone(), ("cookie", cookie)]).await, 40023);
+            // Nor does a browser finish what a program began.
+            let brought = place.prepared(None, false, "ann's").await;
+            let made_up = ("cookie", "openshelf-openid=x".to_owned());
+            assert_eq!(finish(brought.clone(), [sign, made_up]).await, 40023);
+            assert_eq!(place.finished(brought).await["code"], 0);
         }
+    }
+
+    async fn a_linking_is_finished_by_whoever_began_it_while_they_are_signed_in(backend: Backend) {
+        let place = Place::new(&backend);
+        place.server.add_user("bob");
+        for other in [None, Some("bob")] {
+            let mut jar = place.by_password(ADMIN).await;
+            let address = place.led_on(&mut jar, "/app/account/openid", &[]).await;
+            let back = place.there.signs_in(&address, "mallory's");
+            jar.0.remove("openshelf-session");
+            if let Some(other) = other {
+                jar.0.extend(place.by_password(other).await.0);
+            }
+            assert_eq!(place.get(&mut jar, &back).await.status(), 403, "{other:?}");
+        }
+        let (token, bobs) = (place.token(ADMIN).await, place.token("bob").await);
+        let brought = place.prepared(Some(&token), true, "ann's").await;
+        for other in [bobs.as_str(), "of nobody"] {
+            let finished = place.call(Some(other), Method::POST, "/session/openid", brought.clone()).await;
+            assert_eq!(finished["code"], 40023);
+        }
+        assert!(!place.is_linked(ADMIN).await && !place.is_linked("bob").await);
+        assert_eq!(place.call(Some(&token), Method::POST, "/session/openid", brought).await["code"], 0);
+        assert!(place.is_linked(ADMIN).await);
+    }
+
+    async fn what_went_wrong_keeps_the_cookie_and_the_way_on(backend: Backend) {
+        let place = Place::new(&backend);
+        assert_eq!(place.links(ADMIN, "ann's").await.status(), 303);
+        let mut jar = Jar::default();
+        let address = place.led_on(&mut jar, "/app/sign-in/openid", &[("next", "/app/keys")]).await;
+        let back = place.there.signs_in(&address, "ann's");
+        // Another site leads the browser here meanwhile.
+        assert_eq!(place.get(&mut jar, "/app/openid?code=x&state=x").await.status(), 403);
+        assert_ne!(jar.0["openshelf-openid"], "");
+        let state = parameter(&back, "state").unwrap();
+        let declined = place.get(&mut jar, &format!("/app/openid?error=access_denied&state={state}")).await;
+        assert!(declined.text().await.unwrap().contains("value=\"/app/keys\""));
+        assert_eq!(led_to(&place.get(&mut jar, &back).await), (303, "/app/keys"));
+    }
+
+    async fn a_password_set_by_mail_unlinks_the_account(backend: Backend) {
+        let place = Place::new(&backend);
+        assert_eq!(place.links(ADMIN, "mallory's").await.status(), 303);
+        let (app, user) = (Arc::clone(&place.server.app), place.user(ADMIN).await);
+        let text = slip::write(&app.keys, Errand::NewPassword, Holder::of(&user), now_ms() + 60_000);
+        assert!(registration::set_password_by_mail(&app, &user.id, &text, "another horse").await.unwrap().is_some());
+        assert!(!place.is_linked(ADMIN).await);
+        assert_eq!(place.refused("mallory's").await.0, 403);
+    }
+
+    async fn a_home_that_was_not_made_is_made_at_the_next_sign_in(backend: Backend) {
+        let place = Place::new(&backend);
+        let key = place.server.add_user("bob").key;
+        assert_eq!(place.links("bob", "bob's").await.status(), 303);
+        let db = &place.server.app.db;
+        db.write(move |tx| match library::home_of(tx, key)? {
+            Some(home) => library::remove(tx, home.key),
+            None => Ok(()),
+        }).await.unwrap();
+        assert!(db.read(move |tx| library::home_of(tx, key)).await.unwrap().is_none());
+        assert_eq!(place.signs_in(&mut Jar::default(), "bob's").await.status(), 303);
+        assert!(db.read(move |tx| library::home_of(tx, key)).await.unwrap().is_some());
     }
 
     async fn a_new_password_ends_a_linking_that_was_begun_before(backend: Backend) {
@@ -804,6 +884,30 @@ both_engines! {
         }
         assert!(codes.contains(&json!(403)), "{codes:?}");
         assert!(place.there.times_asked("/token") < 8);
+    }
+
+    async fn many_who_come_at_once_ask_the_provider_once(backend: Backend) {
+        let place = Place::new(&backend);
+        let begin = || place.call(None, Method::PUT, "/session/openid", json!({"provider": 2}));
+        let begun = futures_util::future::join_all((0..8).map(|_| begin())).await;
+        assert!(begun.iter().all(|begun| begun["code"] == 0), "{begun:?}");
+        assert_eq!(place.there.times_asked("/.well-known/openid-configuration"), 1);
+    }
+
+    async fn a_provider_that_does_not_know_this_server_is_not_told_as_the_users_mistake(backend: Backend) {
+        let place = Place::new(&backend);
+        let url = place.there.stand_in.url.clone();
+        let document = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/closed"), "jwks_uri": format!("{url}/keys")});
+        place.there.says(|says| says.document = Some(document));
+        let mut brought = place.prepared(None, false, "ann's").await;
+        assert_eq!(place.finished(brought.clone()).await["code"], 50007);
+        assert_eq!(place.there.times_asked("/closed"), 1);
+        // A code that none gives is not asked about.
+        brought = place.prepared(None, false, "ann's").await;
+        brought["code"] = json!("x".repeat(4097));
+        assert_eq!(place.finished(brought).await["code"], 40020);
+        assert_eq!(place.there.times_asked("/closed"), 1);
     }
 
     async fn a_provider_leads_into_no_private_network_but_its_own_host(backend: Backend) {
@@ -898,6 +1002,34 @@ both_engines! {
         assert_eq!((place.all_users().await.len(), place.is_linked(ADMIN).await), (4, false));
     }
 
+    async fn who_registered_with_an_address_and_never_showed_it_gives_way_to_its_owner(backend: Backend) {
+        let place = Place::new(&backend);
+        place.set_registers(true).await;
+        let squatter = place.server.add_user("cleo");
+        let key = squatter.key;
+        let set_state = |state| place.server.app.db.write(move |tx| accounts::set_state(tx, key, state));
+        set_state(UserState::Inactive).await.unwrap();
+        let claims = |verified: bool| json!({"email": "Cleo@openshelf.local", "email_verified": verified});
+        place.there.says(|says| says.claims = claims(false));
+        assert_eq!(place.signs_in(&mut Jar::default(), "mallory's").await.status(), 303);
+        assert_eq!(place.user("cleo").await.id, squatter.id, "it is not known to be theirs");
+        place.there.says(|says| says.claims = claims(true));
+        assert_eq!(place.signs_in(&mut Jar::default(), "cleo's").await.status(), 303);
+        let cleo = place.user("cleo@openshelf.local").await;
+        assert_ne!(cleo.id, squatter.id);
+        assert_eq!((cleo.state, place.all_users().await.len()), (UserState::Active, 3));
+    }
+
+    async fn an_address_that_is_too_long_for_a_name_is_kept_all_the_same(backend: Backend) {
+        let place = Place::new(&backend);
+        place.set_registers(true).await;
+        let mail = format!("dora@{}.example.org", "x".repeat(60));
+        place.there.says(|says| says.claims = json!({"email": mail, "email_verified": true}));
+        assert_eq!(place.signs_in(&mut Jar::default(), "dora's").await.status(), 303);
+        let dora = place.user(&mail).await;
+        assert_eq!((dora.mail.as_str(), dora.name.as_str(), dora.display_name.as_str()), (mail.as_str(), dora.id.as_str(), "dora"));
+    }
+
     async fn who_somebody_is_may_be_told_at_the_providers_other_address(backend: Backend) {
         let place = Place::new(&backend);
         place.set_registers(true).await;
@@ -959,6 +1091,9 @@ async fn the_programs_log_tells_no_secret_and_its_doctor_that_the_provider_answe
     there.says(|says| says.document = Some(json!({"issuer": "https://auth.example.org"})));
     let doctor = program(&folder, &there).arg("doctor").output().unwrap();
     assert!(String::from_utf8(doctor.stdout).unwrap().contains("✗ OpenID provider"));
+    there.says(|says| (says.document, says.shown) = (None, Some(json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}))));
+    let doctor = program(&folder, &there).arg("doctor").output().unwrap();
+    assert!(String::from_utf8(doctor.stdout).unwrap().contains("none of its keys is for an algorithm that is taken"));
 
     server.kill().unwrap();
     server.wait().unwrap();

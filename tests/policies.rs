@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use openshelf::args;
-use openshelf::share::{Door, Mode, Shared, Wish};
-use openshelf::store::{accounts, library};
+use openshelf::share::{Bits, Door, Mode, Shared, Subject, Wish};
+use openshelf::store::{accounts, library, rights};
 use openshelf::work::sharing;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -600,6 +600,94 @@ both_engines! {
         assert_eq!(hers.post("/workflow/import", wish).await["code"], 40008);
     }
 
+    async fn what_comes_into_another_library_leaves_its_own_policies_behind(backend: Backend) {
+        let house = House::new(&backend).await;
+        let (wide, wide_id) = house.policy("Wide", json!({}), 0).await;
+        let (tight, tight_id) = house.policy("Tight", json!({}), 3).await;
+        house.group_of_bob(json!([{"id": wide}, {"id": tight}])).await;
+        let shelf = TempDir::new().unwrap();
+        fs::create_dir(shelf.path().join("in")).unwrap();
+        house.add_writable("Shelf", shelf.path()).await;
+        let wish = json!({"uri": my("Shelf/in"), "policy_id": tight_id});
+        assert_eq!(house.admin.call(Method::PATCH, "/file/policy", wish).await["code"], 0);
+        let put_into = async |name: &str, target: &str, copy: bool| {
+            house.bob.post("/file/move", json!({"uris": [my(name)], "dst": my(target), "copy": copy})).await
+        };
+        for folder in ["box", "box/deep"] {
+            assert_eq!(house.create(folder, "folder").await, 0);
+            assert_eq!(house.mount(folder, &wide_id).await, 0);
+        }
+        house.put("box/deep/a.txt", "a").await;
+        data(put_into("box", "Shelf/in", false).await);
+        for folder in ["box", "box/deep"] {
+            assert_eq!(house.begin(&format!("Shelf/in/{folder}/x.txt"), 4, "").await["code"], 40049, "{folder}");
+            assert_eq!(house.begin(&format!("Shelf/in/{folder}/x.txt"), 3, "").await["code"], 0, "{folder}");
+        }
+
+        // Within one library they go along, but not with a copy: that is held against what holds where it comes.
+        for (folder, policy) in [("kit", &tight_id), ("kit/wide", &wide_id), ("there", &tight_id)] {
+            assert_eq!(house.create(folder, "folder").await, 0);
+            assert_eq!(house.mount(folder, policy).await, 0);
+        }
+        house.put("kit/wide/large.txt", "large").await;
+        let copied = put_into("kit", "there", true).await;
+        assert_eq!(copied["aggregated_error"][my("kit")]["code"], 40049, "{copied}");
+        data(put_into("kit", "there", false).await);
+        assert_eq!(house.begin("there/kit/wide/x.txt", 4, "").await["code"], 0);
+        assert_eq!(house.begin("there/kit/x.txt", 4, "").await["code"], 40049);
+    }
+
+    async fn an_import_into_what_is_imported_ends(backend: Backend) {
+        let media = TempDir::new().unwrap();
+        let shared = media.path().join("shared");
+        fs::create_dir_all(shared.join("in")).unwrap();
+        fs::create_dir(media.path().join("deep")).unwrap();
+        for name in ["a.txt", "deep/b.txt", "shared/c.txt"] {
+            fs::write(media.path().join(name), name).unwrap();
+        }
+        let house = House::importing(&backend, &[media.path()]).await;
+        house.add_writable("Shelf", &shared).await;
+        let bob = house.id_of_bob().await;
+        let import = async |from: &Path| {
+            let wish = json!({"src": from, "dst": "/Shelf/in", "user_id": bob, "recursive": true, "policy_id": 1});
+            house.ended(&house.admin, house.admin.post("/workflow/import", wish).await).await
+        };
+        let expected = set(&["a.txt", "deep", "deep/b.txt", "shared", "shared/c.txt"]);
+        for _ in 0..2 {
+            let task = import(media.path()).await;
+            assert_eq!((&task["status"], &task["summary"]["props"]["failed"]), (&json!("completed"), &json!(0)), "{task}");
+            assert_eq!(names(&shared.join("in")), expected);
+        }
+        assert_eq!(import(&shared.join("in")).await["status"], "error");
+        assert_eq!(names(&shared.join("in")), expected);
+    }
+
+    async fn a_folder_to_import_from_may_be_away_at_the_start_and_is_never_our_own(backend: Backend) {
+        let disk = TempDir::new().unwrap();
+        let from = disk.path().join("usb");
+        let house = House::importing(&backend, &[&from]).await;
+        let bob = house.id_of_bob().await;
+        let import = async || {
+            let wish = json!({"src": from, "dst": "/got", "user_id": bob, "recursive": true, "policy_id": 1});
+            house.admin.post("/workflow/import", wish).await
+        };
+        assert_eq!(import().await["code"], 40016);
+
+        let homes = house.home.parent().unwrap();
+        fs::write(homes.join("secret.txt"), "secret").unwrap();
+        symlink(homes, &from).unwrap();
+        let task = house.ended(&house.admin, import().await).await;
+        assert_eq!(task["status"], "error", "{task}");
+        assert!(text(&task["error"]).contains("own data"), "{task}");
+        assert_eq!(house.names(), set(&[]));
+
+        fs::remove_file(&from).unwrap();
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("a.txt"), "a").unwrap();
+        assert_eq!(house.ended(&house.admin, import().await).await["status"], "completed");
+        assert_eq!(house.names(), set(&["got", "got/a.txt"]));
+    }
+
     async fn a_kill_in_the_middle_of_an_import_neither_loses_nor_doubles_a_file(backend: Backend) {
         const FILES: usize = 120;
         let disk = TempDir::new().unwrap();
@@ -678,6 +766,16 @@ impl House {
             self.create(folder, "folder").await;
         }
         data(put.send().await.unwrap().json().await.unwrap());
+    }
+
+    /// A library that everybody may write to.
+    async fn add_writable(&self, name: &'static str, path: &Path) {
+        let key = tokio::task::block_in_place(|| self.server.add_library(name, path)).key;
+        let opened = self.server.app.db.write(move |tx| {
+            library::update(tx, key, name, library::Access::Writable, openshelf::now_ms())?;
+            rights::set(tx, key, &Subject::Everyone, Bits::ALL)
+        });
+        opened.await.unwrap();
     }
 
     /// The only chunk of an upload.

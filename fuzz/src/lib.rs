@@ -18,6 +18,7 @@ pub mod media {
 #[path = "../../src/library"]
 pub mod library {
     pub mod bounded;
+    pub mod id3;
     pub mod lyrics;
     pub mod names;
     pub mod pictures;

@@ -61,6 +61,10 @@ impl KeySet {
         Some(KeySet(keys.iter().take(MOST_KEYS).filter_map(Key::parse).collect()))
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn has_signed(&self, header: &Header, signed: &[u8], signature: &[u8]) -> bool {
         let may_be = |key: &&Key| match (&header.kid, &key.id) {
             (Some(named), Some(own)) => named == own,
@@ -306,7 +310,7 @@ mod tests {
             assert_eq!(judge(&token), Err(flaw), "{token}");
         }
         let encrypts = KeySet::parse(&json!({"keys": [{"use": "enc", "kty": "EC", "crv": "P-256"}]})).unwrap();
-        assert!(encrypts.0.is_empty() && KeySet::parse(&json!({"keys": "none"})).is_none());
+        assert!(encrypts.is_empty() && KeySet::parse(&json!({"keys": "none"})).is_none());
         for broken in ["", ".", "..", "a.b.c", "a.b"] {
             assert_eq!(judge(broken), Err(Flaw::Unreadable), "{broken}");
         }

@@ -4,6 +4,9 @@
 //! of the nearest folder that has one, else what its user's groups give, else the default, which lets everything through
 //! as long as no administrator says otherwise.
 
+use std::sync::LazyLock;
+
+use quick_cache::sync::Cache;
 use regex::{Regex, RegexBuilder};
 
 use super::LibraryKind;
@@ -17,6 +20,8 @@ const LONGEST_ENDING_BYTES: usize = 64;
 const LONGEST_PATTERN_BYTES: usize = 1000;
 /// Of a compiled pattern: what an administrator writes may not take the server's memory.
 const MOST_PATTERN_BYTES: usize = 1 << 20;
+/// Compiled patterns that are kept: the one that writes is not to wait for them each time.
+const KEPT_PATTERNS: usize = 32;
 const LEAST_CHUNK_BYTES: u64 = 64 << 10;
 const MOST_CHUNK_BYTES: u64 = 1 << 30;
 
@@ -115,10 +120,12 @@ impl Policy {
 }
 
 fn compiled(pattern: &str) -> Result<Regex> {
+    static KEPT: LazyLock<Cache<String, Regex>> = LazyLock::new(|| Cache::new(KEPT_PATTERNS));
     if pattern.len() > LONGEST_PATTERN_BYTES {
         return Err(Error::invalid("file_regexp", "at most 1000 bytes"));
     }
-    let built = RegexBuilder::new(pattern).size_limit(MOST_PATTERN_BYTES).dfa_size_limit(MOST_PATTERN_BYTES).build();
+    let build = || RegexBuilder::new(pattern).size_limit(MOST_PATTERN_BYTES).dfa_size_limit(MOST_PATTERN_BYTES).build();
+    let built = KEPT.get_or_insert_with(pattern, build);
     built.map_err(|_| Error::invalid("file_regexp", "it is no regular expression, or too large a one"))
 }
 

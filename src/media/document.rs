@@ -9,12 +9,12 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, UTF_8};
 
 use self::markup::Shape;
 use super::child::{INPUT, Limits};
 use super::text::decoded;
-use super::unpack::{Archive, Entry, How, Opened, Source};
+use super::unpack::{Archive, Entry, How, Opened, Source, Trouble};
 use crate::library::text::MOST_KEPT_BYTES;
 
 /// Of plain text twice of what is kept, as UTF-16 takes it; the rest is not read.
@@ -182,7 +182,8 @@ impl Format {
     }
 }
 
-/// The text of a file, up to what is kept of one; empty where there is none to be read. A PDF has none here.
+/// The text of a file, up to what is kept of one; empty where there is none to be read, as of one that is damaged. A PDF has
+/// none here. Fails where the disk does.
 pub fn text_of(format: Format, mut file: File) -> io::Result<String> {
     let mut text = Text::default();
     match format {
@@ -204,11 +205,20 @@ fn head_of(file: &mut File, most_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most_bytes).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == most_bytes {
-        let end = bytes.iter().rposition(|byte| byte.is_ascii_whitespace()).unwrap_or(bytes.len());
-        // Of two bytes each, it may be.
-        bytes.truncate(end & !1);
+        bytes.truncate(end_of_characters(&bytes));
     }
     Ok(bytes)
+}
+
+/// Where the last whole character ends.
+fn end_of_characters(bytes: &[u8]) -> usize {
+    match Encoding::for_bom(bytes) {
+        Some((encoding, _)) if encoding != UTF_8 => bytes.len() & !1,
+        _ => match std::str::from_utf8(bytes) {
+            Err(broken) if broken.error_len().is_none() => broken.valid_up_to(),
+            _ => bytes.len(),
+        },
+    }
 }
 
 /// No text has such a character; nearly all else has it soon.
@@ -258,22 +268,37 @@ fn shape_in(format: Format, name: &str) -> Option<Shape> {
 fn read_archive(format: Format, file: File, text: &mut Text) -> io::Result<()> {
     let how = How::default();
     let source = Source::new(file)?;
-    // Another archive than a zip could have to be unpacked from its beginning.
-    let Ok(archive @ Archive::Zip(..)) = Archive::open(source, &how) else { return Ok(()) };
+    let archive = match Archive::open(source, &how) {
+        Ok(archive @ Archive::Zip(..)) => archive,
+        // Another archive than a zip could have to be unpacked from its beginning.
+        Ok(_) => return Ok(()),
+        Err(trouble) => return of_disk(trouble).map_or(Ok(()), Err),
+    };
     let mut left_bytes = MOST_MARKED_BYTES;
+    let mut failed = None;
     let mut visit = |entry: &Entry, content: Opened| {
-        if let (Some(shape), Ok(content)) = (shape_in(format, &entry.name), content) {
+        if let Some(shape) = shape_in(format, &entry.name) {
             let mut bytes = Vec::new();
+            let read = content.and_then(|content| Ok(content.take(left_bytes).read_to_end(&mut bytes)?));
             // What is damaged further on has text up to there.
-            let _ = content.take(left_bytes).read_to_end(&mut bytes);
+            failed = read.err().and_then(of_disk);
             left_bytes -= bytes.len() as u64;
             markup::read(&marked(&bytes), shape, text);
             text.push("\n");
         }
-        if left_bytes == 0 || text.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let is_enough = failed.is_some() || left_bytes == 0 || text.is_full();
+        if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let _ = archive.each(&how, &mut visit);
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+/// What the system tells of; all else is the archive's own.
+fn of_disk(trouble: Trouble) -> Option<io::Error> {
+    match trouble {
+        Trouble::Io(cause) if cause.raw_os_error().is_some() => Some(cause),
+        _ => None,
+    }
 }
 
 /// Text that is taken in, with single spaces and line breaks, and none of what no column can hold.
@@ -323,6 +348,8 @@ pub fn said_of_pdf(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, Write};
+
     use super::*;
 
     #[test]
@@ -348,6 +375,22 @@ mod tests {
         assert!(marked(said).ends_with("日本"));
         assert_eq!(marked(b"caf\xe9"), "café");
         assert_eq!(marked(b"MZ\0\0"), "");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        for before in ["", "a"] {
+            let said = format!("{before}{}", "привет".repeat(400_000));
+            assert!(said.len() as u64 > MOST_PLAIN_BYTES);
+            let wide: Vec<u8> = [0xfeff].into_iter().chain(said.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+            for bytes in [said.as_bytes(), &wide] {
+                let mut file = tempfile::tempfile().unwrap();
+                file.write_all(bytes).unwrap();
+                file.rewind().unwrap();
+                let text = text_of(Format::Plain, file).unwrap();
+                assert!(text.len() >= MOST_KEPT_BYTES && said.starts_with(&text));
+            }
+        }
     }
 
     #[test]

@@ -72,10 +72,15 @@ pub fn claim(tx: &mut Tx, key: ItemKey, revision: i64) -> Result<()> {
     }
 }
 
-/// Of an item and all below it: the other library. Its tracks look for albums anew.
+/// Of an item and all below it: the other library. Its tracks look for albums anew, and what it was stored under stays
+/// behind: who chose that has no say in the other library.
 pub fn change_library(tx: &mut Tx, key: ItemKey, library: LibraryKey, now_ms: i64) -> Result<()> {
     mark_albums(tx, key)?;
     let from = library_of(tx, key)?;
+    if from != library {
+        let sql = "DELETE FROM item_policy WHERE item_id IN (SELECT id FROM below)";
+        tx.run(&format!("{BELOW} {sql}"), args![key.0])?;
+    }
     let count: usize = tx.one(&format!("{BELOW} SELECT COUNT(*) FROM below"), args![key.0], |row| row.get(0))?;
     if count > changes::ONE_BY_ONE {
         // Where it goes to, whoever puts it there says the same.

@@ -30,3 +30,9 @@ pub fn unlink(tx: &mut Tx, account: UserKey, issuer: &str) -> Result<bool> {
     let sql = "DELETE FROM openid_link WHERE account_id = $1 AND issuer = $2";
     Ok(tx.run(sql, args![account.0, issuer])? > 0)
 }
+
+/// From whoever it is linked with, at this provider and at those before it.
+pub fn unlink_everywhere(tx: &mut Tx, account: UserKey) -> Result<()> {
+    tx.run("DELETE FROM openid_link WHERE account_id = $1", args![account.0])?;
+    Ok(())
+}

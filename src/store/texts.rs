@@ -24,11 +24,13 @@ pub struct Unread {
     pub item: ItemKey,
     pub revision: i64,
     pub shown: String,
+    /// As it was before, or by other rules.
+    pub was_read: bool,
 }
 
-/// The libraries whose files are searched, and a number that is another one after each change of theirs.
+/// The libraries whose files are searched and can be read now, and a number that is another one after each change of theirs.
 pub fn libraries(tx: &mut Tx) -> Result<Vec<(LibraryKey, i64)>> {
-    let sql = "SELECT id, revision FROM library WHERE kind IN ('folder', 'home') ORDER BY id";
+    let sql = "SELECT id, revision FROM library WHERE kind IN ('folder', 'home') AND online = 1 ORDER BY id";
     tx.all(sql, args![], |row| Ok((LibraryKey(row.get(0)?), row.get(1)?)))
 }
 
@@ -41,8 +43,9 @@ pub fn unread(tx: &mut Tx, library: LibraryKey, after: ItemKey) -> Result<Option
                  AND +missing_ms IS NULL AND +trashed_ms IS NULL ORDER BY id LIMIT $3) AS i
          LEFT JOIN text_read t ON t.item_id = i.id ORDER BY i.id";
     let rows = tx.all(sql, args![library.0, after.0, WINDOW], |row| {
-        let unread = Unread { item: ItemKey(row.get(0)?), revision: row.get(1)?, shown: row.get(2)? };
         let read: (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
+        let was_read = read.0.is_some();
+        let unread = Unread { item: ItemKey(row.get(0)?), revision: row.get(1)?, shown: row.get(2)?, was_read };
         let is_read = read == (Some(unread.revision), Some(VERSION));
         Ok((unread, is_read))
     })?;
@@ -78,6 +81,13 @@ pub fn put(tx: &mut Tx, read: &Unread, text: &str) -> Result<()> {
          ON CONFLICT (item_id) DO UPDATE SET revision = excluded.revision, version = excluded.version",
         args![read.item.0, read.revision, VERSION],
     )?;
+    Ok(())
+}
+
+/// Forgets what a file said, and that it was read.
+pub fn forget(tx: &mut Tx, item: ItemKey) -> Result<()> {
+    tx.run("DELETE FROM text_part WHERE item_id = $1", args![item.0])?;
+    tx.run("DELETE FROM text_read WHERE item_id = $1", args![item.0])?;
     Ok(())
 }
 
@@ -132,8 +142,9 @@ pub fn forget_some(tx: &mut Tx, most: usize) -> Result<bool> {
 /// Files that a search is content with.
 pub const MOST_FOUND: usize = 1000;
 
-/// Files of these libraries that say all that is asked for, those changed last first. A folder above one may be in the trash.
-pub fn search(tx: &mut Tx, libraries: &[LibraryKey], query: &Query) -> Result<Vec<(Mark, Item)>> {
+/// Up to [`MOST_FOUND`] files of these libraries, from this one on, that say all that is asked for, those changed last first. A
+/// folder above one may be in the trash.
+pub fn search(tx: &mut Tx, libraries: &[LibraryKey], query: &Query, offset: usize) -> Result<Vec<(Mark, Item)>> {
     let Some((lead, others)) = query.terms().split_first().filter(|_| !libraries.is_empty()) else {
         return Ok(Vec::new());
     };
@@ -145,38 +156,54 @@ pub fn search(tx: &mut Tx, libraries: &[LibraryKey], query: &Query) -> Result<Ve
     let order = Order { by: By::Modified, is_descending: true };
     let sql = format!(
         "SELECT {ITEM_COLUMNS}, modified_ns FROM ({lead}) AS f CROSS JOIN item WHERE id = f.item_id{others}
-           AND +library_id IN ({libraries}) AND {THERE} ORDER BY modified_ns DESC, id DESC LIMIT {}",
-        bind(&mut args, MOST_FOUND)
+           AND +library_id IN ({libraries}) AND media = 0 AND {THERE}
+         ORDER BY modified_ns DESC, id DESC LIMIT {} OFFSET {}",
+        bind(&mut args, MOST_FOUND),
+        bind(&mut args, offset)
     );
     tx.all(&sql, &args, |row| order.row(row))
 }
 
-/// The files, each once, that say this in one of their parts.
+/// The files, each once, that say this in one of their parts. SQLite would read the parts themselves, were the index not named.
 fn items_with(engine: Engine, args: &mut Vec<Value>, term: &Term) -> String {
+    let words = bind(args, asked(engine, term));
     match engine {
-        Engine::Sqlite => {
-            let open = if term.is_open { " *" } else { "" };
-            let words = bind(args, format!("\"{}\"{open}", term.words.join(" ")));
-            format!(
-                "SELECT DISTINCT p.item_id FROM text_part p
-                 WHERE p.id IN (SELECT rowid FROM text_words WHERE text_words MATCH {words})"
-            )
-        }
+        Engine::Sqlite => format!(
+            "SELECT DISTINCT p.item_id FROM text_part p INDEXED BY text_part_item
+             WHERE p.id IN (SELECT rowid FROM text_words WHERE text_words MATCH {words})"
+        ),
+        Engine::Postgres => format!(
+            "SELECT DISTINCT p.item_id FROM text_part p WHERE p.words @@ CAST(CAST({words} AS TEXT) AS tsquery)"
+        ),
+    }
+}
+
+/// A term as each engine has it written.
+fn asked(engine: Engine, term: &Term) -> String {
+    match engine {
+        Engine::Sqlite => format!("\"{}\"{}", term.words.join(" "), if term.is_open { " *" } else { "" }),
         Engine::Postgres => {
-            let open = if term.is_open { ":*" } else { "" };
             let words: Vec<String> = term.words.iter().map(|word| format!("'{word}'")).collect();
-            let words = bind(args, format!("{}{open}", words.join(" <-> ")));
-            format!(
-                "SELECT DISTINCT p.item_id FROM text_part p WHERE p.words @@ CAST(CAST({words} AS TEXT) AS tsquery)"
-            )
+            format!("{}{}", words.join(" <-> "), if term.is_open { ":*" } else { "" })
         }
     }
 }
 
-/// One part of what a file says.
-pub fn part(tx: &mut Tx, item: ItemKey, number: usize) -> Result<Option<String>> {
-    let sql = "SELECT text FROM text_part WHERE item_id = $1 AND number = $2";
-    tx.maybe(sql, args![item.0, number], |row| row.get(0))
+/// The first part of a file that says this.
+pub fn part_with(tx: &mut Tx, item: ItemKey, term: &Term) -> Result<Option<String>> {
+    let says = match tx.engine() {
+        Engine::Sqlite => "EXISTS (SELECT 1 FROM text_words WHERE text_words MATCH $2 AND rowid = p.id)",
+        Engine::Postgres => "p.words @@ CAST(CAST($2 AS TEXT) AS tsquery)",
+    };
+    let sql = format!("SELECT p.text FROM text_part p WHERE p.item_id = $1 AND {says} ORDER BY p.number LIMIT 1");
+    let words = asked(tx.engine(), term);
+    tx.maybe(&sql, args![item.0, words], |row| row.get(0))
+}
+
+/// What a file begins with.
+pub fn first_part(tx: &mut Tx, item: ItemKey) -> Result<Option<String>> {
+    let sql = "SELECT text FROM text_part WHERE item_id = $1 AND number = 0";
+    tx.maybe(sql, args![item.0], |row| row.get(0))
 }
 
 #[cfg(test)]
@@ -187,5 +214,8 @@ mod tests {
     fn words_are_written_as_each_engine_reads_them() {
         assert_eq!(spaced("It's 'quoted', \\and\\ \"so\" on; 語"), "it s quoted and so on 語 ");
         assert_eq!(numbered("a'); b a"), "'a':1 'b':2 'a':3 ");
+        let term = Term { words: vec!["to".to_owned(), "be".to_owned()], is_open: true };
+        assert_eq!(asked(Engine::Sqlite, &term), "\"to be\" *");
+        assert_eq!(asked(Engine::Postgres, &term), "'to' <-> 'be':*");
     }
 }

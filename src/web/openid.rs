@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::handle;
 use crate::http::fields::Fields;
 use crate::http::{Access, Call, Route, put_header};
-use crate::work::openid::{self, Bringer, Brought, COOKIE, LASTS_MS, Problem, Return};
+use crate::work::openid::{self, Beginner, Bringer, Brought, COOKIE, LASTS_MS, Present, Problem, Return};
 
 const POST: &[Method] = &[Method::POST];
 
@@ -72,7 +72,7 @@ async fn link(mut call: Call) -> Response {
 /// A page that leads on by itself: browsers let no form of ours lead to another site at once.
 async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Response {
     let redirect_uri = format!("{}{CALLBACK}", call.origin.base);
-    let back = Return { door: DOOR, redirect_uri, next: next.clone(), hint: None };
+    let back = Return { door: DOOR, begun_by: Beginner::Browser, redirect_uri, next: next.clone(), hint: None };
     let begun = match openid::begin(&call.app, user, back).await {
         Ok(begun) => begun,
         Err(problem) => return failed(call, problem, next).await,
@@ -81,7 +81,7 @@ async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Resp
     let view = LeadOnPage { base: call.origin.prefix().to_owned(), name, address: begun.address };
     let mut response = page(StatusCode::OK, &view);
     put_header(&mut response, header::REFRESH, &format!("0; url={}", view.address));
-    set_cookie(call, &mut response, &begun.cookie, LASTS_MS / 1000);
+    set_cookie(call, &mut response, begun.cookie.as_deref().unwrap_or_default(), LASTS_MS / 1000);
     response
 }
 
@@ -96,12 +96,18 @@ fn set_cookie(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
 }
 
 async fn back(call: Call) -> Response {
-    let mut response = match finished(&call).await {
-        Ok(response) => response,
-        Err(problem) => failed(&call, problem, None).await,
-    };
-    set_cookie(&call, &mut response, "", 0);
-    response
+    match finished(&call).await {
+        Ok(mut response) => {
+            set_cookie(&call, &mut response, "", 0);
+            response
+        }
+        // The cookie stays: another site that leads here ends nothing that is under way.
+        Err(problem) => {
+            let query = Fields::of_query(&call).ok();
+            let next = query.and_then(|query| openid::next(&call.app, query.get("state")?));
+            failed(&call, problem, next).await
+        }
+    }
 }
 
 async fn finished(call: &Call) -> Result<Response, Problem> {
@@ -110,7 +116,9 @@ async fn finished(call: &Call) -> Result<Response, Problem> {
         return Err(Problem::Declined);
     }
     let (state, code) = (query.need("state")?, query.need("code")?);
-    let brought = Brought { door: DOOR, state, code, by: Bringer::Browser(call.cookie(COOKIE)) };
+    let user = user(call).await.ok();
+    let present = user.as_ref().map_or(Present::Nobody, Present::User);
+    let brought = Brought { door: DOOR, state, code, by: Bringer::Browser(call.cookie(COOKIE)), present };
     let finished = openid::finish(&call.app, brought, &call.guest()).await?;
     match finished.step {
         Some(step) => Ok(desk::after_first_step(call, step, finished.next).await),

@@ -599,8 +599,12 @@ fn from_to(
             refuse_taken(tx, to.item().key, name.unwrap_or(&from.item().shown), except)?;
         }
     }
-    policies::check_moved(tx, user, &from, &to, name.unwrap_or(&from.item().shown))?;
     let leaves = from.library().key != to.library().key;
+    let new = name.unwrap_or(&from.item().shown);
+    match how {
+        Transplant::Move if !leaves => policies::check_moved(tx, user, &from, &to, new)?,
+        _ => policies::check_brought(tx, user, from.item(), &to, new)?,
+    }
     if leaves && how == Transplant::Move {
         by_rights(tx, user, from.item().clone(), Action::Delete)?;
     }

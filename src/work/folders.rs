@@ -11,6 +11,9 @@ use crate::share::grant::Action;
 use crate::store::folders::{self, Mark, Order, Rank, Start, Wanted, Where};
 use crate::store::{Tx, library, rights, texts};
 
+/// So often a search goes on behind what it may not show.
+const MOST_WINDOWS: usize = 4;
+
 /// A line of a list: what, under which names from the listed folder on, and its place in the order.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -153,8 +156,18 @@ impl Field {
     /// Files that say all that is asked for, those changed last first; none but where whole libraries are looked through.
     pub fn that_say(&self, tx: &mut Tx, query: &Query) -> Result<Vec<Line>> {
         let Where::Libraries(libraries) = &self.place else { return Ok(Vec::new()) };
-        let found = texts::search(tx, libraries, query)?;
-        self.lines(tx, found)
+        let mut lines = Vec::new();
+        // What lies below folders that went is found as well, and left out only then.
+        for window in 0..MOST_WINDOWS {
+            let found = texts::search(tx, libraries, query, window * texts::MOST_FOUND)?;
+            let is_last = found.len() < texts::MOST_FOUND;
+            lines.append(&mut self.lines(tx, found)?);
+            if is_last || lines.len() >= texts::MOST_FOUND {
+                break;
+            }
+        }
+        lines.truncate(texts::MOST_FOUND);
+        Ok(lines)
     }
 
     fn lines(&self, tx: &mut Tx, found: Vec<(Mark, Item)>) -> Result<Vec<Line>> {

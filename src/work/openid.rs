@@ -14,7 +14,7 @@ use crate::account::token::{random_base62, same, sha256};
 use crate::account::{Role, User};
 use crate::error::{Error, Result};
 use crate::share::visit::Visitor;
-use crate::store::{Tx, accounts, openid, second_factors, site, slips};
+use crate::store::{Tx, accounts, library, openid, second_factors, site, slips};
 use crate::{App, now_ms};
 
 mod provider;
@@ -25,6 +25,8 @@ pub use provider::Provider;
 pub const LASTS_MS: i64 = 10 * 60 * 1000;
 /// Of the browser that began, until it is back.
 pub const COOKIE: &str = "openshelf-openid";
+/// Of what a provider sends a browser back with; none gives a longer one.
+const LONGEST_CODE_BYTES: usize = 4096;
 
 /// Why nobody is signed in or linked.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +73,8 @@ struct Away {
     redirect_uri: String,
     verifier: String,
     nonce: String,
-    /// SHA-256 of the cookie.
-    browser: Vec<u8>,
+    /// SHA-256 of its cookie; none: a program without cookies began.
+    browser: Option<Vec<u8>>,
     /// Whose account is to be linked; none: whoever it is signs in.
     link: Option<Holder>,
     /// Where they wanted to go on here.
@@ -83,13 +85,21 @@ struct Away {
 pub struct Begun {
     /// At the provider.
     pub address: String,
-    /// For a cookie that no script reads.
-    pub cookie: String,
+    /// For a cookie that no script reads, if a browser began.
+    pub cookie: Option<String>,
+}
+
+/// What somebody begins with. A program of its own keeps no cookies, and nobody can make it finish what another began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginner {
+    Browser,
+    Program,
 }
 
 /// Where a door has its users come back to.
 pub struct Return {
     pub door: &'static str,
+    pub begun_by: Beginner,
     pub redirect_uri: String,
     pub next: Option<String>,
     /// A mail address that they may sign in with there.
@@ -102,13 +112,13 @@ pub async fn begin(app: &App, user: Option<&User>, back: Return) -> Result<Begun
     if let Some(user) = user {
         user.may(Role::Settings)?;
     }
-    let cookie = random_base62(22);
+    let cookie = (back.begun_by == Beginner::Browser).then(|| random_base62(22));
     let away = Away {
         door: back.door.to_owned(),
         redirect_uri: back.redirect_uri,
         verifier: random_base62(43),
         nonce: random_base62(22),
-        browser: sha256(&cookie),
+        browser: cookie.as_deref().map(sha256),
         link: user.map(Holder::of),
         next: back.next,
     };
@@ -124,14 +134,22 @@ pub struct Brought<'a> {
     pub state: &'a str,
     pub code: &'a str,
     pub by: Bringer<'a>,
+    pub present: Present<'a>,
 }
 
-/// Who brings it back.
+/// What brings it back. What a browser began, no program finishes: a form of another site may look like one.
 pub enum Bringer<'a> {
     /// With the cookie, if it has it.
     Browser(Option<&'a str>),
-    /// A program of its own that has no cookies; nobody can make it finish what another began.
     Program,
+}
+
+/// Who is signed in where it is brought back: a linking does not outlive the session that it was begun in.
+pub enum Present<'a> {
+    User(&'a User),
+    Nobody,
+    /// The door's clients need not say it.
+    Untold,
 }
 
 /// What came of it.
@@ -145,12 +163,11 @@ pub async fn finish(app: &App, brought: Brought<'_>, visitor: &Visitor) -> Resul
     let provider = app.openid.as_ref().ok_or(Problem::Off)?;
     let away = slip::read::<Away>(&app.keys, Errand::OpenId, brought.state, now_ms());
     let away = away.filter(|away| away.data.door == brought.door).ok_or(Problem::Over)?;
-    let is_who_began = match brought.by {
-        Bringer::Browser(cookie) => cookie.is_some_and(|cookie| same(&sha256(cookie), &away.data.browser)),
-        Bringer::Program => true,
-    };
-    if !is_who_began {
+    if !away.data.was_begun_by(&brought) {
         return Err(Problem::Elsewhere);
+    }
+    if brought.code.len() > LONGEST_CODE_BYTES {
+        return Err(Problem::Unconfirmed(provider.name().to_owned()));
     }
     let away = spend(app, away, visitor).await?;
     let identity = identified(app, provider, &away, brought.code).await?;
@@ -163,6 +180,27 @@ pub async fn finish(app: &App, brought: Brought<'_>, visitor: &Visitor) -> Resul
         None => Some(sign_in(app, provider, identity).await?),
     };
     Ok(Finished { step, next: away.next })
+}
+
+impl Away {
+    fn was_begun_by(&self, brought: &Brought) -> bool {
+        let is_same_client = match (&self.browser, &brought.by) {
+            (Some(hash), Bringer::Browser(Some(cookie))) => same(&sha256(cookie), hash),
+            (None, Bringer::Program) => true,
+            _ => false,
+        };
+        let is_same_user = match (&self.link, &brought.present) {
+            (None, _) | (_, Present::Untold) => true,
+            (Some(holder), Present::User(user)) => holder.user_id == user.id,
+            (Some(_), Present::Nobody) => false,
+        };
+        is_same_client && is_same_user
+    }
+}
+
+/// Where whoever began this wanted to go on here, for the page that tells them why they do not.
+pub fn next(app: &App, state: &str) -> Option<String> {
+    slip::read::<Away>(&app.keys, Errand::OpenId, state, now_ms())?.data.next
 }
 
 fn subject(visitor: &Visitor) -> [String; 1] {
@@ -208,16 +246,21 @@ async fn is_to_register(app: &App, provider: &Provider, identity: &Identity) -> 
 
 async fn sign_in(app: &App, provider: &Provider, identity: Identity) -> Result<FirstStep, Problem> {
     let (name, issuer) = (provider.name().to_owned(), provider.issuer().to_owned());
-    let signed_in = app.db.write(move |tx| match openid::account_of(tx, &issuer, &identity.subject)? {
-        Some(key) => {
-            let user = accounts::by_key(tx, key)?.ok_or(Error::WrongCredentials)?;
-            Ok(Ok((user, second_factors::is_on(tx, key)?, false)))
-        }
-        None if !site::read(tx)?.registers => Ok(Err(Problem::NobodyLinked(name))),
-        None => Ok(register(tx, &issuer, &identity)?.map(|user| (user, false, true)).ok_or(Problem::Taken)),
+    let signed_in = app.db.write(move |tx| {
+        let user = match openid::account_of(tx, &issuer, &identity.subject)? {
+            Some(key) => accounts::by_key(tx, key)?.ok_or(Error::WrongCredentials)?,
+            None if !site::read(tx)?.registers => return Ok(Err(Problem::NobodyLinked(name))),
+            None => match register(tx, &issuer, &identity)? {
+                Some(user) => user,
+                None => return Ok(Err(Problem::Taken)),
+            },
+        };
+        let (has_second_factor, home) = (second_factors::is_on(tx, user.key)?, library::home_of(tx, user.key)?);
+        Ok(Ok((user, has_second_factor, home.is_some())))
     });
-    let (user, has_second_factor, is_new) = signed_in.await??;
-    if is_new {
+    let (user, has_second_factor, has_home) = signed_in.await??;
+    // Not only of a new account: the call that made it may have ended before its home was made.
+    if user.is_active() && !has_home {
         libraries::make_home(app, &user).await?;
     }
     Ok(signin::step_of(user, has_second_factor)?)
@@ -260,18 +303,20 @@ pub fn linked_ms(tx: &mut Tx, app: &App, user: &User) -> Result<Option<i64>> {
     }
 }
 
+/// Ends the user's sessions as well, since whoever signed in there may hold one.
 pub async fn unlink(app: &App, user: &User) -> Result<(), Problem> {
     let provider = app.openid.as_ref().ok_or(Problem::Off)?;
     user.may(Role::Settings)?;
     let (key, issuer) = (user.key, provider.issuer().to_owned());
     let unlinked = app.db.write(move |tx| {
-        if openid::linked_ms(tx, key, &issuer)?.is_none() {
-            return Ok(Err(Problem::NotLinked));
-        }
-        if accounts::password(tx, key)?.hash.is_empty() {
+        let password = accounts::password(tx, key)?;
+        if password.hash.is_empty() && openid::linked_ms(tx, key, &issuer)?.is_some() {
             return Ok(Err(Problem::NoPassword));
         }
-        openid::unlink(tx, key, &issuer)?;
+        if !openid::unlink(tx, key, &issuer)? {
+            return Ok(Err(Problem::NotLinked));
+        }
+        accounts::set_password(tx, key, &password)?;
         Ok(Ok(()))
     });
     unlinked.await?

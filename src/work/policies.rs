@@ -46,24 +46,33 @@ pub fn of(tx: &mut Tx, payer: &User, library: &Library, item: ItemKey) -> Result
     holding(&near, library.kind, &given).cloned().ok_or(Error::NotFound(Thing::Policy))
 }
 
-/// Whether a file of that name and size may be stored as this item, or in this folder.
+/// Whether a file of that name and size may be stored as this item, or in this folder. The number that a taken name gets is
+/// not judged: it leaves the ending as it is, and a file that came whole is not refused for what another is called.
 pub fn check(tx: &mut Tx, payer: &User, library: &Library, at: ItemKey, name: &str, size_bytes: u64) -> Result<()> {
     of(tx, payer, library, at)?.rules()?.check(name, size_bytes)
 }
 
-/// The same for what is brought along from elsewhere, with all that lies in it. What stays under one policy came in by it.
+/// The same for what moves within its library. What stays under one policy came in by it, and what lies below keeps its own.
 pub(super) fn check_moved(tx: &mut Tx, user: &User, from: &Grant, to: &Grant, name: &str) -> Result<()> {
+    let item = from.item();
     let policy = of(tx, user, to.library(), to.item().key)?;
-    let rules = policy.rules()?;
+    if of(tx, user, from.library(), item.key)?.id != policy.id {
+        return check_brought(tx, user, item, to, name);
+    }
+    if item.is_folder() { Ok(()) } else { policy.rules()?.check(name, 0) }
+}
+
+/// The same for what is copied, or brought along from another library, with all that lies in it: its own policies stay
+/// behind.
+pub(super) fn check_brought(tx: &mut Tx, user: &User, item: &Item, to: &Grant, name: &str) -> Result<()> {
+    let rules = of(tx, user, to.library(), to.item().key)?.rules()?;
     if rules.is_empty() {
         return Ok(());
     }
-    let item = from.item();
-    let is_known = of(tx, user, from.library(), item.key)?.id == policy.id;
     if !item.is_folder() {
-        return rules.check(name, if is_known { 0 } else { item.size_bytes });
+        return rules.check(name, item.size_bytes);
     }
-    let mut folders = if is_known { Vec::new() } else { vec![item.key] };
+    let mut folders = vec![item.key];
     while let Some(folder) = folders.pop() {
         for child in library::children(tx, folder)? {
             match child.is_folder() {

@@ -15,15 +15,14 @@ use crate::error::{Error, Result, Thing};
 use crate::library::IdKind;
 use crate::share::visit::Visitor;
 use crate::store::accounts::{self, NewUser, StoredPassword};
-use crate::store::{Tx, site, slips};
+use crate::store::{Tx, openid, site, slips};
 use crate::{App, now_ms};
 
 const ACTIVATION_LASTS_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 const RESET_LASTS_MS: i64 = 60 * 60 * 1000;
 /// An account that nobody activates goes after this.
 const UNUSED_LASTS_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-/// The address is the user's name as well.
-const LONGEST_MAIL_CHARS: usize = 64;
+const LONGEST_NAME_CHARS: usize = 64;
 
 /// What a mail's address activates: the account, with the password that was sent with that very registration. So a stranger
 /// who registers with somebody's address, before them or after them, sets no password for what the owner's mail activates.
@@ -48,8 +47,9 @@ pub async fn register(app: &Arc<App>, mail: &str, secret: &str, visitor: &Visito
         return Err(Error::Unsupported("Registration"));
     }
     signin::check_mail(mail)?;
-    if mail.trim().chars().count() > LONGEST_MAIL_CHARS {
-        return Err(Error::invalid("email", format!("at most {LONGEST_MAIL_CHARS} characters")));
+    // It is the user's name as well.
+    if mail.trim().chars().count() > LONGEST_NAME_CHARS {
+        return Err(Error::invalid("email", format!("at most {LONGEST_NAME_CHARS} characters")));
     }
     password::check_account(secret)?;
     try_from_there(app, "register", visitor).await?;
@@ -103,23 +103,27 @@ fn insert_new(tx: &mut Tx, app: &App, mail: &str, secret: &str, hash: &str, now_
 }
 
 /// An account of somebody whom another service vouches for: active at once, without a password. `mail` is theirs for certain;
-/// the name is, if nobody here has it. `Exists` where the mail address is another's.
+/// the name is, if nobody here has it. `Exists` where the mail address is another's. One who registered with the address and
+/// never showed that it is theirs gives way.
 pub(super) fn insert_known(tx: &mut Tx, mail: Option<&str>, name: Option<&str>, shown: Option<&str>) -> Result<User> {
     let id = format!("{}{}", IdKind::User.letter(), random_base62(16));
     let mail = mail.map(str::trim).filter(|mail| signin::check_mail(mail).is_ok());
-    let mail = mail.filter(|mail| mail.chars().count() <= LONGEST_MAIL_CHARS);
+    if let Some(mail) = mail {
+        remove_unshown(tx, mail)?;
+    }
     // The protocol's own way of saying that there is none; no mail arrives there.
     let mail = mail.map_or_else(|| format!("{id}@openid.unmanaged"), str::to_owned);
-    let name = match name.and_then(visible).filter(|name| !name.contains('@')) {
-        Some(name) if accounts::by_login(tx, &name)?.is_none() => name,
-        _ => mail.clone(),
+    let called = match name.and_then(visible).filter(|name| !name.contains('@')) {
+        Some(name) if accounts::by_login(tx, &name)?.is_none() => Some(name),
+        _ => None,
     };
+    let unnamed = if mail.chars().count() <= LONGEST_NAME_CHARS { &mail } else { &id };
     let shown = shown.and_then(visible);
     let new = NewUser {
         id: &id,
-        name: &name,
+        name: called.as_deref().unwrap_or(unnamed),
         mail: &mail,
-        display_name: shown.as_deref().unwrap_or_else(|| name.split('@').next().unwrap_or(&name)),
+        display_name: shown.as_deref().or(called.as_deref()).unwrap_or_else(|| mail.split('@').next().unwrap_or(&mail)),
         allowed: &Allowed::of(Roles::USER),
         password: &StoredPassword { hash: String::new(), sealed: None },
         now_ms: now_ms(),
@@ -128,11 +132,20 @@ pub(super) fn insert_known(tx: &mut Tx, mail: Option<&str>, name: Option<&str>, 
     accounts::by_key(tx, key)?.ok_or(Error::NotFound(Thing::User))
 }
 
+/// Of an account that was never activated nothing is anybody's.
+fn remove_unshown(tx: &mut Tx, mail: &str) -> Result<()> {
+    let known = accounts::by_login(tx, mail)?;
+    match known.filter(|user| user.state == UserState::Inactive && name_key(&user.mail) == name_key(mail)) {
+        Some(user) => accounts::remove(tx, user.key),
+        None => Ok(()),
+    }
+}
+
 /// A name that somebody else made up, as one of ours may be.
 fn visible(name: &str) -> Option<String> {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     let name = name.trim();
-    (1..=LONGEST_MAIL_CHARS).contains(&name.chars().count()).then(|| name.to_owned())
+    (1..=LONGEST_NAME_CHARS).contains(&name.chars().count()).then(|| name.to_owned())
 }
 
 async fn tell_registered(app: &App, mail: &str, registered: Registered, base: &str) {
@@ -247,7 +260,8 @@ async fn tell_forgot(app: &App, mail: String, base: &str) -> Result<()> {
     Ok(())
 }
 
-/// Sets a new password by the slip of a mail, and ends all sessions. `None` where the slip is not good for this user, or
+/// Sets a new password by the slip of a mail, ends all sessions, and unlinks the account from OpenID providers: whoever had
+/// come into it may have linked it with themselves. `None` where the slip is not good for this user, or
 /// not any more.
 pub async fn set_password_by_mail(app: &App, id: &str, text: &str, secret: &str) -> Result<Option<User>> {
     password::check_account(secret)?;
@@ -266,6 +280,7 @@ pub async fn set_password_by_mail(app: &App, id: &str, text: &str, secret: &str)
                 return Ok(None);
             }
             accounts::set_password(tx, user.key, &stored)?;
+            openid::unlink_everywhere(tx, user.key)?;
             Ok(Some(user))
         })
         .await

@@ -2,7 +2,7 @@
 //! and searching it.
 //!
 //! What was read is stored file by file, so that a server that is killed goes on where it was. A file that says nothing is not
-//! read again until it changes; one that cannot be opened, as of a disk that is away, waits.
+//! read again until it changes; one that cannot be opened or read, as of a disk that is away, waits.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -107,7 +107,10 @@ async fn read_new(app: &App, known: &mut HashMap<LibraryKey, i64>) -> Result<Opt
         return Ok(None);
     }
     let mut looked = Duration::ZERO;
-    for (library, revision) in app.db.read(rows::libraries).await? {
+    let libraries = app.db.read(rows::libraries).await?;
+    // One that was away is looked at again.
+    known.retain(|known, _| libraries.iter().any(|(library, _)| library == known));
+    for (library, revision) in libraries {
         if known.get(&library) == Some(&revision) {
             continue;
         }
@@ -115,26 +118,51 @@ async fn read_new(app: &App, known: &mut HashMap<LibraryKey, i64>) -> Result<Opt
         loop {
             let began = Instant::now();
             let next = app.db.read(move |tx| rows::unread(tx, library, after)).await?;
-            looked += began.elapsed();
-            let Some((unread, last)) = next else { break };
-            let mut files: Vec<(Unread, Format)> = readable(app, unread).collect();
+            let looking = began.elapsed();
+            let Some((unread, last)) = next else {
+                looked += looking;
+                break;
+            };
+            let mut kept = 0;
+            let (mut files, gone) = readable(app, unread);
+            if !gone.is_empty() {
+                kept += gone.len();
+                app.db.write(move |tx| gone.iter().try_for_each(|item| rows::forget(tx, *item))).await?;
+            }
             while !files.is_empty() {
                 let rest = files.split_off(files.len().min(AT_ONCE));
-                read_files(app, std::mem::replace(&mut files, rest)).await?;
+                kept += read_files(app, std::mem::replace(&mut files, rest)).await?;
             }
+            // What cannot be read is tried each time, and so is part of looking.
+            looked += if kept > 0 { looking } else { began.elapsed() };
             after = last;
         }
-        known.insert(library, revision);
+        if is_there(app, library).await? {
+            known.insert(library, revision);
+        }
     }
     Ok(Some(looked))
 }
 
-/// Those that may say something, as far as their names tell. Without pdftotext no PDF does, until it is there.
-fn readable(app: &App, unread: Vec<Unread>) -> impl Iterator<Item = (Unread, Format)> {
+/// Whether its folder can be opened: a scan has yet to tell that it went.
+async fn is_there(app: &App, library: LibraryKey) -> Result<bool> {
+    let library = app.db.read(move |tx| library::by_key(tx, library)).await?;
+    Ok(on_disk(move || scan::open(&library)).await.is_ok())
+}
+
+/// Those that may say something, as far as their names tell; and of the others those that did. Without pdftotext no PDF does,
+/// until it is there.
+fn readable(app: &App, unread: Vec<Unread>) -> (Vec<(Unread, Format)>, Vec<ItemKey>) {
     let reads_pdf = app.renditions.pdftotext_program().is_some();
-    let read = move |unread: Unread| Some((Format::of_name(&unread.shown)?, unread));
-    let files = unread.into_iter().filter_map(read);
-    files.filter(move |(format, _)| reads_pdf || *format != Format::Pdf).map(|(format, unread)| (unread, format))
+    let (mut files, mut gone) = (Vec::new(), Vec::new());
+    for unread in unread {
+        match Format::of_name(&unread.shown).filter(|format| reads_pdf || *format != Format::Pdf) {
+            Some(format) => files.push((unread, format)),
+            None if unread.was_read => gone.push(unread.item),
+            None => {}
+        }
+    }
+    (files, gone)
 }
 
 /// How many files of all libraries are yet to be read.
@@ -143,7 +171,8 @@ pub async fn count_unread(app: &App) -> Result<u64> {
     for (library, _) in app.db.read(rows::libraries).await? {
         let mut after = ItemKey(0);
         while let Some((unread, last)) = app.db.read(move |tx| rows::unread(tx, library, after)).await? {
-            count += readable(app, unread).count() as u64;
+            let (files, gone) = readable(app, unread);
+            count += (files.len() + gone.len()) as u64;
             after = last;
         }
     }
@@ -156,7 +185,8 @@ struct Job {
     placed: Placed,
 }
 
-async fn read_files(app: &App, files: Vec<(Unread, Format)>) -> Result<()> {
+/// Answers of how many it is known what they say.
+async fn read_files(app: &App, files: Vec<(Unread, Format)>) -> Result<usize> {
     let place = move |tx: &mut Tx| {
         let mut jobs = Vec::new();
         for (unread, format) in files {
@@ -169,7 +199,7 @@ async fn read_files(app: &App, files: Vec<(Unread, Format)>) -> Result<()> {
     };
     let jobs = app.db.read(place).await?;
     let (pages, documents): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.format == Format::Pdf);
-    let mut keeping = Keeping { app, texts: Vec::new(), bytes: 0 };
+    let mut keeping = Keeping { app, texts: Vec::new(), bytes: 0, count: 0 };
     let (said, mut texts) = mpsc::channel(4);
     // A thread of its own, since it stays behind the others for good.
     thread::Builder::new()
@@ -180,11 +210,12 @@ async fn read_files(app: &App, files: Vec<(Unread, Format)>) -> Result<()> {
         keeping.take(unread, text).await?;
     }
     for job in pages {
-        if let Some(text) = pdf(app, job.placed).await? {
+        if let Some(text) = pdf(app, job.placed).await {
             keeping.take(job.unread, text).await?;
         }
     }
-    keeping.flush().await
+    keeping.flush().await?;
+    Ok(keeping.count)
 }
 
 fn read_quietly(jobs: Vec<Job>, said: &mpsc::Sender<(Unread, String)>) {
@@ -196,8 +227,8 @@ fn read_quietly(jobs: Vec<Job>, said: &mpsc::Sender<(Unread, String)>) {
         let text = match read {
             Ok(Ok(text)) => text,
             Ok(Err(cause)) => {
-                tracing::info!(%cause, item = unread.item.0, "cannot be read for searching");
-                String::new()
+                tracing::info!(%cause, item = unread.item.0, "cannot be read for searching now");
+                continue;
             }
             Err(_) => {
                 tracing::warn!(item = unread.item.0, "its text is not found, by a fault of this program");
@@ -210,13 +241,12 @@ fn read_quietly(jobs: Vec<Job>, said: &mpsc::Sender<(Unread, String)>) {
     }
 }
 
-/// None for one that cannot be opened.
-async fn pdf(app: &App, placed: Placed) -> Result<Option<String>> {
-    let Some(program) = app.renditions.pdftotext_program() else { return Ok(None) };
+/// None for one that cannot be opened, or that nothing reads now.
+async fn pdf(app: &App, placed: Placed) -> Option<String> {
+    let program = app.renditions.pdftotext_program()?;
     let opened = on_disk(move || scan::open(&placed.library)?.open_file(&placed.path)).await;
-    let Ok(file) = opened else { return Ok(None) };
-    let mut child = Child::start(program, &document::of_pdf(), file, document::PDF_LIMITS)
-        .map_err(|failure| Error::internal("pdftotext", failure))?;
+    let started = Child::start(program, &document::of_pdf(), opened.ok()?, document::PDF_LIMITS);
+    let mut child = started.inspect_err(|cause| tracing::warn!(%cause, "a PDF is not read for searching now")).ok()?;
     let mut said = Vec::new();
     // What it said until it failed, or until it was enough, is what the file says.
     while said.len() < document::MOST_SAID_BYTES
@@ -224,7 +254,7 @@ async fn pdf(app: &App, placed: Placed) -> Result<Option<String>> {
     {
         said.extend_from_slice(&block);
     }
-    Ok(Some(document::said_of_pdf(&said)))
+    Some(document::said_of_pdf(&said))
 }
 
 /// Texts on their way to the database, several by one write.
@@ -232,6 +262,8 @@ struct Keeping<'a> {
     app: &'a App,
     texts: Vec<(Unread, String)>,
     bytes: usize,
+    /// Of all that were taken.
+    count: usize,
 }
 
 impl Keeping<'_> {
@@ -240,6 +272,7 @@ impl Keeping<'_> {
             self.flush().await?;
         }
         self.bytes += text.len();
+        self.count += 1;
         self.texts.push((unread, text));
         Ok(())
     }
@@ -271,7 +304,12 @@ pub fn search(tx: &mut Tx, user: &User, query: &Query, offset: usize, limit: usi
     let total = lines.len();
     let mut hits = Vec::new();
     for line in lines.into_iter().skip(offset).take(limit) {
-        let grant = by_rights(tx, user, line.item.clone(), Action::Preview)?;
+        let grant = match by_rights(tx, user, line.item.clone(), Action::Preview) {
+            Ok(grant) => grant,
+            // It went, or another rule than that of its library keeps it: the others are found all the same.
+            Err(Error::NotFound(_) | Error::Forbidden(_)) => continue,
+            Err(error) => return Err(error),
+        };
         let excerpt = excerpt_of(tx, grant.item().key, query)?;
         hits.push(Hit { line, excerpt });
     }
@@ -280,13 +318,10 @@ pub fn search(tx: &mut Tx, user: &User, query: &Query, offset: usize, limit: usi
 
 /// Around the first of the words that the file says; what it begins with, where it says something else by now.
 fn excerpt_of(tx: &mut Tx, item: ItemKey, query: &Query) -> Result<String> {
-    let Some(term) = query.terms().first() else { return Ok(String::new()) };
-    let mut number = 0;
-    while let Some(part) = rows::part(tx, item, number)? {
-        if let Some(found) = excerpt(&part, term) {
-            return Ok(found);
-        }
-        number += 1;
+    if let Some(term) = query.terms().first()
+        && let Some(part) = rows::part_with(tx, item, term)?
+    {
+        return Ok(excerpt(&part, term).unwrap_or_else(|| around(&part, 0)));
     }
-    Ok(rows::part(tx, item, 0)?.map_or_else(String::new, |part| around(&part, 0)))
+    Ok(rows::first_part(tx, item)?.map_or_else(String::new, |part| around(&part, 0)))
 }

@@ -7,7 +7,7 @@ use super::{Failure, Outcome, WRONG_CREDENTIAL, answers, data, done, session};
 use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::Call;
-use crate::work::openid::{self, Bringer, Brought, COOKIE, LASTS_MS, Problem, Return};
+use crate::work::openid::{self, Beginner, Bringer, Brought, COOKIE, LASTS_MS, Present, Problem, Return};
 
 const OPENID_CONNECT: u8 = 2;
 const CALLS: &str = "/api/v4/session/openid";
@@ -59,6 +59,11 @@ fn check(provider: Option<i64>) -> Result<()> {
     if provider.is_none_or(|provider| provider == i64::from(OPENID_CONNECT)) { Ok(()) } else { Err(OTHER_PROVIDER) }
 }
 
+/// Browsers say one of the two with what a page's script puts or posts; scripts cannot leave both out.
+fn is_browser(call: &Call) -> bool {
+    call.header("sec-fetch-site").is_some() || call.header(header::ORIGIN).is_some()
+}
+
 pub async fn put_session_openid(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Prepare = call.json().await?;
     check(asked.provider)?;
@@ -69,15 +74,20 @@ pub async fn put_session_openid(mut call: Call, user: Option<User>) -> Outcome {
     };
     let hint = asked.hint.filter(|hint| !hint.is_empty() && hint.len() <= LONGEST_HINT_BYTES);
     let redirect_uri = format!("{}/callback/openid/{OPENID_CONNECT}", call.origin.base);
-    let begun =
-        openid::begin(&call.app, user.as_ref(), Return { door: session::DOOR, redirect_uri, next: None, hint }).await?;
+    let begun_by = if is_browser(&call) { Beginner::Browser } else { Beginner::Program };
+    let back = Return { door: session::DOOR, begun_by, redirect_uri, next: None, hint };
+    let begun = openid::begin(&call.app, user.as_ref(), back).await?;
     let mut response = data(&begun.address)?;
+    let cookie = begun.cookie.and_then(|cookie| cookie_header(&call, &cookie));
+    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+fn cookie_header(call: &Call, value: &str) -> Option<HeaderValue> {
     let secure = if call.origin.is_secure() { "; Secure" } else { "" };
     let (prefix, lasts_s) = (call.origin.prefix(), LASTS_MS / 1000);
-    let cookie =
-        format!("{COOKIE}={}; Path={prefix}{CALLS}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}", begun.cookie);
-    response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|cookie| (header::SET_COOKIE, cookie)));
-    Ok(response)
+    let cookie = format!("{COOKIE}={value}; Path={prefix}{CALLS}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+    HeaderValue::from_str(&cookie).ok()
 }
 
 #[derive(Deserialize)]
@@ -87,15 +97,18 @@ struct Finish {
     provider_id: Option<i64>,
 }
 
-pub async fn post_session_openid(mut call: Call, _: Option<User>) -> Outcome {
+pub async fn post_session_openid(mut call: Call, user: Option<User>) -> Outcome {
     let brought: Finish = call.json().await?;
     check(brought.provider_id)?;
     let code = brought.code.filter(|code| !code.is_empty()).ok_or(Error::Missing("code"))?;
     let state = brought.session_id.filter(|state| !state.is_empty()).ok_or(Error::Missing("session_id"))?;
-    // Browsers say one of the two with what a page's script posts; scripts cannot leave both out.
-    let is_browser = call.header("sec-fetch-site").is_some() || call.header(header::ORIGIN).is_some();
-    let by = if is_browser { Bringer::Browser(call.cookie(COOKIE)) } else { Bringer::Program };
-    let brought = Brought { door: session::DOOR, state: &state, code: &code, by };
+    let by = if is_browser(&call) { Bringer::Browser(call.cookie(COOKIE)) } else { Bringer::Program };
+    let present = match (&user, call.bearer()) {
+        (Some(user), _) => Present::User(user),
+        (None, Some(_)) => Present::Nobody,
+        (None, None) => Present::Untold,
+    };
+    let brought = Brought { door: session::DOOR, state: &state, code: &code, by, present };
     match openid::finish(&call.app, brought, &call.guest()).await?.step {
         Some(step) => session::after_first_step(&call, step).await,
         None => done(),

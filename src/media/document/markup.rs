@@ -23,8 +23,9 @@ const INLINE: &[&str] = &[
     "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
     "wbr",
 ];
-/// Elements of HTML whose content is no text.
+/// Elements whose content is no text: of HTML, and of all else, where pictures stand as letters and digits.
 const UNREAD: &[&str] = &["script", "style", "template"];
+const UNREAD_DATA: &[&str] = &["binary", "binary-data"];
 const LONGEST_ENTITY_BYTES: usize = 32;
 
 /// Adds the text of the markup.
@@ -92,9 +93,13 @@ fn end_of_mark(mark: &str) -> Option<usize> {
     None
 }
 
+fn whole_name_of(mark: &str) -> &str {
+    mark.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default()
+}
+
 /// The name of an element, without what says whose it is.
 fn name_of(mark: &str) -> &str {
-    let name = mark.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+    let name = whole_name_of(mark);
     name.rsplit_once(':').map_or(name, |(_, name)| name)
 }
 
@@ -132,11 +137,12 @@ impl Reader {
         }
     }
 
-    /// The element whose content is passed over, if this mark begins one.
-    fn unread(&self, mark: &str) -> Option<&'static str> {
+    /// The whole name of the element whose content is passed over, if this mark begins one.
+    fn unread<'a>(&self, mark: &'a str) -> Option<&'a str> {
+        let unread = if self.shape == Shape::Html { UNREAD } else { UNREAD_DATA };
         let name = name_of(mark);
-        let is_html = self.shape == Shape::Html && !mark.ends_with('/');
-        UNREAD.iter().copied().find(|known| is_html && known.eq_ignore_ascii_case(name))
+        let is_unread = !mark.ends_with('/') && unread.iter().any(|known| known.eq_ignore_ascii_case(name));
+        is_unread.then(|| whole_name_of(mark))
     }
 
     fn text(&self, mut marked: &str, text: &mut Text) {
@@ -195,6 +201,15 @@ mod tests {
     fn xml_is_read_without_its_entities() {
         let laughs = "<?xml version=\"1.0\"?><!DOCTYPE l [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><l>one&b;<i>two</i><![CDATA[<raw>]]></l>";
         assert_eq!(text(laughs, Shape::Xml), "]>\none\ntwo\n<raw>");
+    }
+
+    #[test]
+    fn pictures_within_markup_are_no_words() {
+        let book = "<p>one</p><binary id=\"a\">aGVsbG8</binary><p>two</p><binary/>three";
+        assert_eq!(text(book, Shape::Xml), "one\ntwo\nthree");
+        let open = "<office:body><text:p>one<office:binary-data>aGVs</office:binary-data> two</text:p></office:body>";
+        assert_eq!(text(open, Shape::OpenDocument), "one two");
+        assert_eq!(text(open, Shape::Xml), "one\ntwo");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Text within RTF 1.9: groups, words of control, characters by their numbers.
 
-use encoding_rs::WINDOWS_1252;
+use encoding_rs::{BIG5, Decoder, EUC_KR, Encoding, GBK, IBM866, MACINTOSH, SHIFT_JIS, UTF_8, WINDOWS_1252};
 
 use super::Text;
 
@@ -39,26 +39,39 @@ pub fn read(bytes: &[u8], text: &mut Text) {
     let mut groups = vec![Group { is_read: true, stand_ins: 1 }];
     let (mut at, mut skipped) = (0, 0);
     let mut high = None;
+    let mut decoder = WINDOWS_1252.new_decoder_without_bom_handling();
     while let (Some(byte), false) = (bytes.get(at), text.is_full()) {
         at += 1;
         let Some(group) = groups.last().copied() else { return };
         match byte {
             b'{' if groups.len() >= DEEPEST => return,
-            b'{' => groups.push(group),
-            b'}' => drop(groups.pop()),
+            // No stand-in lies in another group than its character.
+            b'{' => {
+                skipped = 0;
+                groups.push(group);
+            }
+            b'}' => {
+                skipped = 0;
+                groups.pop();
+            }
             b'\r' | b'\n' => {}
             b'\\' => {
                 let control = Control::read(bytes, &mut at);
                 let Some(group) = groups.last_mut() else { return };
                 match control {
                     Control::Byte(_) if skipped > 0 => skipped -= 1,
-                    Control::Byte(byte) if group.is_read => push_byte(byte, text),
+                    Control::Byte(byte) if group.is_read => push_byte(byte, &mut decoder, text),
                     Control::Byte(_) => {}
                     Control::Star => group.is_read = false,
                     Control::Word("u", Some(number)) => {
                         skipped = group.stand_ins;
                         if group.is_read {
                             push_unit(number as u16, &mut high, text);
+                        }
+                    }
+                    Control::Word("ansicpg", Some(number)) => {
+                        if let Some(encoding) = encoding_of(number) {
+                            decoder = encoding.new_decoder_without_bom_handling();
                         }
                     }
                     Control::Word("uc", number) => group.stand_ins = number.map_or(1, |n| n.clamp(0, 16) as usize),
@@ -73,23 +86,40 @@ pub fn read(bytes: &[u8], text: &mut Text) {
                 }
             }
             _ if skipped > 0 => skipped -= 1,
-            byte if group.is_read => push_byte(*byte, text),
+            byte if group.is_read => push_byte(*byte, &mut decoder, text),
             _ => {}
         }
     }
 }
 
-fn push_byte(byte: u8, text: &mut Text) {
-    text.push(&WINDOWS_1252.decode_without_bom_handling(&[byte]).0);
+/// By the number of a code page.
+fn encoding_of(number: i32) -> Option<&'static Encoding> {
+    match number {
+        866 => Some(IBM866),
+        932 => Some(SHIFT_JIS),
+        936 => Some(GBK),
+        949 => Some(EUC_KR),
+        950 => Some(BIG5),
+        10_000 => Some(MACINTOSH),
+        65_001 => Some(UTF_8),
+        number => Encoding::for_label(format!("windows-{number}").as_bytes()),
+    }
+}
+
+/// Several bytes may be one character.
+fn push_byte(byte: u8, decoder: &mut Decoder, text: &mut Text) {
+    let mut said = String::with_capacity(16);
+    let _ = decoder.decode_to_string(&[byte], &mut said, false);
+    text.push(&said);
 }
 
 /// Of UTF-16: two may be one character.
 fn push_unit(unit: u16, high: &mut Option<u16>, text: &mut Text) {
-    let units = [high.take().unwrap_or(unit), unit];
-    let units = if units[0] == unit { &units[1..] } else { &units[..] };
-    match char::decode_utf16(units.iter().copied()).next() {
-        Some(Ok(c)) => text.push_char(c),
-        _ => *high = Some(unit),
+    let first = |units: &[u16]| char::decode_utf16(units.iter().copied()).next()?.ok();
+    // One that waits for its other half in vain is none.
+    match high.take().and_then(|high| first(&[high, unit])).or_else(|| first(&[unit])) {
+        Some(c) => text.push_char(c),
+        None => *high = Some(unit),
     }
 }
 
@@ -144,6 +174,15 @@ mod tests {
     fn text_is_read_without_fonts_and_hidden_groups() {
         let document = r"{\rtf1\ansi\deff0{\fonttbl{\f0 Times;}}{\*\generator Some 1;}{\info{\title No}}\f0\b Quarterly\b0  report\par caf\'e9 \u8364?5 \uc2\u-10179??\u-8704??\{x\}{\pict 0102}}";
         assert_eq!(text(document), "Quarterly report\ncafé €5 😀{x}");
+    }
+
+    #[test]
+    fn characters_are_those_of_the_code_page_or_their_numbers() {
+        assert_eq!(text(r"{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\'e2\'e5\'f2}"), "Привет");
+        assert_eq!(text(r"{\rtf1\ansi\ansicpg932 \'93\'fa\'96\'7b a}"), "日本 a");
+        assert_eq!(text(r"{\rtf1\ansi\ansicpg99999 caf\'e9}"), "café");
+        assert_eq!(text(r"{\rtf1 \u-10179?\u233?\u-10179?\u-8704?}"), "é😀");
+        assert_eq!(text(r"{\rtf1 {\u233}a\u233{b}}"), "éaéb");
     }
 
     #[test]

@@ -1,36 +1,50 @@
 //! Bringing files of this machine into a user's folder. Only what lies in the folders that were named where the server was
 //! started, and no link leads out of them. Each file lands as an upload does: copied, on a disk that can share its blocks.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::*;
 use crate::blob::{Kind as DiskKind, Root, Stat};
 use crate::library::names::is_left_out;
+use crate::refuse_own;
 use crate::store::tasks::Import;
 use crate::work::upload::{Begin, OnConflict, take};
 
 /// Of one name, until one is free.
 const MOST_NUMBERS: u32 = 10_000;
 
-/// A folder that may be imported from, and names below it. `NotFound` for any other place of the machine.
+/// A folder that may be imported from, and names below it. `NotFound` for any other place of the machine, and for what is
+/// hidden there.
 pub(super) fn place_in(allowed: &[PathBuf], source: &str) -> Result<(PathBuf, Vec<Vec<u8>>)> {
     let gone = Error::NotFound(Thing::Folder);
     let below = |folder: &PathBuf| Some((folder.clone(), Path::new(source).strip_prefix(folder).ok()?));
     let (folder, rest) = allowed.iter().filter_map(below).next().ok_or(gone.clone())?;
     let name = |part: Component| match part {
-        Component::Normal(name) => Ok(name.as_encoded_bytes().to_vec()),
+        Component::Normal(name) if !is_left_out(name.as_encoded_bytes()) => Ok(name.as_encoded_bytes().to_vec()),
         _ => Err(gone.clone()),
     };
     Ok((folder, rest.components().map(name).collect::<Result<_>>()?))
 }
 
+pub(super) struct Source {
+    /// Where the folder that may be imported from lies by now, whatever links lead there.
+    real: PathBuf,
+    root: Root,
+    names: Vec<Vec<u8>>,
+}
+
 /// The folder, if it is there.
-pub(super) fn open_source(allowed: &[PathBuf], source: &str) -> Result<(Root, Vec<Vec<u8>>)> {
+pub(super) fn open_source(allowed: &[PathBuf], source: &str) -> Result<Source> {
     let (folder, names) = place_in(allowed, source)?;
-    let root = Root::open(&folder)?;
+    let real = folder.canonicalize().map_err(|cause| match cause.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Error::NotFound(Thing::Folder),
+        _ => cause.into(),
+    })?;
+    let root = Root::open(&real)?;
     match root.stat(&names) {
-        Ok(Stat { kind: DiskKind::Folder, .. }) => Ok((root, names)),
+        Ok(stat) if stat.kind == DiskKind::Folder => Ok(Source { real, root, names }),
         Ok(_) | Err(Error::NotFound(_)) => Err(Error::NotFound(Thing::Folder)),
         Err(error) => Err(error),
     }
@@ -49,14 +63,26 @@ pub(super) async fn work(
 ) -> Result<Option<String>, Trouble> {
     judged(app, task).await?;
     let (allowed, source) = (app.config.import_from.clone(), wish.source.clone());
-    let (root, top) = on_disk(move || open_source(&allowed, &source)).await?;
+    let judge = app.clone();
+    let (root, top) = on_disk(move || {
+        let Source { real, root, names } = open_source(&allowed, &source)?;
+        // At the start it may have been away, or a link to elsewhere.
+        refuse_own(&real, &judge.config)?;
+        Ok((root, names))
+    })
+    .await?;
     let root = Arc::new(root);
+    let into = receiving(app, wish).await?;
+    let (there, at) = (root.clone(), top.clone());
+    if into == OnDisk::of(&on_disk(move || there.stat(&at)).await?) {
+        return Err(Error::invalid("target", "it is the folder itself").into());
+    }
     counter.change(|progress| *progress = Progress::default());
     let stop = StopsWhenDropped::default();
     let (counted, from, all, stopped) = (root.clone(), top.clone(), wish.recursive, stop.0.clone());
-    let (files_total, bytes_total) = on_disk(move || count(&counted, from, all, &stopped)).await?;
+    let (files_total, bytes_total) = on_disk(move || count(&counted, from, into, all, &stopped)).await?;
     counter.change(|progress| (progress.files_total, progress.bytes_total) = (files_total, bytes_total));
-    let importing = Importing { app, task, wish, root, counter, stop: stop.0.clone() };
+    let importing = Importing { app, task, wish, root, into, counter, stop: stop.0.clone() };
     let mut left = LeftOut::default();
     let mut folders = vec![(top, Vec::new())];
     while let Some((folder, below)) = folders.pop() {
@@ -69,13 +95,41 @@ pub(super) async fn work(
     }
 }
 
+/// What tells a folder from all others, by whatever path it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct OnDisk {
+    device: u64,
+    inode: u64,
+}
+
+impl OnDisk {
+    fn of(stat: &Stat) -> OnDisk {
+        OnDisk { device: stat.device, inode: stat.inode }
+    }
+}
+
+/// The folder that all goes to.
+async fn receiving(app: &Arc<App>, wish: &Import) -> Result<OnDisk> {
+    let id = wish.receiver.clone();
+    let user = app.db.read(move |tx| receiver(tx, &id)).await?;
+    let into = folder(app, &user, &wish.into).await?;
+    let folder = app.db.read(move |tx| folder_of(tx, &user, &into, Action::Create)).await?;
+    on_disk(move || open(folder.library())?.stat(folder.path()).map(|stat| OnDisk::of(&stat))).await
+}
+
+/// What is imported of a folder. Without the one that it goes to, which would be filled with itself and never end.
+fn entries(root: &Root, folder: &[Vec<u8>], into: OnDisk) -> Result<Vec<(Vec<u8>, Stat)>> {
+    let mut entries = root.list(folder)?;
+    entries.retain(|(name, stat)| !is_left_out(name) && OnDisk::of(stat) != into);
+    Ok(entries)
+}
+
 /// How many files there are, and bytes in them, for whoever waits. What vanishes meanwhile is passed over.
-fn count(root: &Root, top: Vec<Vec<u8>>, recursive: bool, stop: &AtomicBool) -> Result<(u64, u64)> {
+fn count(root: &Root, top: Vec<Vec<u8>>, into: OnDisk, recursive: bool, stop: &AtomicBool) -> Result<(u64, u64)> {
     let (mut files, mut bytes, mut folders) = (0, 0u64, vec![top]);
     while let Some(folder) = folders.pop().filter(|_| !stop.load(Ordering::Relaxed)) {
-        for (name, stat) in root.list(&folder).unwrap_or_default() {
+        for (name, stat) in entries(root, &folder, into).unwrap_or_default() {
             match stat.kind {
-                _ if is_left_out(&name) => {}
                 DiskKind::Folder if recursive => folders.push([folder.as_slice(), &[name]].concat()),
                 DiskKind::Folder => {}
                 DiskKind::File => (files, bytes) = (files + 1, bytes.saturating_add(stat.size_bytes)),
@@ -90,6 +144,7 @@ struct Importing<'a> {
     task: &'a Task,
     wish: &'a Import,
     root: Arc<Root>,
+    into: OnDisk,
     counter: &'a Arc<Counter>,
     stop: Arc<AtomicBool>,
 }
@@ -112,8 +167,8 @@ impl Importing<'_> {
         judged(self.app, self.task).await?;
         let user = self.receiver().await?;
         let named = |below: &[String]| below.last().cloned().unwrap_or_default();
-        let (root, at) = (self.root.clone(), folder.clone());
-        let Ok(entries) = on_disk(move || root.list(&at)).await else {
+        let (root, at, into) = (self.root.clone(), folder.clone(), self.into);
+        let Ok(entries) = on_disk(move || entries(&root, &at, into)).await else {
             self.leave_out(&named(&below), left);
             return Ok(Vec::new());
         };
@@ -126,7 +181,7 @@ impl Importing<'_> {
             made => made?,
         };
         let mut folders = Vec::new();
-        for (name, stat) in entries.into_iter().filter(|(name, _)| !is_left_out(name)) {
+        for (name, stat) in entries {
             let path: Vec<Vec<u8>> = [folder.as_slice(), std::slice::from_ref(&name)].concat();
             let Ok(name) = String::from_utf8(name.clone()) else {
                 self.leave_out(&String::from_utf8_lossy(&name), left);
@@ -183,7 +238,6 @@ impl Importing<'_> {
             let begin = Begin {
                 size_bytes: Some(size_bytes),
                 modified_ms: Some(modified_ms),
-                policy: Some(self.wish.policy.clone()),
                 ..Begin::stream(into.clone(), name.clone(), OnConflict::Refuse)
             };
             let (counter, source) = (self.counter.clone(), file.try_clone()?);
@@ -255,5 +309,10 @@ mod tests {
         for source in ["", "/", "/etc", "/media", "/media/diskette", "/media/disk/../../etc", "media/disk", "a"] {
             assert_eq!(names(source), None, "{source}");
         }
+        for hidden in ["/media/disk/.git", "/media/disk/a/.openshelf/b", "/media/disk/lost+found"] {
+            assert_eq!(names(hidden), None, "{hidden}");
+        }
+        let named = [PathBuf::from("/srv/.snapshots")];
+        assert!(place_in(&named, "/srv/.snapshots/a").is_ok(), "the operator named it");
     }
 }
