@@ -42,6 +42,7 @@ class Shelf:
             "OPENSHELF_ADMIN_PASSWORD": PASSWORD,
             # Its work behind would be counted to whatever is measured.
             "OPENSHELF_SOUND_ANALYSIS": "off",
+            "OPENSHELF_FULL_TEXT": "off",
         }
 
     def start(self, *arguments: str | Path) -> "Shelf":
