@@ -195,6 +195,15 @@ impl Db {
         self.submit(Access::Write, work)?.await.unwrap_or_else(|_| Err(ended()))
     }
 
+    /// `write` for what its caller would find to do again: it is kept as soon as something else is written, or within
+    /// seconds. Until then a machine that loses its power may undo it, in the order in which it was written.
+    pub async fn write_repeatable<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.submit(Access::WriteRepeatable, work)?.await.unwrap_or_else(|_| Err(ended()))
+    }
+
     /// `read` for plain threads; panics within the async runtime.
     pub fn read_blocking<T: Send + 'static>(
         &self,
@@ -223,8 +232,7 @@ impl Db {
         }
     }
 
-    /// `write_blocking` for what its caller would find to do again: it is kept as soon as something else is written, or
-    /// within seconds. Until then a machine that loses its power may undo it, in the order in which it was written.
+    /// `write_repeatable` for plain threads; panics within the async runtime.
     pub fn write_repeatable_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx) -> Result<T, Error> + Send + 'static,

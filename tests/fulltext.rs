@@ -326,6 +326,21 @@ both_engines! {
         assert_eq!(house.count(there).await, 0);
     }
 
+    async fn files_are_read_behind_every_scan_whoever_runs_it(backend: Backend) {
+        let house = House::new(&backend).await;
+        let app = house.server.app.clone();
+        until("the first scans", async || (!app.scanner.status().is_scanning).then_some(())).await;
+        let elsewhere = app.scanner.elsewhere();
+        assert!(app.scanner.status().is_scanning);
+        house.ann.write("letter.txt", "a waitingword").await;
+        // That nothing comes of it has no signal; without the scan it takes a moment.
+        assert!(tokio::time::timeout(Duration::from_secs(2), app.texts.look_at_all()).await.is_err());
+        assert_eq!(house.ann.found("waitingword").await, [""; 0]);
+        drop(elsewhere);
+        app.texts.look_at_all().await;
+        assert_eq!(house.ann.found("waitingword").await, ["letter.txt"]);
+    }
+
     async fn nobody_learns_what_others_files_say(backend: Backend) {
         let house = House::new(&backend).await;
         let shelf = TempDir::new().unwrap();

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::list::List;
 use super::music::bind_all;
 use super::{Tx, Value};
 use crate::error::Result;
@@ -21,9 +22,17 @@ pub(super) struct Numbered {
 }
 
 impl Numbered {
-    /// `limit` of the numbers, each as likely as any other and in no order: by chance until a row has them. `None` where
-    /// too few do, or where there are not many more than are to be drawn.
-    pub fn draw(&self, tx: &mut Tx, limit: usize) -> Result<Option<Vec<i64>>> {
+    /// Up to `limit` of the numbers, each as likely as any other and in no order. `list` is the same rows in an order.
+    pub fn draw(&self, tx: &mut Tx, limit: i64, list: &List) -> Result<Vec<i64>> {
+        match self.guess(tx, usize::try_from(limit).unwrap_or(0))? {
+            Some(drawn) => Ok(drawn),
+            None => list.draw(tx, limit),
+        }
+    }
+
+    /// Numbers by chance until enough rows have them. `None` where too few do, or where there are not many more than are
+    /// to be drawn.
+    fn guess(&self, tx: &mut Tx, limit: usize) -> Result<Option<Vec<i64>>> {
         let Numbered { table, key, fits, .. } = self;
         let ends = format!("SELECT (SELECT MIN({key}) FROM {table}), (SELECT MAX({key}) FROM {table})");
         let (least, most) = tx.one(&ends, &[], |row| Ok((row.get::<Option<i64>>(0)?, row.get::<Option<i64>>(1)?)))?;

@@ -1,7 +1,7 @@
 //! SQL of storage policies: what may be stored, which groups give which, and what is under which.
 
 use super::library::{ITEM_COLUMNS, Page, item_of, new_id};
-use super::{Row, Tx};
+use super::{Row, Tx, Value};
 use crate::account::{GroupKey, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -81,23 +81,23 @@ pub fn insert(tx: &mut Tx, wish: &Policy, now_ms: i64) -> Result<Policy> {
         "INSERT INTO storage_policy (public_id, name, most_bytes, endings, endings_are, pattern, pattern_is, chunk_bytes,
                                      created_ms, modified_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
-        args![
-            &id,
-            &wish.name,
-            wish.most_bytes,
-            endings_text(wish)?,
-            listed_text(wish.endings_are),
-            wish.pattern.clone(),
-            listed_text(wish.pattern_is),
-            wish.chunk_bytes,
-            now_ms
-        ],
+        &[args![&id], &fields(wish)?, args![now_ms]].concat(),
     )?;
     by_id(tx, &id)
 }
 
-fn endings_text(policy: &Policy) -> Result<String> {
-    serde_json::to_string(&policy.endings).map_err(|cause| Error::internal("policies: endings", cause))
+/// From its name to its chunks, in the order of the table.
+fn fields(policy: &Policy) -> Result<[Value; 7]> {
+    let endings = serde_json::to_string(&policy.endings);
+    Ok([
+        (&policy.name).into(),
+        policy.most_bytes.into(),
+        endings.map_err(|cause| Error::internal("policies: endings", cause))?.into(),
+        listed_text(policy.endings_are).into(),
+        policy.pattern.clone().into(),
+        listed_text(policy.pattern_is).into(),
+        policy.chunk_bytes.into(),
+    ])
 }
 
 pub fn update(tx: &mut Tx, wish: &Policy, now_ms: i64) -> Result<Policy> {
@@ -106,17 +106,7 @@ pub fn update(tx: &mut Tx, wish: &Policy, now_ms: i64) -> Result<Policy> {
         "UPDATE storage_policy SET name = $2, most_bytes = $3, endings = $4, endings_are = $5, pattern = $6,
                                    pattern_is = $7, chunk_bytes = $8, modified_ms = $9
          WHERE id = $1",
-        args![
-            key.0,
-            &wish.name,
-            wish.most_bytes,
-            endings_text(wish)?,
-            listed_text(wish.endings_are),
-            wish.pattern.clone(),
-            listed_text(wish.pattern_is),
-            wish.chunk_bytes,
-            now_ms
-        ],
+        &[args![key.0], &fields(wish)?, args![now_ms]].concat(),
     )?;
     by_id(tx, &wish.id)
 }

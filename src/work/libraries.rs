@@ -236,8 +236,9 @@ pub async fn scan(
     library: &Library,
     progress: impl Fn(scan::Progress) + Send + Sync + 'static,
 ) -> Result<scan::Outcome> {
-    let (db, key) = (app.db.clone(), library.key);
+    let (db, key, running) = (app.db.clone(), library.key, app.scanner.elsewhere());
     let outcome = on_disk(move || {
+        let _running = running;
         scan::scan(&db, key, |now| {
             progress(now);
             ControlFlow::Continue(())

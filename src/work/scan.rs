@@ -486,7 +486,18 @@ pub struct Scanner {
 #[derive(Default)]
 struct Shared {
     status: Mutex<Status>,
+    /// Scans that others run.
+    elsewhere: AtomicUsize,
     stopping: AtomicBool,
+}
+
+/// Somebody else's scan, for as long as it runs.
+pub struct Elsewhere(Arc<Shared>);
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.0.elsewhere.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 enum Order {
@@ -523,6 +534,12 @@ impl Scanner {
         let _ = self.orders.send(Order::Scan(library));
     }
 
+    /// Somebody else scans: whoever stands behind scans stands behind this one too.
+    pub fn elsewhere(&self) -> Elsewhere {
+        self.shared.elsewhere.fetch_add(1, Ordering::Relaxed);
+        Elsewhere(Arc::clone(&self.shared))
+    }
+
     /// Somebody else scanned this library: it is watched from now on, and scanned again only if it was not until now.
     pub fn was_scanned(&self, library: LibraryKey) {
         let _ = self.orders.send(Order::Scanned(library));
@@ -534,7 +551,8 @@ impl Scanner {
     }
 
     pub fn status(&self) -> Status {
-        *lock(&self.shared.status)
+        let status = *lock(&self.shared.status);
+        Status { is_scanning: status.is_scanning || self.shared.elsewhere.load(Ordering::Relaxed) > 0, ..status }
     }
 }
 

@@ -76,5 +76,5 @@ async fn listen_to(app: &App, ffmpeg: &Path, track: Unheard) -> Result<()> {
             None
         }
     };
-    app.db.write(move |tx| rows::put(tx, track, sound)).await
+    app.db.write_repeatable(move |tx| rows::put(tx, track, sound)).await
 }

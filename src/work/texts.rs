@@ -101,11 +101,8 @@ pub async fn tend(app: Arc<App>) {
 }
 
 /// Reads what changed since a library was as it is in `known`; answers how long looking for that took. None while a scan
-/// has yet to tell what is there.
+/// has yet to tell what is there, and as soon as one begins: what is left is read after it.
 async fn read_new(app: &App, known: &mut HashMap<LibraryKey, i64>) -> Result<Option<Duration>> {
-    if app.scanner.status().is_scanning {
-        return Ok(None);
-    }
     let mut looked = Duration::ZERO;
     let libraries = app.db.read(rows::libraries).await?;
     // One that was away is looked at again.
@@ -116,6 +113,9 @@ async fn read_new(app: &App, known: &mut HashMap<LibraryKey, i64>) -> Result<Opt
         }
         let mut after = ItemKey(0);
         loop {
+            if app.scanner.status().is_scanning {
+                return Ok(None);
+            }
             let began = Instant::now();
             let next = app.db.read(move |tx| rows::unread(tx, library, after)).await?;
             let looking = began.elapsed();
@@ -127,9 +127,13 @@ async fn read_new(app: &App, known: &mut HashMap<LibraryKey, i64>) -> Result<Opt
             let (mut files, gone) = readable(app, unread);
             if !gone.is_empty() {
                 kept += gone.len();
-                app.db.write(move |tx| gone.iter().try_for_each(|item| rows::forget(tx, *item))).await?;
+                let forget = move |tx: &mut Tx| gone.iter().try_for_each(|item| rows::forget(tx, *item));
+                app.db.write_repeatable(forget).await?;
             }
             while !files.is_empty() {
+                if app.scanner.status().is_scanning {
+                    return Ok(None);
+                }
                 let rest = files.split_off(files.len().min(AT_ONCE));
                 kept += read_files(app, std::mem::replace(&mut files, rest)).await?;
             }
@@ -284,7 +288,7 @@ impl Keeping<'_> {
             return Ok(());
         }
         let put = move |tx: &mut Tx| texts.iter().try_for_each(|(unread, text)| rows::put(tx, unread, text));
-        self.app.db.write(put).await
+        self.app.db.write_repeatable(put).await
     }
 }
 

@@ -132,11 +132,7 @@ pub fn album_list(tx: &mut Tx, scope: &Scope, list: &AlbumList, page: Page) -> R
             let mut args = Vec::new();
             let fits = format!("+a.library_id IN ({}) AND +{ALBUM_THERE}", libraries(&mut args, scope));
             let all = Numbered { table: "album a", key: "a.id", fits, args };
-            let keys = match all.draw(tx, page.limit.max(0).unsigned_abs() as usize)? {
-                Some(keys) => keys,
-                None => all_albums(scope).draw(tx, page.limit)?,
-            };
-            return Ok(keys.into_iter().map(AlbumKey).collect());
+            return Ok(all.draw(tx, page.limit, &all_albums(scope))?.into_iter().map(AlbumKey).collect());
         }
         AlbumList::ByName => all_albums(scope),
         // Many are added at one time.

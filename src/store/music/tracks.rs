@@ -208,10 +208,7 @@ pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i6
             let mut args = Vec::new();
             let fits = format!("+t.listed_in IN ({})", libraries(&mut args, scope));
             let all = Numbered { table: "track t", key: "t.item_id", fits, args };
-            if let Some(keys) = all.draw(tx, limit.max(0).unsigned_abs() as usize)? {
-                return Ok(keys.into_iter().map(ItemKey).collect());
-            }
-            all_tracks(scope)
+            return Ok(all.draw(tx, limit, &all_tracks(scope))?.into_iter().map(ItemKey).collect());
         }
         None => {
             let arm = |within: &str| format!("FROM track t WHERE t.listed_in {within}");
