@@ -676,9 +676,9 @@ both_engines! {
         let homes = house.home.parent().unwrap();
         fs::write(homes.join("secret.txt"), "secret").unwrap();
         symlink(homes, &from).unwrap();
-        let task = house.ended(&house.admin, import().await).await;
-        assert_eq!(task["status"], "error", "{task}");
-        assert!(text(&task["error"]).contains("own data"), "{task}");
+        let refused = import().await;
+        assert_eq!(refused["code"], 40001, "{refused}");
+        assert!(refused.to_string().contains("own data"), "{refused}");
         assert_eq!(house.names(), set(&[]));
 
         fs::remove_file(&from).unwrap();

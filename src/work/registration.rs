@@ -252,17 +252,19 @@ async fn tell_forgot(app: &App, mail: String, base: &str) -> Result<()> {
     let Some(user) = found.filter(|user| user.is_active() && name_key(&user.mail) == key) else { return Ok(()) };
     let slip = slip::write(&app.keys, Errand::NewPassword, Holder::of(&user), now_ms() + RESET_LASTS_MS);
     let address = format!("{base}/session/reset?id={}&secret={slip}", user.id);
+    let ends = app.openid.as_ref().map_or_else(String::new, |provider| {
+        format!("Signing in with {} ends by that, until you link your account again.\n\n", provider.name())
+    });
     let text = format!(
         "Somebody asked for a new password for your account at {base}.\n\nIf it was you, open this address within an hour and \
-         choose one:\n\n{address}\n\nIf it was not you, do nothing: your password stays.\n"
+         choose one:\n\n{address}\n\n{ends}If it was not you, do nothing: your password stays.\n"
     );
     mailer.send(&user.mail, "A new password", text).await;
     Ok(())
 }
 
 /// Sets a new password by the slip of a mail, ends all sessions, and unlinks the account from OpenID providers: whoever had
-/// come into it may have linked it with themselves. `None` where the slip is not good for this user, or
-/// not any more.
+/// come into it may have linked it with themselves. `None` where the slip is not good for this user, or not any more.
 pub async fn set_password_by_mail(app: &App, id: &str, text: &str, secret: &str) -> Result<Option<User>> {
     password::check_account(secret)?;
     let read = slip::read::<Holder>(&app.keys, Errand::NewPassword, text, now_ms());

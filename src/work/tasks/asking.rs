@@ -121,13 +121,13 @@ pub struct FromDisk {
 
 /// Has files of this machine brought into a user's folder. `Unsupported` where the server was started without a folder to
 /// import from, `NotFound(Folder)` for what does not lie in one, `Conflict(Policy)` where another policy holds.
-pub async fn import(app: &App, user: &User, asked: FromDisk) -> Result<Task> {
+pub async fn import(app: &Arc<App>, user: &User, asked: FromDisk) -> Result<Task> {
     user.may(Role::Admin)?;
     if app.config.import_from.is_empty() {
         return Err(Error::Unsupported("Importing files"));
     }
-    let (allowed, source) = (app.config.import_from.clone(), asked.source.clone());
-    on_disk(move || open_source(&allowed, &source)).await?;
+    let (judge, source) = (app.clone(), asked.source.clone());
+    on_disk(move || open_source(&judge.config, &source)).await?;
     ask(app, user, None, move |tx, _| {
         let receiver = receiver(tx, &asked.receiver)?;
         let into = target(tx, &receiver, asked.folder)?;

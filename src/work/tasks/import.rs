@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::*;
 use crate::blob::{Kind as DiskKind, Root, Stat};
+use crate::config::Config;
 use crate::library::names::is_left_out;
 use crate::refuse_own;
 use crate::store::tasks::Import;
@@ -28,23 +29,18 @@ pub(super) fn place_in(allowed: &[PathBuf], source: &str) -> Result<(PathBuf, Ve
     Ok((folder, rest.components().map(name).collect::<Result<_>>()?))
 }
 
-pub(super) struct Source {
-    /// Where the folder that may be imported from lies by now, whatever links lead there.
-    real: PathBuf,
-    root: Root,
-    names: Vec<Vec<u8>>,
-}
-
-/// The folder, if it is there.
-pub(super) fn open_source(allowed: &[PathBuf], source: &str) -> Result<Source> {
-    let (folder, names) = place_in(allowed, source)?;
+/// The folder that may be imported from, and the names below it, if that is there and none of our own by now: at the start it
+/// may have been away, or a link to elsewhere.
+pub(super) fn open_source(config: &Config, source: &str) -> Result<(Root, Vec<Vec<u8>>)> {
+    let (folder, names) = place_in(&config.import_from, source)?;
     let real = folder.canonicalize().map_err(|cause| match cause.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::NotFound(Thing::Folder),
         _ => cause.into(),
     })?;
+    refuse_own(&real, config)?;
     let root = Root::open(&real)?;
     match root.stat(&names) {
-        Ok(stat) if stat.kind == DiskKind::Folder => Ok(Source { real, root, names }),
+        Ok(stat) if stat.kind == DiskKind::Folder => Ok((root, names)),
         Ok(_) | Err(Error::NotFound(_)) => Err(Error::NotFound(Thing::Folder)),
         Err(error) => Err(error),
     }
@@ -62,15 +58,8 @@ pub(super) async fn work(
     counter: &Arc<Counter>,
 ) -> Result<Option<String>, Trouble> {
     judged(app, task).await?;
-    let (allowed, source) = (app.config.import_from.clone(), wish.source.clone());
-    let judge = app.clone();
-    let (root, top) = on_disk(move || {
-        let Source { real, root, names } = open_source(&allowed, &source)?;
-        // At the start it may have been away, or a link to elsewhere.
-        refuse_own(&real, &judge.config)?;
-        Ok((root, names))
-    })
-    .await?;
+    let (judge, source) = (app.clone(), wish.source.clone());
+    let (root, top) = on_disk(move || open_source(&judge.config, &source)).await?;
     let root = Arc::new(root);
     let into = receiving(app, wish).await?;
     let (there, at) = (root.clone(), top.clone());
