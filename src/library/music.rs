@@ -1,5 +1,6 @@
 //! Music as it is read back: tracks, albums, artists, genres and playlists, each with what its reader said of it.
 
+use super::podcasts::Episode;
 pub use super::role::Role;
 use super::{AlbumKey, ArtistKey, Item, ItemKey, PlaylistKey};
 use crate::account::UserKey;
@@ -57,6 +58,8 @@ pub struct AlbumName {
     pub key: AlbumKey,
     pub id: String,
     pub name: String,
+    /// All its artists as shown.
+    pub artist_name: String,
     pub has_cover: bool,
 }
 
@@ -70,8 +73,9 @@ pub struct Track {
     pub sort_title: String,
     /// All artists as shown.
     pub artist_name: String,
+    /// Of the tags; where they name nobody, of the album.
     pub album_artist_name: String,
-    /// In the order of the tags.
+    /// In the order of the tags; where they name no artist of the album, with those that it has.
     pub credits: Vec<Credited>,
     pub genres: Vec<String>,
     pub disc: Option<u32>,
@@ -97,6 +101,8 @@ pub struct Track {
     /// `explicit`, `clean` or empty.
     pub advisory: String,
     pub mark: Mark,
+    /// Where it is one, what the feed says of it.
+    pub episode: Option<Box<Episode>>,
 }
 
 impl Track {

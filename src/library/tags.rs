@@ -1,6 +1,7 @@
 //! What an audio file says of itself: its tags and how it sounds, read by lofty, with what lofty gets wrong put right.
 
 mod mpeg;
+mod own;
 
 use super::bounded::{self, Bounded};
 use super::id3;
@@ -197,7 +198,7 @@ fn probe(reader: &mut (impl Read + Seek), name: &[u8], pictures: Pictures) -> Re
 fn read_with_lofty(reader: &mut Bounded<impl Read + Seek>, name: &[u8]) -> Result<Facts, String> {
     let told = pictures(reader).ok().flatten();
     let has_picture = told.as_ref().map(|pictures| pictures.are_there());
-    let tagged = match told {
+    let mut tagged = match told {
         Some(pictures) => {
             reader.leave_out(pictures.bytes);
             probe(reader, name, Pictures::Skip)?
@@ -228,6 +229,9 @@ fn read_with_lofty(reader: &mut Bounded<impl Read + Seek>, name: &[u8]) -> Resul
     }
     fill_from_tags(&mut facts, &tagged);
     facts.has_cover = has_picture.unwrap_or_else(|| tagged.tags().iter().flat_map(Tag::pictures).any(is_cover));
+    if let Some(tag) = tagged.remove(tagged.primary_tag_type()) {
+        own::fill(&mut facts, tag);
+    }
     if tagged.file_type() == FileType::Mpeg
         && let Ok(Some(timed)) = timed_lyrics(reader)
     {
@@ -281,21 +285,12 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
         labels if labels.is_empty() => tags.lines(ItemKey::Publisher),
         labels => labels,
     };
-    // Numbers of iTunes; 4 is what it wrote first.
-    facts.advisory = match tags.line(ItemKey::ParentalAdvisory).unwrap_or_default().to_lowercase().as_str() {
-        "1" | "4" | "explicit" => "explicit",
-        "2" | "clean" => "clean",
-        _ => "",
-    };
+    facts.advisory = advisory_of(&tags.line(ItemKey::ParentalAdvisory).unwrap_or_default());
     facts.moods = tags.lines(ItemKey::Mood);
     facts.isrc = tags.lines(ItemKey::Isrc);
-    facts.bpm = [ItemKey::IntegerBpm, ItemKey::Bpm]
-        .into_iter()
-        .find_map(|key| tags.line(key)?.parse::<f64>().ok())
-        .filter(|bpm| (1.0..1000.0).contains(bpm))
-        .map(|bpm| bpm.round() as i64);
+    facts.bpm = [ItemKey::IntegerBpm, ItemKey::Bpm].into_iter().find_map(|key| bpm_of(tags.line(key)?.parse().ok()?));
     facts.comment = tags.text(ItemKey::Comment).unwrap_or_default();
-    facts.lyrics = tags.text(ItemKey::Lyrics).or_else(|| tags.text(ItemKey::UnsyncLyrics)).unwrap_or_default();
+    facts.lyrics = tags.lyrics().unwrap_or_default();
     facts.is_compilation = tags
         .line(ItemKey::FlagCompilation)
         .is_some_and(|flag| matches!(flag.to_lowercase().as_str(), "1" | "true" | "yes"));
@@ -313,6 +308,26 @@ fn fill_from_tags(facts: &mut Facts, tagged: &TaggedFile) {
     facts.album_gain_db = tags.gain_db(ItemKey::ReplayGainAlbumGain, ItemKey::R128AlbumGain);
     facts.track_peak = tags.decimal(ItemKey::ReplayGainTrackPeak);
     facts.album_peak = tags.decimal(ItemKey::ReplayGainAlbumPeak);
+}
+
+/// Numbers of iTunes; 4 is what it wrote first.
+fn advisory_of(text: &str) -> &'static str {
+    match text.trim().to_lowercase().as_str() {
+        "1" | "4" | "explicit" => "explicit",
+        "2" | "clean" => "clean",
+        _ => "",
+    }
+}
+
+fn bpm_of(told: f64) -> Option<i64> {
+    (1.0..1000.0).contains(&told).then(|| told.round() as i64)
+}
+
+/// One that is not there yet.
+fn add(all: &mut Vec<Contribution>, one: Contribution) {
+    if !one.credit.name.is_empty() && all.len() < CONTRIBUTIONS_MAX && !all.contains(&one) {
+        all.push(one);
+    }
 }
 
 /// The tags of one file, the most trusted first.
@@ -403,13 +418,20 @@ impl Tags<'_> {
             for (at, name) in names.iter().enumerate() {
                 let (name, part) = if role == Role::Performer { name_and_part(name) } else { (name.as_str(), "") };
                 let credit = Credit { name: name.to_owned(), sort_name: sort_of(at), musicbrainz_id: String::new() };
-                let contribution = Contribution { role, part: part.to_owned(), credit };
-                if !name.is_empty() && found.len() < CONTRIBUTIONS_MAX && !found.contains(&contribution) {
-                    found.push(contribution);
-                }
+                add(&mut found, Contribution { role, part: part.to_owned(), credit });
             }
         }
         found
+    }
+
+    /// With their language, where the tag names it, as LRC has it.
+    fn lyrics(&self) -> Option<String> {
+        let of_key = |key: ItemKey| {
+            let items = self.0.iter().flat_map(move |tag| tag.get_items(key));
+            let texts = items.filter_map(|item| Some((item.lang(), clean_text(item.value().text()?))));
+            texts.filter(|(_, text)| !text.is_empty()).map(|(language, text)| in_language(language, &text)).next()
+        };
+        of_key(ItemKey::Lyrics).or_else(|| of_key(ItemKey::UnsyncLyrics))
     }
 
     /// The most exact of what is written.
@@ -455,16 +477,18 @@ fn timed_lyrics(reader: &mut (impl Read + Seek)) -> io::Result<Option<String>> {
     Ok(None)
 }
 
+fn in_language(language: &[u8; 3], text: &str) -> String {
+    let is_known = language.iter().all(u8::is_ascii_alphabetic) && !language.eq_ignore_ascii_case(b"xxx");
+    if is_known { format!("[la:{}]\n{text}", String::from_utf8_lossy(language)) } else { text.to_owned() }
+}
+
 /// A frame's entries are lines, or, where some begin with a line break, words.
 fn lrc(frame: &SynchronizedTextFrame) -> Option<String> {
     let is_lyrics = matches!(frame.content_type, SyncTextContentType::Lyrics | SyncTextContentType::TextTranscription);
     if !is_lyrics || frame.timestamp_format != TimestampFormat::MS || frame.content.is_empty() {
         return None;
     }
-    let mut text = String::new();
-    if frame.language.is_ascii() && &frame.language != b"xxx" {
-        text.push_str(&format!("[la:{}]\n", String::from_utf8_lossy(&frame.language)));
-    }
+    let mut text = in_language(&frame.language, "");
     let are_words = frame.content.iter().any(|(_, entry)| entry.starts_with(['\n', '\r']));
     for (n, (at_ms, entry)) in frame.content.iter().enumerate() {
         let time = format!("{:02}:{:02}.{:03}", at_ms / 60_000, at_ms / 1000 % 60, at_ms % 1000);

@@ -350,8 +350,13 @@ impl Scope {
 
     /// For what is named by its id: podcasts as well.
     pub fn by_id(&self) -> Scope {
-        let libraries = [self.libraries.as_slice(), &self.podcasts].concat();
-        Scope { libraries, podcasts: Vec::new(), user: self.user }
+        let mut whole = self.clone();
+        whole.libraries.extend(self.podcasts.iter().filter(|library| !self.libraries.contains(library)));
+        whole
+    }
+
+    pub fn is_of_podcasts(&self, library: LibraryKey) -> bool {
+        self.podcasts.contains(&library)
     }
 }
 

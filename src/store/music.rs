@@ -20,8 +20,8 @@ pub use artists::{artist_by_id, artist_named, artists, is_artist_in, leading_art
 pub use shared::{flattened, tracks_of};
 pub(super) use tracks::{all_tracks, texts_of_album, texts_of_artist};
 pub use tracks::{
-    lyrics, random_tracks, starred_tracks, track_by_id, track_titled, tracks, tracks_named, tracks_of_album,
-    tracks_of_genre, tracks_there,
+    lyrics, random_tracks, starred_films, starred_folders, starred_tracks, track_by_id, track_titled, tracks,
+    tracks_named, tracks_of_album, tracks_of_genre, tracks_there,
 };
 
 use std::collections::HashMap;

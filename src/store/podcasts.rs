@@ -1,6 +1,7 @@
 //! SQL of podcasts: channels, episodes, and the downloads that go on.
 
 use super::library::new_id;
+use super::music::{KEYS_AT_ONCE, bind_all};
 use super::{Engine, Row, Tx, Value};
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -254,6 +255,31 @@ pub fn newest_episodes(tx: &mut Tx, count: i64) -> Result<Vec<Episode>> {
 pub fn episode_by_id(tx: &mut Tx, id: &str) -> Result<Episode> {
     let found = tx.maybe(&format!("{EPISODE} WHERE e.public_id = $1"), args![id], episode_of)?;
     found.ok_or(Error::NotFound(Thing::Episode))
+}
+
+/// Of which these files are the content.
+pub fn episodes_in(tx: &mut Tx, items: &[ItemKey]) -> Result<Vec<Episode>> {
+    let mut found = Vec::new();
+    for part in items.chunks(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let ids = bind_all(&mut args, part.iter().map(|item| item.0));
+        found.extend(tx.all(&format!("{EPISODE} WHERE e.item_id IN ({ids})"), &args, episode_of)?);
+    }
+    Ok(found)
+}
+
+/// The same public ids, but for each episode's that of the file that is its content.
+pub fn heard_by(tx: &mut Tx, ids: &[String]) -> Result<Vec<String>> {
+    let mut heard = Vec::with_capacity(ids.len());
+    for id in ids {
+        let sql = "SELECT i.public_id FROM podcast_episode e JOIN item i ON i.id = e.item_id WHERE e.public_id = $1";
+        let item = match IdKind::of(id) {
+            Some(IdKind::Episode) => tx.maybe(sql, args![id], |row| row.get(0))?,
+            _ => None,
+        };
+        heard.push(item.unwrap_or_else(|| id.clone()));
+    }
+    Ok(heard)
 }
 
 fn episode_of(row: &Row) -> Result<Episode> {

@@ -609,7 +609,7 @@ class Mail:
         assert self.house.names(self.folder) == ([] if self.box else self.others())
         if not self.sending.is_resumable:
             until(lambda: not self.house.temporaries(), "no half file is left")
-            assert self.house.one("SELECT COUNT(*) FROM upload") == 0
+            until(lambda: self.house.one("SELECT COUNT(*) FROM upload") == 0, "no upload is held for it")
 
     def others(self) -> list[str]:
         return ["inbox"] if (self.house.own / "inbox").exists() else []

@@ -106,6 +106,9 @@ pub struct ArtistID3 {
     pub album_count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starred: Option<Date>,
+    /// As Navidrome has it: the documents know no other place where the rating of an artist could be read back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_rating: Option<u8>,
     pub music_brainz_id: String,
     pub sort_name: String,
     /// `albumartist`, `artist`, `composer` and the like.

@@ -95,14 +95,13 @@ pub async fn get_indexes(asked: Asked) -> Result<Answer> {
                 for (folder, initial) in library::folders_in(tx, root.key, |name| articles.initial(name))? {
                     groups.entry(initial).or_default().push_back(folder);
                 }
-                loose.push((root.id, library::media_in(tx, root.key)?));
+                loose.extend(library::media_in(tx, root.key)?);
             }
         }
         let frame = Frame::Indexes { ignored_articles: articles.words().to_owned(), last_modified };
         let index = groups.into_iter().map(|(initial, folders)| (initial.to_string(), Things::Folders(folders)));
         let plan = Plan::of("indexes", frame).list("shortcut", Vec::new()).index("artist", index);
-        let loose = loose.into_iter().map(|(root, keys)| Things::Children(root, keys.into()));
-        Ok(plan.list("child", loose))
+        Ok(plan.list("child", [Things::Items(loose.into())]))
     };
     asked.at_length(plan).await
 }

@@ -77,21 +77,29 @@ pub async fn get_songs_by_genre(asked: Asked) -> Result<Answer> {
     songs(asked, "songsByGenre", move |tx, scope| music::tracks_of_genre(tx, scope, &genre, page)).await
 }
 
-async fn starred(asked: Asked, name: &'static str, view: View) -> Result<Answer> {
-    let all = Page { limit: i64::MAX, offset: 0 };
-    asked
-        .at_length(move |tx, scope| {
-            let artists = music::starred_artists(tx, scope)?;
-            let albums = music::album_list(tx, scope, &List::Starred, all)?;
-            Ok(view.plan(name, artists, albums, music::starred_tracks(tx, scope)?))
-        })
-        .await
+fn starred_albums(tx: &mut Tx, scope: &Scope) -> Result<Vec<AlbumKey>> {
+    music::album_list(tx, scope, &List::Starred, Page { limit: i64::MAX, offset: 0 })
 }
 
+/// With what apps that browse by folders star there: folders beside the albums, films beside the songs.
 pub async fn get_starred(asked: Asked) -> Result<Answer> {
-    starred(asked, "starred", View::Folders).await
+    let plan = |tx: &mut Tx, scope: &Scope| {
+        let view = View::Folders;
+        let artists = view.artists(music::starred_artists(tx, scope)?);
+        let albums = view.albums(starred_albums(tx, scope)?);
+        let songs = Things::Songs(music::starred_tracks(tx, scope)?.into());
+        let folders = Things::Items(music::starred_folders(tx, scope)?.into());
+        let films = Things::Items(music::starred_films(tx, scope)?.into());
+        let plan = Plan::of("starred", Frame::Bare {}).list("artist", [artists]);
+        Ok(plan.list("album", [albums, folders]).list("song", [songs, films]))
+    };
+    asked.at_length(plan).await
 }
 
 pub async fn get_starred2(asked: Asked) -> Result<Answer> {
-    starred(asked, "starred2", View::Tags).await
+    let plan = |tx: &mut Tx, scope: &Scope| {
+        let (artists, albums) = (music::starred_artists(tx, scope)?, starred_albums(tx, scope)?);
+        Ok(View::Tags.plan("starred2", artists, albums, music::starred_tracks(tx, scope)?))
+    };
+    asked.at_length(plan).await
 }

@@ -2,7 +2,7 @@
 //! time. So an answer takes little memory and holds no reader while its client takes its time; what vanished meanwhile is left
 //! out. Whatever is refused is refused before the first byte; later the answer breaks off.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use axum::body::Body;
 use futures_util::stream;
@@ -60,8 +60,8 @@ pub enum Things {
     Songs(VecDeque<ItemKey>),
     /// Folders below the root, taken for artists.
     Folders(VecDeque<ItemKey>),
-    /// Music and films in the folder of that id.
-    Children(String, VecDeque<ItemKey>),
+    /// Folders, music and films, each with the folder that it lies in.
+    Items(VecDeque<ItemKey>),
 }
 
 impl Plan {
@@ -100,13 +100,23 @@ pub enum View {
 impl View {
     /// An object of three lists.
     pub fn plan(self, name: &'static str, artists: Vec<ArtistKey>, albums: Vec<AlbumKey>, songs: Vec<ItemKey>) -> Plan {
-        let (artists, albums) = (artists.into(), albums.into());
-        let (artists, albums) = match self {
-            View::Tags => (Things::Artists(artists), Things::Albums(albums)),
-            View::Folders => (Things::ArtistsAsFolders(artists), Things::AlbumsAsFolders(albums)),
-        };
-        let plan = Plan::of(name, Frame::Bare {}).list("artist", [artists]).list("album", [albums]);
+        let plan = Plan::of(name, Frame::Bare {});
+        let plan = plan.list("artist", [self.artists(artists)]).list("album", [self.albums(albums)]);
         plan.list("song", [Things::Songs(songs.into())])
+    }
+
+    pub fn artists(self, artists: Vec<ArtistKey>) -> Things {
+        match self {
+            View::Tags => Things::Artists(artists.into()),
+            View::Folders => Things::ArtistsAsFolders(artists.into()),
+        }
+    }
+
+    pub fn albums(self, albums: Vec<AlbumKey>) -> Things {
+        match self {
+            View::Tags => Things::Albums(albums.into()),
+            View::Folders => Things::AlbumsAsFolders(albums.into()),
+        }
     }
 }
 
@@ -148,7 +158,7 @@ impl Things {
         match self {
             Things::Artists(keys) | Things::ArtistsAsFolders(keys) => keys.is_empty(),
             Things::Albums(keys) | Things::AlbumsAsFolders(keys) => keys.is_empty(),
-            Things::Songs(keys) | Things::Folders(keys) | Things::Children(_, keys) => keys.is_empty(),
+            Things::Songs(keys) | Things::Folders(keys) | Things::Items(keys) => keys.is_empty(),
         }
     }
 
@@ -190,10 +200,13 @@ impl Things {
                 }
                 Ok(keys.len())
             }
-            Things::Children(folder, keys) => {
+            Things::Items(keys) => {
                 let keys = next(keys, most);
                 let items = items(tx, scope, &keys)?;
                 let marks = marks_of(tx, scope, &items)?;
+                let parents: BTreeSet<ItemKey> = items.iter().filter_map(|item| item.parent).collect();
+                let parents = library::items(tx, &Vec::from_iter(parents))?;
+                let parents: HashMap<_, _> = parents.into_iter().map(|folder| (folder.key, folder.id)).collect();
                 let tracks: HashMap<_, _> =
                     music::tracks(tx, scope, &keys)?.into_iter().map(|track| (track.item.key, track)).collect();
                 for item in &items {
@@ -201,7 +214,10 @@ impl Things {
                     match tracks.get(&item.key) {
                         Some(track) => to.item(&Child::of(track)),
                         None if item.media == Media::Audio => {}
-                        None => to.item(&Child::of_item(item, Some(folder), &mark)),
+                        None => {
+                            let folder = item.parent.and_then(|parent| parents.get(&parent));
+                            to.item(&Child::of_item(item, folder.map(String::as_str), &mark));
+                        }
                     }
                 }
                 Ok(keys.len())

@@ -5,7 +5,7 @@ use crate::account::{Role as Allows, User as Account, UserKey};
 use crate::http::send::mime_of;
 use crate::library::music::{self, Mark, Role, Track};
 use crate::library::playback::State;
-use crate::library::{Item, Media};
+use crate::library::{Item, Media, podcasts};
 use crate::share;
 use crate::store::chat::Message;
 use crate::store::playback::NowPlaying;
@@ -105,6 +105,24 @@ impl Child {
             ..Child::default()
         }
         .marked(&track.mark)
+        .told_by(track.episode.as_deref())
+    }
+
+    /// What a feed says of its episode, over what the file says of itself.
+    pub(super) fn told_by(self, episode: Option<&podcasts::Episode>) -> Child {
+        let Some(episode) = episode else { return self };
+        Child {
+            title: episode.title.clone(),
+            album: Some(episode.channel_title.clone()),
+            artist: self.artist.or_else(|| Some(episode.channel_title.clone())),
+            // The file's own picture goes by the file's id.
+            cover_art: self.cover_art.filter(|id| *id == self.id).or_else(|| episode.cover_id.clone()),
+            genre: self.genre.or_else(|| Some("Podcast".to_owned())),
+            kind: Some(MediaKind::Podcast),
+            album_id: None,
+            artist_id: None,
+            ..self
+        }
     }
 
     /// An album where folders are expected.
@@ -185,10 +203,11 @@ fn path_of(track: &Track) -> String {
     };
     let artist = if track.album_artist_name.is_empty() { &track.artist_name } else { &track.album_artist_name };
     let album = track.album.as_ref().map_or("", |album| album.name.as_str());
+    let disc = track.disc.map(|disc| format!("{disc:02}-")).unwrap_or_default();
     let number = track.number.map(|number| format!("{number:02} - ")).unwrap_or_default();
     let suffix = track.item.suffix();
     let title = part(&track.title, "_");
-    format!("{}/{}/{number}{title}.{suffix}", part(artist, "Unknown Artist"), part(album, "Unknown Album"))
+    format!("{}/{}/{disc}{number}{title}.{suffix}", part(artist, "Unknown Artist"), part(album, "Unknown Album"))
 }
 
 impl AlbumID3 {
@@ -240,6 +259,7 @@ impl ArtistID3 {
             cover_art: artist.has_cover.then(|| artist.id.clone()),
             album_count: artist.album_count,
             starred: artist.mark.starred_ms.map(Date),
+            user_rating: artist.mark.rating,
             music_brainz_id: artist.musicbrainz_id.clone(),
             sort_name: artist.sort_name.clone(),
             roles: artist.roles.iter().map(|role| role.name().to_owned()).collect(),

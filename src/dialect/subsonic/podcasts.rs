@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Asked;
-use super::answers::{MediaKind, *};
+use super::answers::*;
 use super::envelope::Payload;
 use super::of::{filled, seconds};
 use crate::error::Result;
@@ -105,28 +105,15 @@ impl PodcastChannel {
 }
 
 impl PodcastEpisode {
-    /// What the feed says of it, over what its file says of itself.
     fn of(episode: &podcasts::Episode, track: Option<&Track>) -> PodcastEpisode {
-        let here = track.map(Child::of).unwrap_or_default();
+        let here = track.map(Child::of).unwrap_or_default().told_by(Some(episode));
         let child = Child {
             id: episode.id.clone(),
-            is_dir: false,
-            title: episode.title.clone(),
-            album: Some(episode.channel_title.clone()),
-            artist: here.artist.clone().or_else(|| Some(episode.channel_title.clone())),
-            cover_art: match track {
-                Some(track) if track.has_cover => Some(track.item.id.clone()),
-                _ => episode.cover_id.clone(),
-            },
             size: here.size.or(episode.size_bytes),
             content_type: Some(mime_of(&format!("a.{}", episode.suffix)).to_owned()),
             suffix: Some(episode.suffix.clone()),
             duration: here.duration.filter(|s| *s > 0).or(episode.duration_ms.map(seconds)),
-            genre: here.genre.clone().or_else(|| Some("Podcast".to_owned())),
             created: Some(Date(episode.added_ms)),
-            kind: Some(MediaKind::Podcast),
-            album_id: None,
-            artist_id: None,
             ..here
         };
         PodcastEpisode {

@@ -22,9 +22,9 @@ const LONGEST_COMMENT_CHARS: usize = 2000;
 
 // Bookmarks -----------------------------------------------------------------------------------------------------------
 
-/// A track or a film, if the caller may see it.
+/// A track, an episode or a film, if the caller may see it.
 fn media(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Item> {
-    let item = library::item_by_id(tx, id)?.filter(|item| scope.libraries().contains(&item.library));
+    let item = library::item_by_id(tx, id)?.filter(|item| scope.by_id().libraries().contains(&item.library));
     let is_media = |item: &Item| matches!(item.media, Media::Audio | Media::Video) && !item.is_folder();
     item.filter(is_media).ok_or(Error::NotFound(Thing::Track))
 }

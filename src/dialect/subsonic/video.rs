@@ -44,16 +44,22 @@ fn named(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Item> {
     }
 }
 
+/// What is named as the film is goes before what names a language as well: whoever asks by the film names none.
 fn captions_beside(tx: &mut Tx, film: &Item) -> Result<Vec<(Form, Item)>> {
     let beside = library::beside(tx, film)?.into_iter();
-    Ok(beside.filter_map(|item| Some((Form::of(&item.suffix())?, item))).collect())
+    let mut captions: Vec<_> = beside.filter_map(|item| Some((Form::of(&item.suffix())?, item))).collect();
+    captions.sort_by_key(|(_, item)| stem(&item.shown) != stem(&film.shown));
+    Ok(captions)
+}
+
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 /// `de` of `Film.de.srt` beside `Film.mkv`; all of the name where nothing stands between.
 fn name_of(film: &Item, captions: &Item) -> String {
-    let stem = |name: &str| name.rsplit_once('.').map_or(name.to_owned(), |(stem, _)| stem.to_owned());
     let (film, captions) = (stem(&film.shown), stem(&captions.shown));
-    captions.strip_prefix(&film).and_then(|rest| rest.strip_prefix('.')).unwrap_or(&captions).to_owned()
+    captions.strip_prefix(film).and_then(|rest| rest.strip_prefix('.')).unwrap_or(captions).to_owned()
 }
 
 pub async fn get_video_info(asked: Asked) -> Result<Payload> {

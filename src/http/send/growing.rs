@@ -9,7 +9,7 @@ use std::task::Poll;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
-use futures_util::stream::unfold;
+use futures_util::stream::{empty, unfold};
 use rustix::io::ReadWriteFlags;
 
 use super::body::{BLOCK_BYTES, Finished, Transfer};
@@ -32,7 +32,8 @@ pub fn respond_growing(
     }
     let body = if method == Method::HEAD {
         transfer.end(Finished::Unsent);
-        Body::empty()
+        // A body that is known to be empty would say that the content is.
+        Body::from_stream(empty::<io::Result<Bytes>>())
     } else {
         transfer.watch();
         let reading = Reading { growing, at: 0, promised_bytes, transfer };

@@ -6,7 +6,7 @@ use super::tracks::year;
 use super::{ALBUM_THERE, KEYS_AT_ONCE, bind_all, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{Album, AlbumList, Marked, Page};
+use crate::library::music::{Album, AlbumList, ArtistName, Marked, Page};
 use crate::library::{AlbumKey, ArtistKey};
 use crate::share::grant::Scope;
 use crate::store::credits::artist_name;
@@ -24,7 +24,6 @@ pub fn albums(tx: &mut Tx, scope: &Scope, keys: &[AlbumKey]) -> Result<Vec<Album
     for part in distinct(keys).chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();
         let ids = bind_all(&mut args, part.iter().map(|key| key.0));
-        let only_ids = args.len();
         let within = libraries(&mut args, scope);
         let rows = tx.all(
             &format!(
@@ -38,8 +37,6 @@ pub fn albums(tx: &mut Tx, scope: &Scope, keys: &[AlbumKey]) -> Result<Vec<Album
             album,
         )?;
         found.extend(rows.into_iter().map(|album| (album.key, album)));
-        args.truncate(only_ids);
-        credit_albums(tx, &ids, &args, &mut found)?;
         let marked: Vec<_> = part.iter().map(|key| Marked::Album(*key)).collect();
         for (marked, mark) in marks::of(tx, scope.user(), &marked)? {
             if let Marked::Album(key) = marked
@@ -47,6 +44,11 @@ pub fn albums(tx: &mut Tx, scope: &Scope, keys: &[AlbumKey]) -> Result<Vec<Album
             {
                 album.mark = mark;
             }
+        }
+    }
+    for (key, artists) in album_artists(tx, keys)? {
+        if let Some(album) = found.get_mut(&key) {
+            album.artists = artists;
         }
     }
     Ok(in_order(keys, found))
@@ -80,21 +82,26 @@ fn album(row: &Row) -> Result<Album> {
     })
 }
 
-fn credit_albums(tx: &mut Tx, ids: &str, args: &[Value], albums: &mut HashMap<AlbumKey, Album>) -> Result<()> {
-    let credits = tx.all(
-        &format!(
-            "SELECT c.album_id, ar.id, ar.public_id, ar.name FROM album_credit c JOIN artist ar ON ar.id = c.artist_id
-             WHERE c.album_id IN ({ids}) ORDER BY c.album_id, c.position"
-        ),
-        args,
-        |row| Ok((AlbumKey(row.get(0)?), artist_name(row, 1)?)),
-    )?;
-    for (key, artist) in credits {
-        if let Some(album) = albums.get_mut(&key) {
-            album.artists.push(artist);
+/// Whom albums are credited to, in order.
+pub(super) fn album_artists(tx: &mut Tx, keys: &[AlbumKey]) -> Result<HashMap<AlbumKey, Vec<ArtistName>>> {
+    let mut artists: HashMap<AlbumKey, Vec<ArtistName>> = HashMap::new();
+    for part in distinct(keys).chunks(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let ids = bind_all(&mut args, part.iter().map(|key| key.0));
+        let credits = tx.all(
+            &format!(
+                "SELECT c.album_id, ar.id, ar.public_id, ar.name
+                 FROM album_credit c JOIN artist ar ON ar.id = c.artist_id
+                 WHERE c.album_id IN ({ids}) ORDER BY c.album_id, c.position"
+            ),
+            &args,
+            |row| Ok((AlbumKey(row.get(0)?), artist_name(row, 1)?)),
+        )?;
+        for (album, artist) in credits {
+            artists.entry(album).or_default().push(artist);
         }
     }
-    Ok(())
+    Ok(artists)
 }
 
 pub(super) fn album_key(tx: &mut Tx, id: &str) -> Result<Option<AlbumKey>> {

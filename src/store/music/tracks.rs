@@ -2,29 +2,31 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{KEYS_AT_ONCE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, texts};
+use super::albums::album_artists;
+use super::{KEYS_AT_ONCE, THERE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{AlbumName, Marked, Page, Track, TrackFilter};
+use crate::library::music::{AlbumName, ArtistName, Credited, Marked, Page, Role, Track, TrackFilter};
 use crate::library::names::search_key;
 use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media};
 use crate::share::grant::Scope;
 use crate::store::draw::Numbered;
 use crate::store::list::{Found, List};
 use crate::store::search::{self, Terms};
-use crate::store::{Row, Tx, Value, credits, in_list, marks};
+use crate::store::{Row, Tx, Value, credits, in_list, library, marks, podcasts};
 
 pub(super) const TRACK: &str =
     "i.id, i.public_id, i.library_id, i.parent_id, i.name, i.shown, i.size_bytes, i.modified_ns, i.revision,
     i.added_ms, f.public_id, a.id, a.public_id, a.name, CASE WHEN a.cover_item_id IS NULL THEN 0 ELSE 1 END, t.title,
     t.sort_title, t.artist_name, t.album_artist_name, t.disc, t.number, t.year, t.duration_ms, t.bit_rate_kbps,
     t.sample_rate_hz, t.bit_depth, t.channels, t.bpm, t.comment, t.isrc, t.moods, t.musicbrainz_id, t.track_gain_db,
-    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover, t.advisory, t.credits, t.genres";
+    t.track_peak, t.album_gain_db, t.album_peak, t.has_cover, t.advisory, t.credits, t.genres, a.artist_name";
 
 pub(super) fn track(row: &Row) -> Result<Track> {
     let album = match row.get::<Option<i64>>(11)? {
         Some(key) => {
-            Some(AlbumName { key: AlbumKey(key), id: row.get(12)?, name: row.get(13)?, has_cover: row.get(14)? })
+            let (id, name, has_cover) = (row.get(12)?, row.get(13)?, row.get(14)?);
+            Some(AlbumName { key: AlbumKey(key), id, name, artist_name: row.get(40)?, has_cover })
         }
         None => None,
     };
@@ -71,6 +73,7 @@ pub(super) fn track(row: &Row) -> Result<Track> {
         has_cover: row.get(36)?,
         advisory: row.get(37)?,
         mark: Default::default(),
+        episode: None,
     })
 }
 
@@ -110,16 +113,45 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
             }
         }
     }
+    credit_by_albums(tx, &mut found)?;
+    let heard: Vec<ItemKey> = found
+        .values()
+        .map(|track| &track.item)
+        .filter(|item| scope.is_of_podcasts(item.library))
+        .map(|item| item.key)
+        .collect();
+    for episode in podcasts::episodes_in(tx, &heard)? {
+        if let Some(track) = episode.item.and_then(|item| found.get_mut(&item)) {
+            track.episode = Some(Box::new(episode));
+        }
+    }
     Ok(in_order(keys, found))
+}
+
+/// A track whose tags name no artist of its album has those that the album was given.
+fn credit_by_albums(tx: &mut Tx, tracks: &mut HashMap<ItemKey, Track>) -> Result<()> {
+    let mut without: Vec<&mut Track> =
+        tracks.values_mut().filter(|track| track.credited(Role::AlbumArtist).next().is_none()).collect();
+    let albums: Vec<AlbumKey> = without.iter().filter_map(|track| Some(track.album.as_ref()?.key)).collect();
+    let artists = album_artists(tx, &albums)?;
+    for track in &mut without {
+        let Some(album) = &track.album else { continue };
+        track.album_artist_name.clone_from(&album.artist_name);
+        let credited =
+            |artist: &ArtistName| Credited { role: Role::AlbumArtist, part: String::new(), artist: artist.clone() };
+        track.credits.extend(artists.get(&album.key).into_iter().flatten().map(credited));
+    }
+    Ok(())
 }
 
 /// Of a track and of its album.
 pub type TrackKeys = (ItemKey, Option<AlbumKey>);
 
-/// Keys of tracks by their public ids, in order; `None` for each that is not there.
+/// Keys of tracks by their public ids, or those of the episodes that they are, in order; `None` for each that is not there.
 pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Option<TrackKeys>>> {
     let scope = &scope.by_id();
     let mut found = HashMap::new();
+    let ids = &podcasts::heard_by(tx, ids)?[..];
     for part in ids.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = part.iter().map(Value::from).collect();
         let named = in_list(1, args.len());
@@ -151,9 +183,10 @@ pub fn tracks_there(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Hash
     Ok(found)
 }
 
-/// By its public id.
+/// By its public id, or that of the episode that it is.
 pub fn track_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Track> {
-    let key = tx.maybe("SELECT id FROM item WHERE public_id = $1", args![id], |row| Ok(ItemKey(row.get(0)?)))?;
+    let named = tracks_named(tx, scope, &[id.to_owned()])?.pop().flatten();
+    let key = named.map(|(key, _)| key);
     tracks(tx, scope, key.as_slice())?.pop().ok_or(Error::NotFound(Thing::Track))
 }
 
@@ -258,16 +291,45 @@ fn of_genre(scope: &Scope, genre: i64) -> List<'_> {
     List::by_library(scope, &["g.item_id"], vec![genre.into()], arm).found(Found::Often)
 }
 
-/// Keys, the latest star first.
+/// Keys, the latest star first; episodes as well.
 pub fn starred_tracks(tx: &mut Tx, scope: &Scope) -> Result<Vec<ItemKey>> {
     let mut args = vec![scope.user().0.into()];
     let sql = format!(
         "SELECT m.object_id FROM mark m CROSS JOIN track t
          WHERE m.account_id = $1 AND m.object_kind = 'item' AND m.starred_ms IS NOT NULL
          AND t.item_id = m.object_id AND +t.listed_in IN ({}) ORDER BY m.starred_ms DESC, m.object_id DESC",
-        libraries(&mut args, scope)
+        libraries(&mut args, &scope.by_id())
     );
     track_keys(tx, &sql, &args)
+}
+
+pub fn starred_folders(tx: &mut Tx, scope: &Scope) -> Result<Vec<ItemKey>> {
+    starred_items(tx, scope, "i.kind = 0")
+}
+
+pub fn starred_films(tx: &mut Tx, scope: &Scope) -> Result<Vec<ItemKey>> {
+    starred_items(tx, scope, "i.kind = 1 AND i.media = 3")
+}
+
+fn starred_items(tx: &mut Tx, scope: &Scope, only: &str) -> Result<Vec<ItemKey>> {
+    let mut args = vec![scope.user().0.into()];
+    let sql = format!(
+        "SELECT i.id FROM mark m CROSS JOIN item i
+         WHERE m.account_id = $1 AND m.object_kind = 'item' AND m.starred_ms IS NOT NULL AND i.id = m.object_id
+         AND {only} AND {THERE} AND +i.library_id IN ({}) ORDER BY m.starred_ms DESC, m.object_id DESC",
+        libraries(&mut args, scope)
+    );
+    // What lies in the trash by a folder above it is not there.
+    let mut there = Vec::new();
+    for key in track_keys(tx, &sql, &args)? {
+        let Some(item) = library::item(tx, key)? else { continue };
+        match library::place(tx, item, &[]) {
+            Ok(_) => there.push(key),
+            Err(Error::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(there)
 }
 
 /// Stored lyrics of a track, plain or with times; empty where there are none.
