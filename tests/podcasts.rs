@@ -183,6 +183,23 @@ both_engines! {
         let xml = listener.bytes("getPodcasts", &[("id", &id)]).await.text().await.unwrap();
         assert!(xml.contains("<podcasts><channel id=") && xml.contains("status=\"completed\""), "{xml:.600}");
 
+        for id in [&stream_id, &episode_id] {
+            let song = listener.ok("getSong", &[("id", id)]).await["song"].clone();
+            assert_eq!((&song["type"], &song["title"], &song["album"]), (&json!("podcast"), &json!("Episode 1"), &json!("Talk")));
+            assert_eq!((&song["coverArt"], &song["albumId"]), (&json!(cover), &json!(null)));
+            let report = [("mediaId", id.as_str()), ("mediaType", "podcast"), ("positionMs", "0"), ("state", "starting")];
+            listener.ok("reportPlayback", &report).await;
+        }
+        listener.ok("createBookmark", &[("id", &stream_id), ("position", "2000")]).await;
+        let bookmark = listener.ok("getBookmarks", &[]).await["bookmarks"]["bookmark"][0].clone();
+        assert_eq!((&bookmark["position"], &bookmark["entry"]["type"]), (&json!(2000), &json!("podcast")));
+        listener.ok("star", &[("id", &stream_id)]).await;
+        for (call, list) in [("getStarred", "starred"), ("getStarred2", "starred2")] {
+            assert_eq!(listener.ok(call, &[]).await[list]["song"][0]["title"], "Episode 1", "{call}");
+        }
+        let playlist = listener.ok("createPlaylist", &[("name", "Talks"), ("songId", &stream_id), ("songId", &stream_id)]).await["playlist"].clone();
+        assert_eq!((&playlist["songCount"], playlist["entry"].as_array().unwrap().len()), (&json!(2), 2));
+
         listener.ok("downloadPodcastEpisode", &[("id", &episode_id)]).await;
         assert_eq!(there.asked().iter().filter(|asked| asked.path == "/1.mp3").count(), 1, "what is here is not fetched again");
         listener.ok("deletePodcastEpisode", &[("id", &episode_id)]).await;

@@ -265,6 +265,8 @@ both_engines! {
 
         shelf.ok("setRating", &[("id", &id), ("rating", "4")]).await;
         assert_eq!(shelf.album("First Album").await["userRating"], 4);
+        shelf.ok("setRating", &[("id", &artist), ("rating", "3")]).await;
+        assert_eq!(shelf.ok("getArtist", &[("id", &artist)]).await["artist"]["userRating"], 3);
         assert_eq!(shelf.code("setRating", &[("id", &id), ("rating", "6")]).await, 0);
         assert_eq!(shelf.code("setRating", &[("id", &id)]).await, 10);
         shelf.ok("setRating", &[("id", &id), ("rating", "0")]).await;
@@ -330,6 +332,25 @@ both_engines! {
         assert_eq!((all(&replaced["entry"], "title"), &replaced["name"]), (vec!["Middle".to_owned()], &json!("Mixed")));
         assert_eq!(shelf.code("createPlaylist", &[("songId", &songs[1])]).await, 10);
         shelf.ok("deletePlaylist", &[("id", &id)]).await;
+        assert_eq!(shelf.ok("getPlaylists", &[]).await["playlists"]["playlist"], json!([]));
+    }
+
+    async fn an_administrator_lists_reads_and_deletes_anybodys_playlists_and_changes_none(backend: Backend) {
+        let mut shelf = Shelf::new(&backend);
+        shelf.server.add_user("bob");
+        let song = text(&shelf.album("First Album").await["song"][0]["id"]);
+        shelf.sign_in_as("bob");
+        let made = shelf.ok("createPlaylist", &[("name", "Private"), ("songId", &song)]).await["playlist"].clone();
+        let id = text(&made["id"]);
+        shelf.sign_in_as(ADMIN);
+        assert_eq!(shelf.ok("getPlaylists", &[]).await["playlists"]["playlist"], json!([]));
+        let listed = shelf.ok("getPlaylists", &[("username", "bob")]).await["playlists"]["playlist"].clone();
+        assert_eq!((all(&listed, "name"), &listed[0]["readonly"]), (vec!["Private".to_owned()], &json!(true)));
+        assert_eq!(shelf.ok("getPlaylists", &[("username", "nobody")]).await["playlists"]["playlist"], json!([]));
+        assert_eq!(all(&shelf.ok("getPlaylist", &[("id", &id)]).await["playlist"]["entry"], "title"), ["Opening"]);
+        assert_eq!(shelf.code("updatePlaylist", &[("playlistId", &id), ("name", "x")]).await, 70);
+        shelf.ok("deletePlaylist", &[("id", &id)]).await;
+        shelf.sign_in_as("bob");
         assert_eq!(shelf.ok("getPlaylists", &[]).await["playlists"]["playlist"], json!([]));
     }
 

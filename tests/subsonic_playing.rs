@@ -252,7 +252,7 @@ both_engines! {
         assert_eq!((&videos[0]["id"], &videos[0]["isVideo"], &videos[0]["contentType"]), (&json!(id), &json!(true), &json!("video/x-matroska")));
         let info = app.ok("getVideoInfo", &[("id", &id)]).await["videoInfo"].clone();
         let names: Vec<&str> = info["captions"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["de", "A Film"]);
+        assert_eq!(names, ["A Film", "de"]);
         assert_eq!(info["audioTrack"], json!([
             {"id": "0", "name": "eng", "languageCode": "eng"}, {"id": "1", "name": "Deutsch", "languageCode": "ger"},
         ]));
@@ -262,7 +262,9 @@ both_engines! {
 
         let captions = app.raw("getCaptions", &[("id", &id), ("format", "srt")]).await;
         assert_eq!((captions.header(header::CONTENT_TYPE), captions.text().as_str()), ("application/x-subrip; charset=utf-8", "1\r\n00:00:01,000 --> 00:00:02,000\r\nSchön & gut\r\n\r\n"));
-        let german = info["captions"][0]["id"].as_str().unwrap();
+        let unnamed = app.raw("getCaptions", &[("id", &id)]).await;
+        assert!(unnamed.text().contains("Nice"), "what names no language goes before what does");
+        let german = info["captions"][1]["id"].as_str().unwrap();
         let captions = app.raw("getCaptions", &[("id", german), ("format", "vtt")]).await;
         assert_eq!((captions.header(header::CONTENT_TYPE), captions.text().as_str()), ("text/vtt; charset=utf-8", "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nSchön &amp; gut\n\n"));
         let song = app.id("song.flac").await;
@@ -379,6 +381,57 @@ both_engines! {
         let lyrics = app.lyrics(&app.id("song.mp3").await, &[]).await[0].clone();
         assert_eq!((&lyrics["lang"], &lyrics["synced"]), (&json!("deu"), &json!(true)));
         assert_eq!(lyrics["line"], json!([{"start": 1000, "value": "eins"}, {"start": 2000, "value": "zwei"}]));
+    }
+
+    async fn lyrics_of_an_id3_tag_are_in_the_language_that_it_names(backend: Backend) {
+        let app = App::new(&backend, |shelf| {
+            let body = b"\x03deu\0eins\nzwei";
+            let frame = [b"USLT\0\0\0", &[body.len() as u8][..], b"\0\0", &body[..]].concat();
+            let tag = [b"ID3\x04\0\0\0\0\0", &[frame.len() as u8][..], &frame].concat();
+            shelf.write("song.mp3", &[tag, mp3([9; 40])].concat());
+        });
+        let lyrics = app.lyrics(&app.id("song.mp3").await, &[]).await[0].clone();
+        assert_eq!((&lyrics["lang"], &lyrics["synced"]), (&json!("deu"), &json!(false)));
+        assert_eq!(values(&lyrics["line"]), ["eins", "zwei"]);
+    }
+
+    async fn ultrasonic_stars_folders_and_films_and_finds_them_again(backend: Backend) {
+        let app = App::new(&backend, |shelf| {
+            shelf.write("Films/Night.mkv", b"no film");
+            shelf.write("Band/notes.txt", b"");
+        });
+        let (folder, film, band) = (app.id("Films").await, app.id("Films/Night.mkv").await, app.id("Band").await);
+        app.ok("star", &[("id", &folder), ("id", &film), ("id", &band)]).await;
+        let starred = app.ok("getStarred", &[]).await["starred"].clone();
+        let named = |list: &str| -> Vec<(String, bool)> {
+            let list = starred[list].as_array().unwrap().iter();
+            list.map(|one| (one["title"].as_str().unwrap().to_owned(), one["isDir"].as_bool().unwrap())).collect()
+        };
+        let mut folders = named("album");
+        folders.sort();
+        assert_eq!(folders, [("Band".to_owned(), true), ("Films".to_owned(), true)]);
+        assert_eq!(named("song"), [("Night.mkv".to_owned(), false)]);
+        let (song, root) = (&starred["song"][0], app.id("").await);
+        assert_eq!((&song["parent"], &song["isVideo"]), (&json!(folder), &json!(true)));
+        assert_eq!(starred["album"][0]["parent"], json!(root));
+        assert!(song["starred"].is_string());
+        assert_eq!(app.ok("getStarred2", &[]).await["starred2"], json!({"artist": [], "album": [], "song": []}));
+
+        let (server, key) = (&app.server, item(&app.server, &app.library, "Films").await);
+        let user = server.app.db.read(|tx| openshelf::store::accounts::by_login(tx, ADMIN)).await.unwrap().unwrap();
+        openshelf::work::files::trash(&server.app, &user, &key.id).await.unwrap();
+        let starred = app.ok("getStarred", &[]).await["starred"].clone();
+        assert_eq!((starred["album"].as_array().unwrap().len(), &starred["song"]), (1, &json!([])), "what lies in the trash is not there");
+        app.ok("unstar", &[("id", &band)]).await;
+        assert_eq!(app.ok("getStarred", &[]).await["starred"]["album"], json!([]));
+    }
+
+    async fn a_player_that_looks_at_a_transcode_first_is_not_told_that_it_is_empty(backend: Backend) {
+        let app = App::new(&backend, |shelf| track(&shelf.path("song.flac"), 3));
+        let id = app.id("song.flac").await;
+        let query = [("u", ADMIN), ("p", PASSWORD), ("v", "1.16.1"), ("c", "test"), ("id", id.as_str()), ("format", "mp3")];
+        let head = app.server.client().head(app.url("stream")).query(&query).send().await.unwrap();
+        assert_eq!((head.status().as_u16(), head.headers().get("content-length")), (200, None));
     }
 
     async fn a_playlist_of_four_albums_is_shown_by_four_covers(backend: Backend) {

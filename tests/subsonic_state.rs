@@ -808,9 +808,11 @@ both_engines! {
         let shelf = Shelf::new(&backend);
         shelf.server.add_user("bob");
         let (admin, bob) = (shelf.admin(), shelf.app("bob"));
-        for name in ["bob", "nobody"] {
-            assert_eq!(admin.code("getAvatar", &[("username", name)]).await, 70, "{name}");
-        }
+        let avatar = async || admin.raw("getAvatar", &[("username", "bob")]).await.bytes().await.unwrap();
+        let pattern = avatar().await;
+        assert!(pattern.starts_with(b"\xff\xd8\xff"), "who chose none has a pattern");
+        assert_ne!(admin.raw("getAvatar", &[("username", ADMIN)]).await.bytes().await.unwrap(), pattern);
+        assert_eq!(admin.code("getAvatar", &[("username", "nobody")]).await, 70);
         assert_eq!(admin.code("getAvatar", &[]).await, 10);
         let picture = std::fs::read(shelf.fixture.path("Music/The Band/First Album/cover.png")).unwrap();
         let url = &shelf.server.url;
@@ -828,7 +830,7 @@ both_engines! {
             assert_eq!(post(origin, "/picture", refused).await, status);
         }
         assert_eq!(post(url, "/picture", &vec![0; 11 * 1024 * 1024]).await, 413);
-        assert_eq!(admin.code("getAvatar", &[("username", "bob")]).await, 70);
+        assert_eq!(avatar().await, pattern);
         assert_eq!(post(url, "/picture", &picture).await, 303);
         let shown = shelf.client.get(&page).header("cookie", &cookie).send().await.unwrap().text().await.unwrap();
         assert!(shown.contains("/app/account/picture?at="), "{shown}");
@@ -836,7 +838,8 @@ both_engines! {
         assert_eq!(own.headers()["content-type"], "image/jpeg");
         let seen = admin.raw("getAvatar", &[("username", "BOB")]).await;
         assert_eq!((seen.headers()["content-type"].to_str().unwrap(), seen.headers()["x-content-type-options"].to_str().unwrap()), ("image/jpeg", "nosniff"));
-        assert!(seen.bytes().await.unwrap().starts_with(b"\xff\xd8\xff"));
+        let seen = seen.bytes().await.unwrap();
+        assert!(seen.starts_with(b"\xff\xd8\xff") && seen != pattern);
         assert!(bob.ok("getUser", &[("username", "bob")]).await["user"]["avatarLastChanged"].is_string());
         assert_eq!(admin.ok("getUser", &[("username", ADMIN)]).await["user"]["avatarLastChanged"], json!(null));
 
@@ -844,6 +847,6 @@ both_engines! {
         assert_eq!(post(url, "/picture", &picture).await, 403);
         shelf.allow("bob", |allowed| allowed.roles = Roles::USER).await;
         assert_eq!(post(url, "/picture/remove", b"").await, 303);
-        assert_eq!(admin.code("getAvatar", &[("username", "bob")]).await, 70);
+        assert_eq!(avatar().await, pattern);
     }
 }

@@ -171,6 +171,18 @@ both_engines! {
         assert_eq!(pia["artist"]["roles"], json!(["producer"]));
     }
 
+    async fn a_song_whose_tags_name_no_artist_of_its_album_has_those_that_the_album_was_given(backend: Backend) {
+        let alone = [(Tag::TrackTitle, "Song"), (Tag::TrackArtist, "Ann"), (Tag::AlbumTitle, "Alone"), (Tag::DiscNumber, "2"), (Tag::TrackNumber, "3")];
+        let among = [(Tag::TrackTitle, "Other"), (Tag::TrackArtist, "Ann"), (Tag::AlbumTitle, "Many"), (Tag::FlagCompilation, "1")];
+        let shelf = Shelf::tagged(&backend, &[("1/1.flac", &alone), ("2/1.flac", &among)]);
+        for (title, artist) in [("Song", "Ann"), ("Other", "Various Artists")] {
+            let song = shelf.song(title).await;
+            assert_eq!((names(&song["albumArtists"]), text(&song["displayAlbumArtist"])), (vec![artist.to_owned()], artist.to_owned()));
+            assert_eq!(song["contributors"], json!([]));
+        }
+        assert_eq!(shelf.song("Song").await["path"], "Ann/Alone/02-03 - Song.flac", "songs of two discs do not share a path");
+    }
+
     async fn when_a_song_was_last_played_is_told_to_its_player_alone(backend: Backend) {
         let shelf = Shelf::tagged(&backend, &[("1.flac", &[(Tag::TrackTitle, "Song"), (Tag::TrackArtist, "Ann")])]);
         tokio::task::block_in_place(|| shelf.server.add_user("bob"));

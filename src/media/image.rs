@@ -6,7 +6,8 @@ use std::io::{Cursor, Read};
 use fast_image_resize::images::Image;
 use fast_image_resize::{PixelType, Resizer};
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
+use sha2::{Digest, Sha256};
 
 use crate::error::Result;
 
@@ -106,10 +107,25 @@ fn made(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
         |side: u32| u32::try_from(u64::from(side) * u64::from(size_px) / u64::from(longest)).unwrap_or(1).max(1);
     let mut small = Image::new(scaled(width), scaled(height), PixelType::U8x3);
     Resizer::new().resize(&whole, &mut small, None).ok()?;
-    let small = image::RgbImage::from_raw(small.width(), small.height(), small.into_vec())?;
+    let small = RgbImage::from_raw(small.width(), small.height(), small.into_vec())?;
     let mut picture = DynamicImage::ImageRgb8(small);
     picture.apply_orientation(orientation);
     jpeg(&picture)
+}
+
+/// For whoever chose no picture: fields by what their name hashes to, the left half mirrored.
+pub fn pattern(name: &str) -> Option<Vec<u8>> {
+    const FIELDS: u32 = 5;
+    const FIELD_PX: u32 = 50;
+    let digest = Sha256::digest(name.as_bytes());
+    // Neither so light nor so dark that it goes under in a page.
+    let colour = Rgb([digest[0], digest[1], digest[2]].map(|part| 64 + part / 2));
+    let is_filled =
+        |column: u32, row: u32| digest[(8 + row * FIELDS + column.min(FIELDS - 1 - column)) as usize % 32] & 1 == 1;
+    let picture = RgbImage::from_fn(FIELDS * FIELD_PX, FIELDS * FIELD_PX, |x, y| {
+        if is_filled(x / FIELD_PX, y / FIELD_PX) { colour } else { Rgb([240; 3]) }
+    });
+    jpeg(&DynamicImage::ImageRgb8(picture))
 }
 
 /// The square in the middle of a user's own picture, at most so wide. Always made anew, so that nothing else of the file

@@ -12,6 +12,7 @@ use crate::account::{Allowed, Role, Roles, User as Account, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::http::send::{Disposition, safe_headers};
 use crate::library::{LibraryKey, LibraryKind};
+use crate::media::image;
 use crate::store::{Tx, accounts, library, rights};
 use crate::work::signin;
 use crate::work::users::{self, UserWish};
@@ -178,14 +179,15 @@ pub async fn change_password(asked: Asked) -> Result<Payload> {
     Ok(Payload::Empty)
 }
 
-/// Anybody's, as chats and lists of what is playing show them.
+/// Anybody's, as chats and lists of what is playing show them. Of whoever chose none a pattern: apps need some picture.
 pub async fn get_avatar(asked: Asked) -> Result<Response> {
     let login = asked.params.need("username")?.to_owned();
-    let find = move |tx: &mut Tx| match accounts::by_login(tx, &login)? {
-        Some(user) => accounts::avatar(tx, user.key),
-        None => Ok(None),
+    let find = move |tx: &mut Tx| {
+        let user = accounts::by_login(tx, &login)?.ok_or(Error::NotFound(Thing::Avatar))?;
+        Ok((accounts::avatar(tx, user.key)?, user.name))
     };
-    let picture = asked.call.app.db.read(find).await?.ok_or(Error::NotFound(Thing::Avatar))?;
+    let (chosen, name) = asked.call.app.db.read(find).await?;
+    let picture = chosen.or_else(|| image::pattern(&name)).ok_or(Error::NotFound(Thing::Avatar))?;
     let mut response = Body::from(picture).into_response();
     *response.headers_mut() = safe_headers("avatar.jpg", "image/jpeg", Disposition::Inline);
     Ok(response)

@@ -62,3 +62,56 @@ fn tempo(facts: &mut Facts, tag: &Ilst) {
     };
     facts.bpm = facts.bpm.or_else(|| bpm_of(told?));
 }
+
+#[cfg(test)]
+mod tests {
+    use lofty::TextEncoding;
+    use lofty::id3::v2::KeyValueFrame;
+    use lofty::mp4::Atom;
+
+    use super::*;
+
+    fn filled(tag: impl Into<Tag>) -> Facts {
+        let mut facts = Facts::default();
+        fill(&mut facts, tag.into());
+        facts
+    }
+
+    fn players(facts: &Facts) -> Vec<(Role, &str, &str)> {
+        let contributions = facts.contributions.iter();
+        contributions.map(|one| (one.role, one.part.as_str(), one.credit.name.as_str())).collect()
+    }
+
+    #[test]
+    fn vorbis_comments_name_players_by_their_instrument_and_what_is_explicit() {
+        let mut comments = VorbisComments::new();
+        for (name, value) in [("performer:guitar", "Gui"), ("PERFORMER:", "Any"), ("ItunesAdvisory", "1"), ("X:", "y")]
+        {
+            comments.push(name.to_owned(), value.to_owned());
+        }
+        let facts = filled(comments);
+        assert_eq!(players(&facts), [(Role::Performer, "guitar", "Gui"), (Role::Performer, "", "Any")]);
+        assert_eq!(facts.advisory, "explicit");
+    }
+
+    #[test]
+    fn id3_names_musicians_in_a_frame_of_pairs() {
+        let pairs = [("violin", "Vio"), ("drums", "Ann, Bob"), ("", ""), ("violin", "Vio")];
+        let pairs: Vec<_> = pairs.into_iter().map(|(part, name)| (part.into(), name.into())).collect();
+        let mut tag = Id3v2Tag::new();
+        let id = FrameId::Valid(Cow::Borrowed("TMCL"));
+        tag.insert(Frame::KeyValue(KeyValueFrame::new(id, TextEncoding::UTF8, pairs)));
+        let facts = filled(tag);
+        let expected = [("violin", "Vio"), ("drums", "Ann"), ("drums", "Bob")];
+        assert_eq!(players(&facts), expected.map(|(part, name)| (Role::Performer, part, name)));
+    }
+
+    #[test]
+    fn mp4_has_the_tempo_as_a_number() {
+        for (told, bpm) in [(130, Some(130)), (0, None), (-5, None), (i32::MAX, None)] {
+            let mut tag = Ilst::new();
+            tag.insert(Atom::new(AtomIdent::Fourcc(*b"tmpo"), AtomData::SignedInteger(told)));
+            assert_eq!(filled(tag).bpm, bpm, "{told}");
+        }
+    }
+}
