@@ -30,6 +30,7 @@ pub mod purchases;
 pub mod registration;
 pub mod renditions;
 pub mod reports;
+pub mod roots;
 pub mod scan;
 pub mod scrobbles;
 pub mod second_factor;

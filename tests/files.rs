@@ -560,6 +560,21 @@ both_engines! {
         assert_eq!(fs::read_dir(house.folder.path()).unwrap().count(), 5);
     }
 
+    async fn a_folder_that_is_made_here_is_no_other_one_to_the_next_scan(backend: Backend) {
+        let house = House::new(&backend).await;
+        house.folder("outer").await;
+        let inner = house.folder("outer/inner").await;
+        let (db, library) = (house.app.db.clone(), inner.library);
+        let scanned = async || {
+            let db = db.clone();
+            tokio::task::spawn_blocking(move || scan(&db, library, |_| ControlFlow::Continue(())).unwrap()).await.unwrap()
+        };
+        // The folders around a new one have other times by it.
+        assert_eq!(scanned().await.changed, 2);
+        assert_eq!(house.item("outer/inner").await.revision, inner.revision);
+        assert_eq!(scanned().await.changed, 0);
+    }
+
     async fn a_rename_keeps_the_item_and_never_overwrites(backend: Backend) {
         let house = House::new(&backend).await;
         let folder = house.folder("folder").await;

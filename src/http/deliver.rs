@@ -18,7 +18,7 @@ use super::Call;
 use super::send::{Content, Disposition, Finished, Source, Transfer, mime_of, respond};
 use crate::App;
 use crate::account::User;
-use crate::blob::disk::{Root, open_at_once};
+use crate::blob::disk::open_at_once;
 use crate::blob::{Stat, on_disk};
 use crate::error::{Error, Result, Thing};
 use crate::library::versions::Version;
@@ -30,7 +30,7 @@ use crate::share::visit::{LEASE_MS, Lease, Visitor, network};
 use crate::store::accounts;
 use crate::store::shares::{self, LeaseEnd};
 use crate::work::jukebox::Open;
-use crate::work::look;
+use crate::work::{look, roots};
 
 /// A reader who takes nothing for so long is let go. As long as a lease lives: a paused player holds its connection, and
 /// whoever comes back later resumes the same download.
@@ -86,7 +86,7 @@ pub async fn version(
     let transfer = transfer(call, grant.share().into_iter().collect(), grant.rate(), leases);
     let id = version.id.clone();
     let (file, size_bytes) = on_disk(move || {
-        let file = root(&lies_in)?.open_version(&id)?;
+        let file = roots::open(&lies_in)?.open_version(&id)?;
         let size_bytes = Stat::of(&file)?.size_bytes;
         Ok((file, size_bytes))
     })
@@ -107,7 +107,7 @@ pub async fn version(
 async fn opened(grant: Grant) -> Result<(std::fs::File, u64, i64)> {
     let (file, stat) = match open_at_once(&grant.library().root, grant.path()) {
         Some(opened) => opened,
-        None => on_disk(move || root(grant.library())?.open_with_stat(grant.path())).await?,
+        None => on_disk(move || roots::open(grant.library())?.open_with_stat(grant.path())).await?,
     };
     Ok((file, stat.size_bytes, stat.modified_ms))
 }
@@ -127,10 +127,6 @@ pub fn to_jukebox(app: &Arc<App>) -> Open {
             Ok(opened(grant).await?.0)
         })
     })
-}
-
-fn root(library: &Library) -> Result<Root> {
-    Root::open(&library.root).map_err(|_| Error::NotFound(Thing::Library))
 }
 
 /// What a transfer came to, for each download of a row that it was paid by.

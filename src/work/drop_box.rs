@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::files::{Place, check_name, look, open as open_library, store_rows, with_free_name};
+use super::files::{Place, check_name, look, store_rows, with_free_name};
+use super::roots;
 use super::sharing;
 use crate::account::User;
 use crate::blob::on_disk;
@@ -233,7 +234,7 @@ async fn make_folder(app: &App, grant: &Grant, sender: &str) -> Result<Item> {
     let (library, path, folder) = (grant.library().clone(), grant.path().to_vec(), grant.item().key);
     let key = library.key;
     let found = on_disk(move || {
-        let root = open_library(&library)?;
+        let root = roots::open(&library)?;
         let path = with_free_name(&path, name.as_bytes(), |path| root.create_folder(path))?;
         look(&root, &path)
     })

@@ -5,10 +5,9 @@
 //! the next scan brings the rows in line. A write that began runs to its end even when its caller goes away.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
+use super::roots::{open, stamp_of};
 use super::{locks, policies, versions};
 use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
@@ -80,32 +79,10 @@ pub(super) fn check_time(modified_ms: i64) -> Result<()> {
     }
 }
 
-pub(super) fn open(library: &Library) -> Result<Root> {
-    let opened = match &library.only {
-        Some(name) => Root::open_one(&library.root.join(OsStr::from_bytes(name))),
-        None => Root::open(&library.root),
-    };
-    opened.map_err(|cause| match cause {
-        Error::NotFound(_) => Error::NotFound(Thing::Library),
-        other => other,
-    })
-}
-
 /// Runs to its end whether or not the caller still waits: a request that is dropped must not stop between disk and rows.
 pub(super) async fn to_the_end<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let work = Asker::current().about(work);
     tokio::spawn(work).await.unwrap_or_else(|cause| Err(Error::internal("file work", cause)))
-}
-
-fn stamp_of(stat: &Stat) -> Stamp {
-    Stamp {
-        kind: if stat.kind == Kind::Folder { ItemKind::Folder } else { ItemKind::File },
-        size_bytes: stat.size_bytes,
-        modified_ns: stat.modified_ns,
-        device: stat.device.cast_signed(),
-        inode: stat.inode.cast_signed(),
-        birth_ns: stat.birth_ns,
-    }
 }
 
 /// What is at a path now, as the rows are to say it.

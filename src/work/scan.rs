@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::blob::{Kind, Root, Stat};
+use crate::blob::Root;
 use crate::error::{Error, Result, Thing};
 use crate::library::names::is_left_out;
-use crate::library::scan::{Change, Comparison, Content, Known, Seen, Stamp, State, compare};
+use crate::library::scan::{Change, Comparison, Content, Known, Seen, State, compare};
 use crate::library::tags::{self, Trouble, media_of};
-use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media};
+use crate::library::{Item, ItemKey, ItemKind, LibraryKey, LibraryKind, Media};
 use crate::now_ms;
 use crate::store::scan::{Albums, Batch, Depth, Entry, Fate, Folder, Left, Put, Track};
 use crate::store::{Db, library, scan as rows};
+use crate::work::roots::{open, stamp_of};
 use watch::Watch;
 
 /// Changes whose tags are read ahead of being stored: few at first, so that storing begins soon.
@@ -82,7 +83,7 @@ pub fn scan(db: &Db, key: LibraryKey, progress: impl Fn(Progress) -> ControlFlow
     let had_content = known.len() > 1 && known.iter().any(|item| item.parent.is_some() && item.state == State::Here);
 
     let Ok(stat) = root.stat::<&[u8]>(&[]) else { return offline(0) };
-    let start = Seen { parent: 0, name: Vec::new(), stamp: stamp(&stat), unread: false };
+    let start = Seen { parent: 0, name: Vec::new(), stamp: stamp_of(&stat), unread: false };
     let Some(seen) = walk(&root, &[], vec![start], 0, library.only.as_deref(), &progress) else {
         return Ok(Outcome { ended: Ended::Stopped, seen: 0, changed: 0, broken: 0 });
     };
@@ -129,11 +130,11 @@ pub fn scan_path(db: &Db, key: LibraryKey, path: &[Vec<u8>]) -> Result<Option<It
     }
 
     let base = folders.to_vec();
-    let start = Seen { parent: 0, name: Vec::new(), stamp: stamp(&root.stat(&base)?), unread: false };
+    let start = Seen { parent: 0, name: Vec::new(), stamp: stamp_of(&root.stat(&base)?), unread: false };
     let mut seen = vec![start];
     match root.stat(path) {
         Ok(stat) => {
-            seen.push(Seen { parent: 0, name: name.clone(), stamp: stamp(&stat), unread: false });
+            seen.push(Seen { parent: 0, name: name.clone(), stamp: stamp_of(&stat), unread: false });
             seen = walk(&root, &base, seen, 1, None, &|_| ControlFlow::Continue(())).unwrap_or_default();
         }
         Err(Error::NotFound(_)) => {}
@@ -171,7 +172,7 @@ fn add_from_elsewhere(db: &Db, key: LibraryKey, root: &Root, seen: &[Seen], know
         for placed in candidates {
             let candidate = placed.item.key;
             let is_there = root.stat(&placed.path).is_ok_and(|stat| {
-                let found = stamp(&stat);
+                let found = stamp_of(&stat);
                 (found.inode, found.birth_ns) == (inode, Some(birth_ns))
             });
             if is_there || here.contains(&candidate) {
@@ -189,32 +190,6 @@ fn add_from_elsewhere(db: &Db, key: LibraryKey, root: &Root, seen: &[Seen], know
         }
     }
     Ok(())
-}
-
-/// The folder of a library, or what alone of it is served.
-pub(super) fn open(library: &Library) -> Result<Root> {
-    match &library.only {
-        None => Root::open(&library.root),
-        Some(only) => {
-            use std::os::unix::ffi::OsStrExt;
-            Root::open_one(&library.root.join(std::ffi::OsStr::from_bytes(only)))
-        }
-    }
-}
-
-fn stamp(stat: &Stat) -> Stamp {
-    Stamp {
-        kind: match stat.kind {
-            Kind::Folder => ItemKind::Folder,
-            Kind::File => ItemKind::File,
-        },
-        // The size of a folder says how its file system stores it, nothing more.
-        size_bytes: if stat.kind == Kind::Folder { 0 } else { stat.size_bytes },
-        modified_ns: stat.modified_ns,
-        device: stat.device.cast_signed(),
-        inode: stat.inode.cast_signed(),
-        birth_ns: stat.birth_ns,
-    }
 }
 
 // Seeing -------------------------------------------------------------------------------------------------------------
@@ -243,7 +218,7 @@ fn walk(
                 Ok(found) => {
                     let is_served = |name: &[u8]| !is_left_out(name) || *folder == 0 && only == Some(name);
                     for (name, stat) in found.into_iter().filter(|(name, _)| is_served(name)) {
-                        seen.push(Seen { parent: *folder, name, stamp: stamp(&stat), unread: false });
+                        seen.push(Seen { parent: *folder, name, stamp: stamp_of(&stat), unread: false });
                     }
                 }
                 Err(cause) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use super::scan;
+use super::roots;
 use crate::App;
 use crate::config::Switch;
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ async fn listen_to(app: &App, ffmpeg: &Path, track: Unheard) -> Result<()> {
         None => Ok(None),
     };
     let Some(placed) = app.db.read(place).await? else { return Ok(()) };
-    let opened = spawn_blocking(move || scan::open(&placed.library)?.open_file(&placed.path)).await;
+    let opened = spawn_blocking(move || roots::open(&placed.library)?.open_file(&placed.path)).await;
     let Ok(file) = opened.map_err(|cause| Error::internal("sound", cause))? else { return Ok(()) };
     let order = media::order(ffmpeg, media::start_s(track.duration_ms));
     let child = Child::start(&app.config.program, &order, file, media::LIMITS)

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::files::{Place, by_rights};
 use super::folders::{self, Line};
-use super::scan;
+use super::roots;
 use crate::App;
 use crate::account::User;
 use crate::blob::on_disk;
@@ -151,7 +151,7 @@ async fn read_new(app: &App, known: &mut HashMap<LibraryKey, i64>) -> Result<Opt
 /// Whether its folder can be opened: a scan has yet to tell that it went.
 async fn is_there(app: &App, library: LibraryKey) -> Result<bool> {
     let library = app.db.read(move |tx| library::by_key(tx, library)).await?;
-    Ok(on_disk(move || scan::open(&library)).await.is_ok())
+    Ok(on_disk(move || roots::open(&library)).await.is_ok())
 }
 
 /// Those that may say something, as far as their names tell; and of the others those that did. Without pdftotext no PDF does,
@@ -225,7 +225,7 @@ async fn read_files(app: &App, files: Vec<(Unread, Format)>) -> Result<usize> {
 fn read_quietly(jobs: Vec<Job>, said: &mpsc::Sender<(Unread, String)>) {
     let _ = rustix::process::nice(NICENESS);
     for Job { unread, format, placed } in jobs {
-        let Ok(file) = scan::open(&placed.library).and_then(|root| root.open_file(&placed.path)) else { continue };
+        let Ok(file) = roots::open(&placed.library).and_then(|root| root.open_file(&placed.path)) else { continue };
         // Strangers wrote it; whatever it does to its reader, it is not read for that again and again.
         let read = catch_unwind(AssertUnwindSafe(|| document::text_of(format, file)));
         let text = match read {
@@ -248,7 +248,7 @@ fn read_quietly(jobs: Vec<Job>, said: &mpsc::Sender<(Unread, String)>) {
 /// None for one that cannot be opened, or that nothing reads now.
 async fn pdf(app: &App, placed: Placed) -> Option<String> {
     let program = app.renditions.pdftotext_program()?;
-    let opened = on_disk(move || scan::open(&placed.library)?.open_file(&placed.path)).await;
+    let opened = on_disk(move || roots::open(&placed.library)?.open_file(&placed.path)).await;
     let started = Child::start(program, &document::of_pdf(), opened.ok()?, document::PDF_LIMITS);
     let mut child = started.inspect_err(|cause| tracing::warn!(%cause, "a PDF is not read for searching now")).ok()?;
     let mut said = Vec::new();

@@ -30,9 +30,10 @@ use futures_util::{StreamExt, stream};
 
 use super::drop_box::{self, Sender};
 use super::files::{
-    Found, Place, by_rights, check_name, check_time, folder_of, look, open, refresh_albums, room_bytes, store_rows,
+    Found, Place, by_rights, check_name, check_time, folder_of, look, refresh_albums, room_bytes, store_rows,
     to_the_end, with_free_name,
 };
+use super::roots::open;
 use super::{policies, versions};
 use crate::account::User;
 use crate::account::token::random_base62;

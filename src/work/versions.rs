@@ -6,7 +6,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::files::{Found, by_id, by_rights, look, not_a_root, open, refresh_albums, store_rows, to_the_end};
+use super::files::{Found, by_id, by_rights, look, not_a_root, refresh_albums, store_rows, to_the_end};
+use super::roots::open;
 use crate::account::User;
 use crate::blob::disk::set_modified;
 use crate::blob::{Existing, Root, Stat, on_disk};

@@ -3,10 +3,11 @@
 use encoding_rs::Encoding;
 use tokio::sync::Semaphore;
 
-use super::{on_disk, root};
+use super::on_disk;
 use crate::error::{Error, Result, Thing};
 use crate::media::unpack::{Archive, Entry, How, Source, Trouble};
 use crate::share::grant::Grant;
+use crate::work::roots;
 
 /// Tables of contents that are read at a time: each may take some dozens of MB.
 static READING: Semaphore = Semaphore::const_new(2);
@@ -19,7 +20,7 @@ pub async fn archived(grant: Grant, encoding: Option<&'static Encoding>) -> Resu
     }
     let _turn = READING.acquire().await.map_err(|cause| Error::internal("archives", cause))?;
     on_disk(move || {
-        let file = root(grant.library())?.open_file(grant.path())?;
+        let file = roots::open(grant.library())?.open_file(grant.path())?;
         let archive = Archive::open(Source::new(file)?, &How { encoding, password: None }).map_err(unreadable)?;
         let entries = archive.entries().ok_or(Error::Unsupported("This kind of archive"))?;
         Ok(entries.cloned().collect())

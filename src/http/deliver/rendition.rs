@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::Response;
 
-use super::{on_disk, root, transfer};
+use super::{on_disk, transfer};
 use crate::blob::cache::Progress;
 use crate::error::{Error, Result, Thing};
 use crate::http::send::{self, Content, Disposition, respond, respond_growing};
@@ -19,6 +19,7 @@ use crate::media::image;
 use crate::media::text::decoded;
 use crate::share::grant::Grant;
 use crate::work::renditions::{Made, Rendition, Source};
+use crate::work::roots;
 
 /// The picture of a track or a film, an image file or the first page of a document, at most `size_px` wide and high. A
 /// browser may keep it for itself for a day. `NotFound(Cover)` when there is none.
@@ -239,7 +240,7 @@ fn stem(name: &str) -> &str {
 async fn source(grant: &Grant) -> Result<Source> {
     let grant = grant.clone();
     on_disk(move || {
-        let (file, stat) = root(grant.library())?.open_with_stat(grant.path())?;
+        let (file, stat) = roots::open(grant.library())?.open_with_stat(grant.path())?;
         Ok(Source { file, stat, item: grant.item().clone() })
     })
     .await

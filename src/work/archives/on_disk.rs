@@ -20,6 +20,7 @@ use crate::media::zip::{Contents, Reader, ZipEntry, ZipPlan, safe_names};
 use crate::share::grant::Grant;
 use crate::store::Db;
 use crate::store::checksums::{self, Checksum, Version};
+use crate::work::roots::open;
 
 /// Files smaller than this are read at once.
 const READ_AHEAD_BYTES: u64 = 256 * 1024;
@@ -96,7 +97,7 @@ impl Archive {
             let library = match known.get(&grant.library().key) {
                 Some(known) => *known,
                 None => {
-                    roots.push(root(grant.library())?);
+                    roots.push(open(grant.library())?);
                     libraries.push(grant.library().clone());
                     known.insert(grant.library().key, roots.len() - 1);
                     roots.len() - 1
@@ -147,7 +148,7 @@ impl Archive {
 
     /// What reads it, under the name that its plan is kept by. Opening may wait for a disk.
     pub fn reader(self: &Arc<Archive>, app: &Arc<App>, key: String) -> Result<Reader> {
-        let roots = self.libraries.iter().map(root).collect::<Result<Vec<_>>>()?;
+        let roots = self.libraries.iter().map(open).collect::<Result<Vec<_>>>()?;
         let (app, runtime) = (Arc::clone(app), Handle::current());
         let on_disk = OnDisk { archive: Arc::clone(self), key, roots, open: None, app, runtime };
         Ok(Reader::new(self.plan.clone(), Box::new(on_disk)))
@@ -175,10 +176,6 @@ fn tag(plan: &ZipPlan, files: &[OneFile]) -> String {
         }
     }
     sum.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn root(library: &Library) -> Result<Root> {
-    Root::open(&library.root).map_err(|_| Error::NotFound(Thing::Library))
 }
 
 fn version(stat: &Stat) -> Version {
