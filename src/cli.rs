@@ -20,7 +20,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Given};
 use crate::media::sound;
-use crate::share::drop_box::{bytes_in, types_in};
+use crate::share::drop_box::types_in;
+use crate::size::bytes_in;
 use crate::work::sharing::DefaultTerms;
 use control::Server;
 use order::{Clear, DiskPath, Drop, DropTerms, Order, Password, Progress, Reply, Secret, Service, Terms};

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::library::names::Articles;
 use crate::outgoing::is_private_way;
+use crate::size::bytes_in;
 use crate::store::Database;
 use crate::work::jukebox::Output;
 use crate::work::pace;
@@ -42,7 +43,7 @@ pub struct Given {
     /// "off" keeps no recoverable copy of passwords; music apps then need an API key
     #[arg(long, env = "OPENSHELF_TOKEN_LOGIN", value_name = "on|off", global = true)]
     pub token_login: Option<Switch>,
-    /// Minutes between rescans [default: 60]
+    /// Minutes between rescans, at most a year's 525600 [default: 60]
     #[arg(long, env = "OPENSHELF_RESCAN_MINUTES", value_name = "N", global = true)]
     pub rescan_minutes: Option<u64>,
     /// How much covers, thumbnails and transcodes may be kept: 500M, 10G [default: 2G]
@@ -161,8 +162,9 @@ pub enum Granting {
 const SELF: &str = "/proc/self/exe";
 const MAIL_PASSWORD: &str = "OPENSHELF_MAIL_PASSWORD";
 const OPENID_SECRET: &str = "OPENSHELF_OPENID_SECRET";
-const CACHE_SIZE_BYTES: u64 = 2 << 30;
-const PODCAST_SPACE_BYTES: u64 = 20 << 30;
+const CACHE_SIZE: &str = "2G";
+const PODCAST_SPACE: &str = "20G";
+const MOST_RESCAN_MINUTES: u64 = 365 * 24 * 60;
 const LISTENBRAINZ_URL: &str = "https://api.listenbrainz.org";
 const LASTFM_URL: &str = "https://ws.audioscrobbler.com/2.0/";
 
@@ -292,107 +294,138 @@ impl Config {
 impl Given {
     /// Fills what was not given from the file, then from the defaults.
     pub fn resolve(self, file: Option<&Path>) -> anyhow::Result<Config> {
-        let from_file = match file {
-            None => Given::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-                toml::from_str(&text).with_context(|| format!("in {}", path.display()))?
-            }
+        let in_environment = Given {
+            mail_password: std::env::var(MAIL_PASSWORD).ok(),
+            openid_secret: std::env::var(OPENID_SECRET).ok(),
+            ..Given::default()
         };
-        let data = match self.data.or(from_file.data) {
+        let given = self.over(in_environment).over(file.map_or_else(|| Ok(Given::default()), in_file)?);
+        let data = match given.data {
             Some(path) => path,
             None => default_data_dir()?,
         };
-        let database = match self.database.or(from_file.database) {
+        let database = match given.database {
             None => Database::Sqlite(data.join("openshelf.sqlite")),
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => Database::Postgres(url),
             Some(_) => bail!("--database takes a postgres:// address; leave it out for SQLite"),
         };
-        let either = |a: Vec<String>, b: Vec<String>| if a.is_empty() { b } else { a };
-        let trusted_proxies = networks(&either(self.trusted_proxies, from_file.trusted_proxies))
-            .context("--trusted-proxies takes addresses or networks, such as 127.0.0.1 or 10.0.0.0/8")?;
-        let outgoing_networks = networks(&either(self.outgoing_networks, from_file.outgoing_networks))
-            .context("--outgoing-networks takes addresses or networks, such as 192.168.1.0/24")?;
-        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let lastfm_key = match (
-            filled(self.lastfm_key.or(from_file.lastfm_key)),
-            filled(self.lastfm_secret.or(from_file.lastfm_secret)),
-        ) {
+        let lastfm_key = match (filled(given.lastfm_key), filled(given.lastfm_secret)) {
             (Some(key), Some(secret)) => Some(LastfmKey { key, secret }),
             (None, None) => None,
             _ => bail!("--lastfm-key and --lastfm-secret go together"),
         };
-        let mail_password = self.mail_password.or_else(|| std::env::var(MAIL_PASSWORD).ok());
         let mail = mail_server(
-            filled(self.mail_server.or(from_file.mail_server)),
-            filled(self.mail_from.or(from_file.mail_from)),
-            filled(self.mail_user.or(from_file.mail_user)),
-            filled(mail_password.or(from_file.mail_password)),
+            filled(given.mail_server),
+            filled(given.mail_from),
+            filled(given.mail_user),
+            filled(given.mail_password),
         )?;
-        let openid_secret = self.openid_secret.or_else(|| std::env::var(OPENID_SECRET).ok());
         let openid = openid_provider(
-            filled(self.openid_issuer.or(from_file.openid_issuer)),
-            filled(self.openid_client_id.or(from_file.openid_client_id)),
-            filled(openid_secret.or(from_file.openid_secret)),
-            filled(self.openid_name.or(from_file.openid_name)),
+            filled(given.openid_issuer),
+            filled(given.openid_client_id),
+            filled(given.openid_secret),
+            filled(given.openid_name),
         )?;
         Ok(Config {
-            listen: self.listen.or(from_file.listen).unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
-            storage: self.storage.or(from_file.storage).unwrap_or_else(|| data.clone()),
+            listen: given.listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4747))),
+            storage: given.storage.unwrap_or_else(|| data.clone()),
             data,
             database,
-            public_url: self.public_url.or(from_file.public_url).map(|url| check_public_url(&url)).transpose()?,
-            trusted_proxies,
-            trusted_hosts: either(self.trusted_hosts, from_file.trusted_hosts)
-                .iter()
-                .map(|host| host.trim().to_ascii_lowercase())
-                .collect(),
-            token_login: self.token_login.or(from_file.token_login).unwrap_or(Switch::On),
-            rescan_minutes: self.rescan_minutes.or(from_file.rescan_minutes).unwrap_or(60).max(1),
-            cache_size_bytes: match self.cache_size.or(from_file.cache_size) {
-                Some(size) => size_bytes(&size).context("--cache-size takes a size such as 500M or 10G")?,
-                None => CACHE_SIZE_BYTES,
+            public_url: given.public_url.map(|url| check_public_url(&url)).transpose()?,
+            trusted_proxies: networks(&given.trusted_proxies)
+                .context("--trusted-proxies takes addresses or networks, such as 127.0.0.1 or 10.0.0.0/8")?,
+            trusted_hosts: given.trusted_hosts.iter().map(|host| host.trim().to_ascii_lowercase()).collect(),
+            token_login: given.token_login.unwrap_or(Switch::On),
+            rescan_minutes: match given.rescan_minutes.unwrap_or(60).max(1) {
+                minutes if minutes <= MOST_RESCAN_MINUTES => minutes,
+                _ => bail!("--rescan-minutes takes at most {MOST_RESCAN_MINUTES}, which is a year"),
             },
-            max_rate_bytes_s: self
-                .max_rate
-                .or(from_file.max_rate)
-                .map(|text| pace::parse_rate(&text).context("--max-rate"))
-                .transpose()?,
-            ignored_articles: self
-                .ignored_articles
-                .or(from_file.ignored_articles)
-                .map_or_else(Articles::default, |words| Articles::of(&words)),
-            sound_analysis: self.sound_analysis.or(from_file.sound_analysis).unwrap_or(Switch::On),
-            full_text: self.full_text.or(from_file.full_text).unwrap_or(Switch::On),
-            jukebox: output(self.jukebox.or(from_file.jukebox).as_deref().unwrap_or("off"))?,
-            outgoing_networks,
-            podcast_space_bytes: match self.podcast_space.or(from_file.podcast_space) {
-                Some(size) => size_bytes(&size).context("--podcast-space takes a size such as 500M or 50G")?,
-                None => PODCAST_SPACE_BYTES,
-            },
-            listenbrainz_url: self
+            cache_size_bytes: bytes_in(given.cache_size.as_deref().unwrap_or(CACHE_SIZE))
+                .context("--cache-size takes a size such as 500M or 10G")?,
+            max_rate_bytes_s: given.max_rate.map(|text| pace::parse_rate(&text).context("--max-rate")).transpose()?,
+            ignored_articles: given.ignored_articles.map_or_else(Articles::default, |words| Articles::of(&words)),
+            sound_analysis: given.sound_analysis.unwrap_or(Switch::On),
+            full_text: given.full_text.unwrap_or(Switch::On),
+            jukebox: output(given.jukebox.as_deref().unwrap_or("off"))?,
+            outgoing_networks: networks(&given.outgoing_networks)
+                .context("--outgoing-networks takes addresses or networks, such as 192.168.1.0/24")?,
+            podcast_space_bytes: bytes_in(given.podcast_space.as_deref().unwrap_or(PODCAST_SPACE))
+                .context("--podcast-space takes a size such as 500M or 50G")?,
+            listenbrainz_url: given
                 .listenbrainz_url
-                .or(from_file.listenbrainz_url)
                 .map_or(LISTENBRAINZ_URL.to_owned(), |url| url.trim_end_matches('/').to_owned()),
-            lastfm_url: self.lastfm_url.or(from_file.lastfm_url).unwrap_or_else(|| LASTFM_URL.to_owned()),
+            lastfm_url: given.lastfm_url.unwrap_or_else(|| LASTFM_URL.to_owned()),
             lastfm_key,
-            notes: self.notes.or(from_file.notes).unwrap_or(Switch::Off),
-            cloudreve_ui: self.cloudreve_ui.or(from_file.cloudreve_ui),
-            mycloud_devices: self.mycloud_devices.or(from_file.mycloud_devices).unwrap_or(Devices::One),
-            mycloud_grants: self.mycloud_grants.or(from_file.mycloud_grants).unwrap_or(Granting::InTwoSteps),
-            mycloud_redirects: either(self.mycloud_redirects, from_file.mycloud_redirects),
-            import_from: match self.import_from.is_empty() {
-                true => from_file.import_from,
-                false => self.import_from,
-            }
-            .iter()
-            .map(|folder| std::path::absolute(folder).context("--import-from takes folders"))
-            .collect::<anyhow::Result<_>>()?,
+            notes: given.notes.unwrap_or(Switch::Off),
+            cloudreve_ui: given.cloudreve_ui,
+            mycloud_devices: given.mycloud_devices.unwrap_or(Devices::One),
+            mycloud_grants: given.mycloud_grants.unwrap_or(Granting::InTwoSteps),
+            mycloud_redirects: given.mycloud_redirects,
+            import_from: given
+                .import_from
+                .iter()
+                .map(|folder| std::path::absolute(folder).context("--import-from takes folders"))
+                .collect::<anyhow::Result<_>>()?,
             mail,
             openid,
-            program: self.program.unwrap_or_else(|| PathBuf::from(SELF)),
+            program: given.program.unwrap_or_else(|| PathBuf::from(SELF)),
         })
     }
+
+    /// What is given here, and what is not as it is given there.
+    fn over(self, there: Given) -> Given {
+        fn either<T>(here: Vec<T>, there: Vec<T>) -> Vec<T> {
+            if here.is_empty() { there } else { here }
+        }
+        Given {
+            listen: self.listen.or(there.listen),
+            data: self.data.or(there.data),
+            database: self.database.or(there.database),
+            storage: self.storage.or(there.storage),
+            public_url: self.public_url.or(there.public_url),
+            trusted_proxies: either(self.trusted_proxies, there.trusted_proxies),
+            trusted_hosts: either(self.trusted_hosts, there.trusted_hosts),
+            token_login: self.token_login.or(there.token_login),
+            rescan_minutes: self.rescan_minutes.or(there.rescan_minutes),
+            cache_size: self.cache_size.or(there.cache_size),
+            max_rate: self.max_rate.or(there.max_rate),
+            ignored_articles: self.ignored_articles.or(there.ignored_articles),
+            sound_analysis: self.sound_analysis.or(there.sound_analysis),
+            full_text: self.full_text.or(there.full_text),
+            jukebox: self.jukebox.or(there.jukebox),
+            outgoing_networks: either(self.outgoing_networks, there.outgoing_networks),
+            podcast_space: self.podcast_space.or(there.podcast_space),
+            listenbrainz_url: self.listenbrainz_url.or(there.listenbrainz_url),
+            lastfm_url: self.lastfm_url.or(there.lastfm_url),
+            lastfm_key: self.lastfm_key.or(there.lastfm_key),
+            lastfm_secret: self.lastfm_secret.or(there.lastfm_secret),
+            notes: self.notes.or(there.notes),
+            cloudreve_ui: self.cloudreve_ui.or(there.cloudreve_ui),
+            mycloud_devices: self.mycloud_devices.or(there.mycloud_devices),
+            mycloud_grants: self.mycloud_grants.or(there.mycloud_grants),
+            mycloud_redirects: either(self.mycloud_redirects, there.mycloud_redirects),
+            import_from: either(self.import_from, there.import_from),
+            mail_server: self.mail_server.or(there.mail_server),
+            mail_from: self.mail_from.or(there.mail_from),
+            mail_user: self.mail_user.or(there.mail_user),
+            mail_password: self.mail_password.or(there.mail_password),
+            openid_issuer: self.openid_issuer.or(there.openid_issuer),
+            openid_client_id: self.openid_client_id.or(there.openid_client_id),
+            openid_name: self.openid_name.or(there.openid_name),
+            openid_secret: self.openid_secret.or(there.openid_secret),
+            program: self.program.or(there.program),
+        }
+    }
+}
+
+fn in_file(path: &Path) -> anyhow::Result<Given> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("in {}", path.display()))
+}
+
+/// A variable that is set to nothing gives nothing.
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 fn mail_server(
@@ -464,19 +497,6 @@ fn networks(texts: &[String]) -> Result<Vec<IpNet>, std::net::AddrParseError> {
         text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
     };
     texts.iter().map(network).collect()
-}
-
-/// A whole number of bytes, or with K, M, G or T of 1024 times as many each.
-fn size_bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let (digits, power) = match text.chars().last()?.to_ascii_uppercase() {
-        'K' => (&text[..text.len() - 1], 1),
-        'M' => (&text[..text.len() - 1], 2),
-        'G' => (&text[..text.len() - 1], 3),
-        'T' => (&text[..text.len() - 1], 4),
-        _ => (text, 0),
-    };
-    digits.trim_end().parse::<u64>().ok()?.checked_mul(1024_u64.pow(power))
 }
 
 fn check_public_url(url: &str) -> anyhow::Result<String> {
@@ -557,12 +577,52 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read_with_and_without_a_unit() {
-        for (text, bytes) in [("0", 0), ("500M", 500 << 20), ("2g", 2 << 30), (" 10 K ", 10 << 10), ("123", 123)] {
-            assert_eq!(size_bytes(text), Some(bytes), "{text}");
+    fn sizes_count_by_thousands_and_what_is_none_is_refused() {
+        let given = |cache: &str, podcasts: &str| Given {
+            data: Some("/nonexistent".into()),
+            cache_size: Some(cache.to_owned()),
+            podcast_space: Some(podcasts.to_owned()),
+            ..Given::default()
+        };
+        let config = given("2G", "500 MB").resolve(None).unwrap();
+        assert_eq!((config.cache_size_bytes, config.podcast_space_bytes), (2_000_000_000, 500_000_000));
+        let silent = Given { data: Some("/nonexistent".into()), ..Given::default() }.resolve(None).unwrap();
+        assert_eq!((silent.cache_size_bytes, silent.podcast_space_bytes), (2_000_000_000, 20_000_000_000));
+        assert!(given("much", "2G").resolve(None).is_err());
+        assert!(given("2G", "-1").resolve(None).is_err());
+    }
+
+    #[test]
+    fn rescans_are_no_rarer_than_a_clock_can_count() {
+        let every = |minutes| {
+            let given = Given { data: Some("/nonexistent".into()), ..Given::default() };
+            Given { rescan_minutes: Some(minutes), ..given }.resolve(None).map(|config| config.rescan_minutes)
+        };
+        assert_eq!((every(0).unwrap(), every(5).unwrap(), every(525_600).unwrap()), (1, 5, 525_600));
+        for rare in [525_601, u64::MAX] {
+            assert!(every(rare).unwrap_err().to_string().contains("at most 525600"));
         }
-        for text in ["", "M", "-1", "1.5G", "12x", "99999999999T", "é"] {
-            assert_eq!(size_bytes(text), None, "{text}");
-        }
+    }
+
+    #[test]
+    fn what_is_given_comes_before_the_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("settings.toml");
+        let said =
+            "data = \"/file\"\nlisten = \"127.0.0.1:1\"\ntrusted-hosts = [\"file\"]\nimport-from = [\"/file\"]\n";
+        std::fs::write(&file, said).unwrap();
+        let silent = Given::default().resolve(Some(&file)).unwrap();
+        assert_eq!((silent.data.to_str(), silent.listen.port()), (Some("/file"), 1));
+        assert_eq!((silent.trusted_hosts, silent.import_from), (vec!["file".to_owned()], vec![PathBuf::from("/file")]));
+        let given = Given {
+            data: Some("/given".into()),
+            listen: Some(SocketAddr::from(([127, 0, 0, 1], 2))),
+            trusted_hosts: vec!["given".to_owned()],
+            import_from: vec!["/given".into()],
+            ..Given::default()
+        };
+        let given = given.resolve(Some(&file)).unwrap();
+        assert_eq!((given.data.to_str(), given.listen.port()), (Some("/given"), 2));
+        assert_eq!((given.trusted_hosts, given.import_from), (vec!["given".to_owned()], vec![PathBuf::from("/given")]));
     }
 }

@@ -15,6 +15,7 @@ pub mod library;
 pub mod media;
 pub mod outgoing;
 pub mod share;
+pub mod size;
 pub mod store;
 pub mod web;
 pub mod work;
