@@ -12,6 +12,7 @@ use super::envelope::Payload;
 use crate::error::{Error, Result, Thing};
 use crate::http::{deliver, put_header};
 use crate::library::music::Marked;
+use crate::library::names::ending_at;
 use crate::library::{Item, Media};
 use crate::media::captions::{self, Form};
 use crate::media::hls::Stream;
@@ -51,9 +52,9 @@ fn captions_beside(tx: &mut Tx, film: &Item) -> Result<Vec<(Form, Item)>> {
 
 /// `de` of `Film.de.srt` beside `Film.mkv`; all of the name where nothing stands between.
 fn name_of(film: &Item, captions: &Item) -> String {
-    let stem = |name: &str| name.rsplit_once('.').map_or(name.to_owned(), |(stem, _)| stem.to_owned());
-    let (film, captions) = (stem(&film.shown), stem(&captions.shown));
-    captions.strip_prefix(&film).and_then(|rest| rest.strip_prefix('.')).unwrap_or(&captions).to_owned()
+    let (film, captions) = (film.shown.as_str(), captions.shown.as_str());
+    let (film, captions) = (&film[..ending_at(film)], &captions[..ending_at(captions)]);
+    captions.strip_prefix(film).and_then(|rest| rest.strip_prefix('.')).unwrap_or(captions).to_owned()
 }
 
 pub async fn get_video_info(asked: Asked) -> Result<Payload> {
