@@ -176,9 +176,6 @@ impl Item {
 
     /// The part of the name after its last dot, lower case; empty when there is none.
     pub fn suffix(&self) -> String {
-        match self.shown.rsplit_once('.') {
-            Some((stem, suffix)) if !stem.is_empty() => suffix.to_lowercase(),
-            _ => String::new(),
-        }
+        names::ending(&self.shown)
     }
 }

@@ -270,6 +270,23 @@ both_engines! {
         assert_eq!(guest.begins("a.txt", u64::MAX).await, Err(StatusCode::PAYLOAD_TOO_LARGE));
     }
 
+    async fn a_share_on_terms_of_a_later_version_opens_to_nobody(backend: Backend) {
+        let house = House::new(&backend).await;
+        for (column, later) in [("mode", "browse"), ("audience", "friends"), ("door", "fax")] {
+            let share = house.drop_box(DropWish::default()).await;
+            let guest = house.guest(&share);
+            assert_eq!(guest.client.get(&guest.base).send().await.unwrap().status(), StatusCode::OK);
+            let set = format!("UPDATE share SET {column} = $1 WHERE public_id = $2");
+            house.server.app.db.write(move |tx| tx.run(&set, args![later, share.id])).await.unwrap();
+            for asked in [guest.client.get(&guest.base), guest.put("a.txt", "1")] {
+                let refused = asked.send().await.unwrap();
+                assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR, "{column}");
+                assert!(!refused.text().await.unwrap().contains(SECRET_NAME), "{column}");
+            }
+        }
+        assert_eq!(house.inbox(), BTreeSet::new());
+    }
+
     async fn each_sender_has_a_folder_of_their_own(backend: Backend) {
         let house = House::new(&backend).await;
         let terms = DropWish { asks_name: Some(true), folder_per_sender: Some(true), ..DropWish::default() };

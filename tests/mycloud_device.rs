@@ -696,8 +696,16 @@ both_engines! {
         let single = json!({"destinationParentID": to}).to_string();
         let path = format!("/sdk/v2/files/{one}/copy");
         assert_eq!(admin.post(&path, single.clone()).await.status(), StatusCode::CONFLICT);
-        let numbered = admin.post(&format!("{path}?resolveNameConflict=true"), single).await;
+        let numbered = admin.post(&format!("{path}?resolveNameConflict=true"), single.clone()).await;
         assert_eq!(admin.json(&format!("/sdk/v2/files/{}", id_in(&numbered))).await["name"], "one (2).txt");
+        // A name of full length gives way to its number.
+        for letters in [246, 251] {
+            let long = admin.file(&to, &format!("{}.txt", "x".repeat(letters)), "long").await;
+            let copy = admin.post(&format!("/sdk/v2/files/{long}/copy?resolveNameConflict=1"), single.clone()).await;
+            assert_eq!(copy.status(), StatusCode::CREATED, "{letters}");
+            let copy = admin.json(&format!("/sdk/v2/files/{}", id_in(&copy))).await;
+            assert_eq!(copy["name"], format!("{} (2).txt", "x".repeat(letters.min(247))));
+        }
         for bad in [json!({}), json!({"sourceIDs": [], "targetID": to}), json!({"sourceIDs": [1], "targetID": to}), json!({"sourceIDs": [one]})] {
             assert_eq!(admin.post("/sdk/v2/fileCopies", bad.to_string()).await.status(), StatusCode::BAD_REQUEST, "{bad}");
         }

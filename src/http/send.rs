@@ -20,6 +20,7 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::library::names::ending;
 use crate::media::zip::{Reader, is_deceptive};
 use body::{Piece, pieces_body};
 use conditions::{Conditions, Decision, decide, modified_time};
@@ -212,8 +213,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 
 /// By the extension alone.
 pub fn mime_of(name: &str) -> &'static str {
-    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension).to_ascii_lowercase();
-    match extension.as_str() {
+    match ending(name).as_str() {
         "flac" => "audio/flac",
         "ogg" | "oga" | "opus" | "spx" => "audio/ogg",
         "m4a" | "m4b" | "alac" => "audio/mp4",

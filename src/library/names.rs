@@ -164,8 +164,46 @@ pub fn shown(name: &[u8]) -> String {
 }
 
 /// Marks that turn the direction of text around: `gpj.exe` would be read as `exe.jpg`.
-fn is_direction_mark(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+pub fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Where the ending of a name begins, with its dot. A name that has none, as `.profile`, ends there.
+pub fn ending_at(name: impl AsRef<[u8]>) -> usize {
+    let name = name.as_ref();
+    name.iter().rposition(|byte| *byte == b'.').filter(|dot| *dot > 0).unwrap_or(name.len())
+}
+
+/// The ending of a name in small letters, without its dot; empty where there is none.
+pub fn ending(name: &str) -> String {
+    name[ending_at(name)..].strip_prefix('.').unwrap_or_default().to_lowercase()
+}
+
+/// Bytes of a name that file systems take.
+pub const LONGEST_NAME_BYTES: usize = 255;
+/// What is longer is no ending, but a name with a dot in it.
+const LONGEST_ENDING_BYTES: usize = 127;
+
+/// A name with a number before its ending, dot included. Number 1 is the name as it is, any other has at most 255 bytes:
+/// the stem gives way, text not inside a character.
+pub fn numbered(stem: &[u8], ending: &[u8], number: u64) -> Vec<u8> {
+    let name = [stem, ending].concat();
+    if number <= 1 {
+        return name;
+    }
+    let (stem, ending) = if ending.len() > LONGEST_ENDING_BYTES { (&name[..], &b""[..]) } else { (stem, ending) };
+    let number = format!(" ({number})");
+    let most = (LONGEST_NAME_BYTES - number.len() - ending.len()).min(stem.len());
+    let cut = match std::str::from_utf8(stem) {
+        Ok(text) => text.floor_char_boundary(most),
+        Err(_) => most,
+    };
+    [&stem[..cut], number.as_bytes(), ending].concat()
+}
+
+/// The same, of text.
+pub fn numbered_text(stem: &str, ending: &str, number: u64) -> String {
+    String::from_utf8_lossy(&numbered(stem.as_bytes(), ending.as_bytes(), number)).into_owned()
 }
 
 /// `shown`, or with a number before its ending where a sibling is shown like that already.
@@ -173,13 +211,10 @@ pub fn unique_shown<E>(shown: String, mut is_taken: impl FnMut(&str) -> Result<b
     if !is_taken(&shown)? {
         return Ok(shown);
     }
-    let (stem, ending) = match shown.rfind('.') {
-        Some(dot) if dot > 0 => shown.split_at(dot),
-        _ => (shown.as_str(), ""),
-    };
-    let mut number = 2u64;
+    let (stem, ending) = shown.split_at(ending_at(&shown));
+    let mut number = 2;
     loop {
-        let candidate = format!("{stem} ({number}){ending}");
+        let candidate = numbered_text(stem, ending, number);
         if !is_taken(&candidate)? {
             return Ok(candidate);
         }
@@ -193,8 +228,8 @@ pub fn is_left_out(name: &[u8]) -> bool {
     name.first() == Some(&b'.') || LEFT_BEHIND.contains(&name)
 }
 
-/// Bytes of a name: what file systems take, less room for a number and an ending.
-const LONGEST_NAME_BYTES: usize = 180;
+/// What file systems take, less room for a number and an ending.
+const LONGEST_TITLE_BYTES: usize = 180;
 
 /// A title as a file's name, on any system that a library may be carried to; `empty` where nothing is left of it.
 pub fn safe_file_name(title: &str, empty: &str) -> String {
@@ -208,7 +243,7 @@ pub fn safe_file_name(title: &str, empty: &str) -> String {
             }
         })
         .collect();
-    let cut = &clean[..clean.floor_char_boundary(LONGEST_NAME_BYTES)];
+    let cut = &clean[..clean.floor_char_boundary(LONGEST_TITLE_BYTES)];
     match cut.trim_matches(['.', ' ']) {
         "" => empty.to_owned(),
         name if is_left_out(name.as_bytes()) => format!("_{name}"),
@@ -317,7 +352,46 @@ mod tests {
         assert_eq!(unique("c"), "c");
     }
 
+    #[test]
+    fn an_ending_follows_the_last_dot_unless_the_name_begins_with_it() {
+        for (name, stem, known_by) in [
+            ("a.TXT", "a", "txt"),
+            ("a.tar.gz", "a.tar", "gz"),
+            (".profile", ".profile", ""),
+            ("b", "b", ""),
+            ("c.", "c", ""),
+        ] {
+            assert_eq!((&name[..ending_at(name)], ending(name).as_str()), (stem, known_by));
+        }
+        assert_eq!(ending_at(b"\xff.\xfe"), 1);
+        assert_eq!((ending_at(""), ending_at(".")), (0, 1));
+    }
+
+    #[test]
+    fn a_numbered_name_fits_and_keeps_its_ending_and_whole_characters() {
+        assert_eq!(numbered_text("a", ".txt", 1), "a.txt");
+        assert_eq!(numbered_text("a", ".txt", 2), "a (2).txt");
+        assert_eq!(numbered_text("a.b", "", 2), "a.b (2)");
+        let long = |bytes: usize| "x".repeat(bytes);
+        assert_eq!(numbered_text(&long(247), ".txt", 2), format!("{} (2).txt", long(247)), "255 bytes fit");
+        assert_eq!(numbered_text(&long(248), ".txt", 2), format!("{} (2).txt", long(247)));
+        assert_eq!(numbered_text(&long(251), ".txt", 10), format!("{} (10).txt", long(246)));
+        assert_eq!(numbered_text(&"ü".repeat(125), ".txt", 2), format!("{} (2).txt", "ü".repeat(123)));
+        assert_eq!(numbered(&[0xff; 255], b"", 2), [&[0xff; 251][..], b" (2)"].concat());
+        let ending = |bytes: usize| format!(".{}", "e".repeat(bytes - 1));
+        assert_eq!(numbered_text(&long(128), &ending(127), 2), format!("{} (2){}", long(124), ending(127)));
+        assert_eq!(numbered_text("a", &ending(254), 2), format!("a{} (2)", ending(250)), "too long for an ending");
+    }
+
     proptest! {
+        #[test]
+        fn numbered_names_fit_are_text_and_differ(name in "\\PC{1,300}", number in 2u64..u64::MAX) {
+            let (stem, ending) = name.split_at(ending_at(&name));
+            let [this, next] = [number, number + 1].map(|number| numbered(stem.as_bytes(), ending.as_bytes(), number));
+            prop_assert!(this.len() <= LONGEST_NAME_BYTES && this != next);
+            prop_assert_eq!(String::from_utf8(this).unwrap(), numbered_text(stem, ending, number));
+        }
+
         #[test]
         fn numbers_in_names_compare_as_numbers(a in 0u64.., b in 0u64.., pad in 0usize..4) {
             let (left, right) = (format!("x{}{a}", "0".repeat(pad)), format!("x{b}"));

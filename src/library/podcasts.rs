@@ -1,6 +1,6 @@
 //! Podcasts: channels that are followed, and their episodes.
 
-use super::names::safe_file_name;
+use super::names::{ending, safe_file_name};
 use super::tags::media_of;
 use super::{ChannelKey, EpisodeKey, ItemKey, Media};
 
@@ -68,8 +68,7 @@ pub fn suffix_of(url: &str, content_type: Option<&str>) -> Option<String> {
     let is_media = |suffix: &String| matches!(media_of(format!("a.{suffix}").as_bytes()), Media::Audio | Media::Video);
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let name = path.rsplit('/').next().unwrap_or_default();
-    let by_name = name.rsplit_once('.').map(|(_, suffix)| suffix.to_ascii_lowercase()).filter(is_media);
-    by_name.or_else(|| {
+    Some(ending(name)).filter(is_media).or_else(|| {
         let kind = content_type?.split(';').next()?.trim().to_ascii_lowercase();
         let suffix = match kind.as_str() {
             "audio/mpeg" | "audio/mp3" | "audio/x-mp3" | "audio/mpeg3" => "mp3",

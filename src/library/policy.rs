@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use regex::{Regex, RegexBuilder};
 
 use super::LibraryKind;
+use super::names::ending;
 use crate::error::{Error, Result};
 
 /// The id of the default policy, by which clients knew it before there were others.
@@ -146,8 +147,7 @@ impl Rules {
 
     /// `Invalid` for a name that is not taken, `TooLarge`. Of a file whose size is not known yet, the name alone: 0.
     pub fn check(&self, name: &str, size_bytes: u64) -> Result<()> {
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
-        let is_listed = ending.as_ref().is_some_and(|ending| self.endings.contains(ending));
+        let is_listed = self.endings.contains(&ending(name));
         if !self.endings.is_empty() && is_listed != (self.endings_are == Listed::Taken) {
             return Err(Error::invalid("file type", format!("{name:?} has an ending that is not stored here")));
         }

@@ -5,6 +5,7 @@ mod own;
 
 use super::bounded::{self, Bounded};
 use super::id3;
+use super::names::{ending_at, shown};
 use super::pictures::{picture_type, pictures};
 use super::role::Role;
 use lofty::config::ParseOptions;
@@ -120,22 +121,18 @@ pub fn cover_rank(name: &[u8]) -> Option<usize> {
     if media_of(name) != Media::Image {
         return None;
     }
-    let stem = String::from_utf8_lossy(&name[..name.iter().rposition(|b| *b == b'.')?]).to_lowercase();
+    let stem = String::from_utf8_lossy(&name[..ending_at(name)]).to_lowercase();
     ["cover", "folder", "front"].iter().position(|known| *known == stem)
 }
 
 fn suffix_of(name: &[u8]) -> Option<String> {
-    let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
-    std::str::from_utf8(&name[dot + 1..]).ok().map(str::to_ascii_lowercase)
+    let ending = name[ending_at(name)..].strip_prefix(b".")?;
+    std::str::from_utf8(ending).ok().map(str::to_ascii_lowercase)
 }
 
 /// What is left to say of a file whose content cannot be read.
 pub fn facts_of_name(name: &[u8]) -> Facts {
-    let stem = match name.iter().rposition(|b| *b == b'.') {
-        Some(dot) if dot > 0 => &name[..dot],
-        _ => name,
-    };
-    Facts { title: super::names::shown(stem), ..Facts::default() }
+    Facts { title: shown(&name[..ending_at(name)]), ..Facts::default() }
 }
 
 /// Why a file says no more than its name does.

@@ -5,7 +5,7 @@ use crate::account::token::random_base62;
 use crate::account::{UserKey, name_key};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::names::{search_key, sort_key};
+use crate::library::names::{ending_at, search_key, sort_key};
 use crate::library::{
     AlbumKey, ArtistKey, IdKind, Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, PlaylistKey,
 };
@@ -294,7 +294,7 @@ pub fn children_page(tx: &mut Tx, parent: ItemKey, page: Page) -> Result<Vec<Ite
 pub fn beside(tx: &mut Tx, item: &Item) -> Result<Vec<Item>> {
     const MOST: i64 = 100;
     let Some(parent) = item.parent else { return Ok(Vec::new()) };
-    let stem = item.name.iter().rposition(|byte| *byte == b'.').map_or(&item.name[..], |dot| &item.name[..dot]);
+    let stem = &item.name[..ending_at(&item.name)];
     // As bytes, `/` follows right after the dot, and stands in no name.
     let (from, to) = ([stem, b"."].concat(), [stem, b"/"].concat());
     let sql = format!(

@@ -11,8 +11,12 @@ use crate::library::{IdKind, Item, ItemKey};
 const COLUMNS: &str = "p.id, p.public_id, p.name, p.most_bytes, p.endings, p.endings_are, p.pattern, p.pattern_is,
                        p.chunk_bytes, p.created_ms, p.modified_ms";
 
-fn listed(text: &str) -> Listed {
-    if text == "refused" { Listed::Refused } else { Listed::Taken }
+fn listed(text: &str) -> Result<Listed> {
+    match text {
+        "taken" => Ok(Listed::Taken),
+        "refused" => Ok(Listed::Refused),
+        _ => Err(Error::internal("policies: unknown kind of list", text)),
+    }
 }
 
 const fn listed_text(listed: Listed) -> &'static str {
@@ -31,9 +35,9 @@ fn policy(row: &Row) -> Result<Policy> {
         name: row.get(2)?,
         most_bytes: bytes(3)?,
         endings: serde_json::from_str(&endings).map_err(|cause| Error::internal("policies: endings", cause))?,
-        endings_are: listed(&row.get::<String>(5)?),
+        endings_are: listed(&row.get::<String>(5)?)?,
         pattern: row.get(6)?,
-        pattern_is: listed(&row.get::<String>(7)?),
+        pattern_is: listed(&row.get::<String>(7)?)?,
         chunk_bytes: bytes(8)?,
         created_ms: row.get(9)?,
         modified_ms: row.get(10)?,

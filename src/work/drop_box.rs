@@ -9,6 +9,7 @@ use crate::account::User;
 use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
 use crate::library::Item;
+use crate::library::names::is_direction_mark;
 use crate::share::drop_box::DropBox;
 use crate::share::grant::{Action, Grant, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::Visitor;
@@ -245,8 +246,8 @@ async fn make_folder(app: &App, grant: &Grant, sender: &str) -> Result<Item> {
 /// What a sender calls themselves, as the beginning of a folder's name on any system.
 fn folder_name(sender: &str) -> String {
     let is_safe = |c: &char| !c.is_control() && !matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
-    let reorders = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name: String = sender.chars().filter(|c| is_safe(c) && !reorders(c)).take(LONGEST_NAME_CHARS).collect();
+    let name: String =
+        sender.chars().filter(|c| is_safe(c) && !is_direction_mark(*c)).take(LONGEST_NAME_CHARS).collect();
     let name = name.trim_matches(['.', ' ', '@', '~', '#']);
     match check_name(&format!("{name} x")) {
         Ok(()) if !name.is_empty() => name.to_owned(),

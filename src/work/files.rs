@@ -13,7 +13,7 @@ use crate::account::User;
 use crate::blob::disk::set_modified as set_file_modified;
 use crate::blob::{Existing, Kind, Root, Stat, on_disk};
 use crate::error::{Error, Result, Thing};
-use crate::library::names::{is_left_out, sort_key, unique_shown};
+use crate::library::names::{ending_at, is_left_out, numbered, sort_key, unique_shown};
 use crate::library::scan::{Content, Stamp};
 use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, tags};
 use crate::share::Bits;
@@ -162,9 +162,10 @@ pub(super) fn with_free_name(
     name: &[u8],
     mut attempt: impl FnMut(&[Vec<u8>]) -> Result<()>,
 ) -> Result<Vec<Vec<u8>>> {
-    const MOST_TRIES: u32 = 10_000;
-    for count in 1..=MOST_TRIES {
-        let path = [folder, &[numbered(name, count)]].concat();
+    const MOST_TRIES: u64 = 10_000;
+    let (stem, ending) = name.split_at(ending_at(name));
+    for number in 1..=MOST_TRIES {
+        let path = [folder, &[numbered(stem, ending, number)]].concat();
         match attempt(&path) {
             Ok(()) => return Ok(path),
             Err(Error::Exists(_)) => {}
@@ -172,21 +173,4 @@ pub(super) fn with_free_name(
         }
     }
     Err(Error::Exists(String::from_utf8_lossy(name).into_owned()))
-}
-
-/// A name as it is, then the same with a number before its ending.
-pub(super) fn numbered(name: &[u8], count: u32) -> Vec<u8> {
-    if count <= 1 {
-        return name.to_vec();
-    }
-    let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0).unwrap_or(name.len());
-    let (stem, ending) = name.split_at(dot);
-    let number = format!(" ({count})");
-    // A name of full length gives way to its number; text is not cut inside a character.
-    let most = 255usize.saturating_sub(number.len() + ending.len()).min(stem.len());
-    let cut = match std::str::from_utf8(stem) {
-        Ok(text) => text.floor_char_boundary(most),
-        Err(_) => most,
-    };
-    [&stem[..cut], number.as_bytes(), ending].concat()
 }

@@ -11,7 +11,7 @@ use crate::account::token::random_base62;
 use crate::account::{Allowed, Roles, User, name_key};
 use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
-use crate::library::names::is_left_out;
+use crate::library::names::{is_left_out, numbered_text};
 use crate::library::{Item, Library, LibraryKind};
 use crate::share::Bits;
 use crate::store::library::{self as rows, Access, NewLibrary};
@@ -72,8 +72,7 @@ fn free_name(all: &[Library], wanted: &str) -> String {
     let is_free = |name: &String| {
         !all.iter().any(|library| library.kind == LibraryKind::Folder && name_key(&library.name) == name_key(name))
     };
-    let numbered = (2..).map(|number| format!("{wanted} ({number})"));
-    std::iter::once(wanted.to_owned()).chain(numbered).find(is_free).unwrap_or_default()
+    (1..).map(|number| numbered_text(wanted, "", number)).find(is_free).unwrap_or_default()
 }
 
 /// The path without links. `NotFound` says nothing of the path; the command line adds it.

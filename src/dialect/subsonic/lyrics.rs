@@ -10,6 +10,7 @@ use crate::http::deliver;
 use crate::library::Item;
 use crate::library::lyrics::{self, Layer, TEXT_BYTES_MAX, Voice};
 use crate::library::music::Track;
+use crate::library::names::ending_at;
 use crate::share::grant::{Action, Grant};
 use crate::share::visit::Visitor;
 use crate::store::{Tx, library, music};
@@ -66,8 +67,7 @@ impl Sung {
 /// Whether `name` holds lyrics of `track`, and in which language: `Song.lrc`, `Song.de.lrc` beside `Song.flac`. Those by
 /// words before those by lines, and these before plain ones.
 fn kind(track: &[u8], name: &[u8]) -> Option<(usize, Option<String>)> {
-    let stem_bytes = track.iter().rposition(|byte| *byte == b'.').unwrap_or(track.len());
-    let rest = std::str::from_utf8(name.get(stem_bytes + 1..)?).ok()?.to_ascii_lowercase();
+    let rest = std::str::from_utf8(name.get(ending_at(track) + 1..)?).ok()?.to_ascii_lowercase();
     let (language, suffix) = rest.rsplit_once('.').map_or((None, rest.as_str()), |(word, suffix)| (Some(word), suffix));
     let rank = ["elrc", "lrc", "txt"].iter().position(|known| *known == suffix)?;
     let is_language = |word: &str| {

@@ -12,6 +12,7 @@ use super::envelope::Payload;
 use crate::error::{Error, Result, Thing};
 use crate::http::{deliver, put_header};
 use crate::library::music::Marked;
+use crate::library::names::ending_at;
 use crate::library::{Item, Media};
 use crate::media::captions::{self, Form};
 use crate::media::hls::Stream;
@@ -53,7 +54,7 @@ fn captions_beside(tx: &mut Tx, film: &Item) -> Result<Vec<(Form, Item)>> {
 }
 
 fn stem(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+    &name[..ending_at(name)]
 }
 
 /// `de` of `Film.de.srt` beside `Film.mkv`; all of the name where nothing stands between.

@@ -13,6 +13,7 @@ use crate::blob::cache::Progress;
 use crate::error::{Error, Result, Thing};
 use crate::http::send::{self, Content, Disposition, respond, respond_growing};
 use crate::http::{Call, put_header};
+use crate::library::names::ending_at;
 use crate::media::ffmpeg::Probe;
 use crate::media::hls::{self, Place, Stream};
 use crate::media::image;
@@ -88,7 +89,8 @@ pub async fn transcode(
 ) -> Result<Response> {
     let source = source(&grant).await?;
     let (suffix, mime) = rendition.kind();
-    let name = format!("{}.{suffix}", stem(&source.item.shown));
+    let shown = &source.item.shown;
+    let name = format!("{}.{suffix}", &shown[..ending_at(shown)]);
     let Call { parts, app, .. } = call;
     let seen = Seen { etag: etag(&source, rendition), modified_ms: source.stat.modified_ms, name };
     let growing = match app.renditions.have(source, rendition).await? {
@@ -231,10 +233,6 @@ impl Seen {
 
 fn etag(source: &Source, rendition: Rendition) -> String {
     format!("{}-{}", source.identity(), rendition.name())
-}
-
-fn stem(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 async fn source(grant: &Grant) -> Result<Source> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use unicode_normalization::UnicodeNormalization;
 
-const NAME_MAX_BYTES: usize = 255;
+use crate::library::names::{LONGEST_NAME_BYTES, ending_at, is_direction_mark, numbered_text};
 
 /// Names for an archive that unpack anywhere and nowhere else: one for each given, in order.
 ///
@@ -98,30 +98,19 @@ fn folded(name: &str) -> String {
 
 fn numbered(name: &str, number: u64) -> String {
     let (stem, extension) = split_extension(name);
-    let suffix = format!(" ({number}){extension}");
-    format!("{}{suffix}", shortened(stem, NAME_MAX_BYTES.saturating_sub(suffix.len())))
+    numbered_text(stem, extension, number)
 }
 
 /// The extension with its dot; none in `Live 1.5` or `.profile`.
 fn split_extension(name: &str) -> (&str, &str) {
-    match name.rfind('.') {
-        Some(dot) if dot > 0 => {
-            let (stem, extension) = name.split_at(dot);
-            let plain = extension.len() <= 11 && extension[1..].bytes().all(|b| b.is_ascii_alphanumeric());
-            if plain && extension.bytes().any(|b| b.is_ascii_alphabetic()) { (stem, extension) } else { (name, "") }
-        }
-        _ => (name, ""),
-    }
-}
-
-fn shortened(text: &str, limit_bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(limit_bytes)]
+    let (stem, extension) = name.split_at(ending_at(name));
+    let is_plain = extension.len() <= 11 && extension.bytes().skip(1).all(|b| b.is_ascii_alphanumeric());
+    if is_plain && extension.bytes().any(|b| b.is_ascii_alphabetic()) { (stem, extension) } else { (name, "") }
 }
 
 /// Characters that act on what is around them: line breaks, terminal codes, reversed text that hides an extension.
 pub fn is_deceptive(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control() || is_direction_mark(character) || matches!(character, '\u{2028}' | '\u{2029}')
 }
 
 fn safe_component(name: &str) -> String {
@@ -140,9 +129,10 @@ fn safe_component(name: &str) -> String {
     if is_device(&name) {
         name.insert(0, '_');
     }
-    if name.len() > NAME_MAX_BYTES {
+    if name.len() > LONGEST_NAME_BYTES {
         let (stem, extension) = split_extension(&name);
-        name = trimmed(&format!("{}{extension}", shortened(stem, NAME_MAX_BYTES - extension.len()))).to_owned();
+        let stem = &stem[..stem.floor_char_boundary(LONGEST_NAME_BYTES - extension.len())];
+        name = trimmed(&format!("{stem}{extension}")).to_owned();
     }
     name
 }

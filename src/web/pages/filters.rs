@@ -12,8 +12,7 @@ pub fn asset(name: &str, _: &dyn Values) -> Result<String> {
 /// `gpj.exe`.
 #[askama::filter_fn]
 pub fn shown(text: impl AsRef<str>, _: &dyn Values) -> Result<String> {
-    let reorders = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    Ok(text.as_ref().replace(reorders, "\u{fffd}"))
+    Ok(text.as_ref().replace(crate::library::names::is_direction_mark, ""))
 }
 
 fn utc(ms: i64, format: &str) -> String {

@@ -8,13 +8,13 @@ use std::path::{Component, Path, PathBuf};
 use super::*;
 use crate::blob::{Kind as DiskKind, Root, Stat};
 use crate::config::Config;
-use crate::library::names::is_left_out;
+use crate::library::names::{ending_at, is_left_out, numbered_text};
 use crate::refuse_own;
 use crate::store::tasks::Import;
 use crate::work::upload::{Begin, OnConflict, take};
 
 /// Of one name, until one is free.
-const MOST_NUMBERS: u32 = 10_000;
+const MOST_NUMBERS: u64 = 10_000;
 
 /// A folder that may be imported from, and names below it. `NotFound` for any other place of the machine, and for what is
 /// hidden there.
@@ -221,9 +221,9 @@ impl Importing<'_> {
         let user = self.receiver().await?;
         let (size_bytes, modified_ms) = (stat.size_bytes, stat.modified_ms.max(0));
         let before = self.counter.now().bytes;
+        let (stem, ending) = name.split_at(ending_at(name));
         for number in 1..=MOST_NUMBERS {
-            let name = files::numbered(name.as_bytes(), number);
-            let name = String::from_utf8(name).map_err(|_| Error::invalid("name", "it is not text"))?;
+            let name = numbered_text(stem, ending, number);
             let begin = Begin {
                 size_bytes: Some(size_bytes),
                 modified_ms: Some(modified_ms),

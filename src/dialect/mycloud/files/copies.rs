@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use super::super::{answer_empty, answer_json, auth};
 use super::body::{Object, on_conflict, text};
 use super::hand::{Hand, Target, into_folder, target};
-use super::write::{created, numbered};
+use super::write::{created, further_names};
 use super::{MOST_IDS, sharing};
 use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::fields::Fields;
 use crate::http::{Call, put_header};
 use crate::library::Item;
+use crate::library::names::ending_at;
 use crate::share::grant::Action;
 use crate::store::Tx;
 use crate::work::files::{self, Place};
@@ -21,11 +22,11 @@ use crate::work::upload::OnConflict;
 
 async fn copy(call: &Call, hand: &Hand, item: &Item, into: &Place, on_conflict: OnConflict) -> Result<Item> {
     let mut made = hand.copy(&call.app, item, into, None).await;
-    let (stem, ending) = match item.shown.rfind('.') {
-        Some(dot) if dot > 0 && !item.is_folder() => item.shown.split_at(dot),
-        _ => (item.shown.as_str(), ""),
+    let (stem, ending) = match item.is_folder() {
+        true => (item.shown.as_str(), ""),
+        false => item.shown.split_at(ending_at(&item.shown)),
     };
-    for name in numbered(stem, ending) {
+    for name in further_names(stem, ending) {
         if on_conflict != OnConflict::Rename || !matches!(made, Err(Error::Exists(_))) {
             break;
         }

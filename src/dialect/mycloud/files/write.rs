@@ -13,6 +13,7 @@ use crate::http::digest::Whole;
 use crate::http::fields::Fields;
 use crate::http::{Call, put_header};
 use crate::library::Item;
+use crate::library::names::numbered_text;
 use crate::share::grant::Action;
 use crate::work::files::Place;
 use crate::work::upload::{self, OnConflict};
@@ -50,7 +51,7 @@ pub async fn post_files(mut call: Call) -> Result<Response> {
 
 async fn make_folder(call: &Call, hand: &Hand, into: &Place, wanted: &Wanted, on_conflict: OnConflict) -> Result<Item> {
     let mut made = hand.make_folder(&call.app, into, &wanted.name).await;
-    for name in numbered(&wanted.name, "") {
+    for name in further_names(&wanted.name, "") {
         if on_conflict != OnConflict::Rename || !matches!(made, Err(Error::Exists(_))) {
             break;
         }
@@ -63,9 +64,9 @@ async fn make_folder(call: &Call, hand: &Hand, into: &Place, wanted: &Wanted, on
 }
 
 /// Names for what finds its own taken.
-pub fn numbered(stem: &str, ending: &str) -> impl Iterator<Item = String> {
-    const MOST_TRIES: u32 = 1000;
-    (2..MOST_TRIES).map(move |number| format!("{stem} ({number}){ending}"))
+pub fn further_names(stem: &str, ending: &str) -> impl Iterator<Item = String> {
+    const MOST_TRIES: u64 = 1000;
+    (2..MOST_TRIES).map(move |number| numbered_text(stem, ending, number))
 }
 
 pub async fn put_content(mut call: Call) -> Result<Response> {
