@@ -405,6 +405,27 @@ pub fn put_header(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
+/// What a browser is to keep, and to bring along to a path: neither scripts nor forms of other sites get at it.
+pub struct Cookie<'a> {
+    pub name: &'a str,
+    pub value: &'a str,
+    /// As in addresses, with the deployment's prefix.
+    pub path: &'a str,
+    /// 0 ends one that was set.
+    pub lasts_s: i64,
+}
+
+/// Beside those that the answer sets already.
+pub fn set_cookie(call: &Call, response: &mut Response, cookie: &Cookie) {
+    let Cookie { name, value, path, lasts_s } = cookie;
+    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
+    // Lax: links on other sites lead to pages of ours, and a provider's page leads back.
+    let text = format!("{name}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
 /// Logs what a client must not see, once, at the face that answers it.
 pub fn log_internal(call: &str, error: &Error) {
     if let Error::Internal(cause) = error {

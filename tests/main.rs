@@ -35,6 +35,7 @@ mod openid;
 mod outgoing;
 mod pace;
 mod packed;
+mod pages;
 mod podcasts;
 mod policies;
 mod renditions;

@@ -428,6 +428,27 @@ both_engines! {
         }
     }
 
+    async fn a_listing_goes_on_behind_a_file_that_was_purged(backend: Backend) {
+        let home = Home::new(backend);
+        let admin = home.device(ADMIN).await;
+        for (order, rest) in [("asc", ["c", "d"]), ("desc", ["b", "a"])] {
+            for by in ["name", "size", "cTime"] {
+                let folder = admin.folder("root", &format!("{by} {order}")).await;
+                for (n, name) in ["a", "b", "c", "d"].iter().enumerate() {
+                    admin.file(&folder, name, &"x".repeat(n)).await;
+                }
+                let query = format!("ids={folder}&orderBy={by}&order={order}&limit=2");
+                let page = admin.json(&format!("/sdk/v2/filesSearch/parents?{query}")).await;
+                let last = text(&page["files"][1]["id"]);
+                for how in ["", "?purge=true"] {
+                    assert_eq!(admin.delete(&format!("/sdk/v2/files/{last}{how}")).await, StatusCode::NO_CONTENT);
+                }
+                let shown = admin.names(&format!("{query}&pageToken={}", text(&page["pageToken"]))).await;
+                assert_eq!(shown, rest, "{by} {order}");
+            }
+        }
+    }
+
     async fn trash_is_listed_given_back_and_purged_only_when_that_is_said(backend: Backend) {
         let home = Home::new(backend);
         let admin = home.device(ADMIN).await;

@@ -1,6 +1,6 @@
 //! An owner's pages, beneath `/app/`: sign in, see one's shares, make, edit and revoke them, keep API keys.
 
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 
 use super::pages::{
@@ -15,14 +15,16 @@ use crate::error::{Error, Result, Thing};
 use crate::handle;
 use crate::http::fields::Fields;
 use crate::http::send::mime_of;
-use crate::http::{Access, Call, Route, put_header};
+use crate::http::{Access, Call, Cookie, Route, set_cookie};
 use crate::now_ms;
 use crate::share::drop_box::{DropWish, bytes_in, types_in, written_bytes};
 use crate::share::grant::Action;
 use crate::share::{Change, Door, Mode, Share, Shared, State, Wish};
+use crate::store::folders::Start;
 use crate::store::shares::{Direction, Order};
 use crate::store::{library, shares};
 use crate::work::files::{self, Place};
+use crate::work::folders::{self, BY_NAME};
 use crate::work::second_factor::{self, Step};
 use crate::work::signin::FirstStep;
 use crate::work::{pace, sharing, signin};
@@ -261,10 +263,8 @@ async fn signed_in(call: &Call, user: &User, next: Option<String>) -> Response {
 }
 
 fn set_session(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
-    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
     let path = format!("{}/", call.origin.prefix());
-    let cookie = format!("{SESSION_COOKIE}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
-    put_header(response, header::SET_COOKIE, &cookie);
+    set_cookie(call, response, &Cookie { name: SESSION_COOKIE, value, path: &path, lasts_s });
 }
 
 async fn sign_out(call: Call) -> Response {
@@ -723,9 +723,9 @@ async fn files_page(call: Call) -> Response {
 async fn list_files(call: &Call, user: User) -> Result<Response> {
     let query = Fields::of_query(call)?;
     let folder = query.get("in").map(str::to_owned);
-    let offset: usize = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    let after = query.get("after").map(str::to_owned);
     let owner = user.clone();
-    let (path, entries, may_write) = call
+    let (path, lines, after, may_write) = call
         .app
         .db
         .read(move |tx| {
@@ -737,7 +737,12 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
                         .ok_or(Error::NotFound(Thing::Folder))?,
                 ),
             };
-            let entries = files::children_of(tx, &owner, &place)?;
+            let start = match after {
+                Some(token) => folders::start_after(tx, BY_NAME, "after", &token)?,
+                None => Start::At(0),
+            };
+            let mut lines = folders::page(tx, &owner, &place, BY_NAME, &start, PAGE_ENTRIES + 1)?;
+            let after = folders::cut_page(&mut lines, BY_NAME, PAGE_ENTRIES);
             let may_write = files::may_create_in(tx, &owner, &place);
             let mut path = Vec::new();
             let mut at = place;
@@ -746,25 +751,23 @@ async fn list_files(call: &Call, user: User) -> Result<Response> {
                 path.push(Crumb { item_id: item.id, name: item.shown });
             }
             path.reverse();
-            Ok((path, entries, may_write))
+            Ok((path, lines, after, may_write))
         })
         .await?;
-    let after = (offset + PAGE_ENTRIES < entries.len()).then(|| (offset + PAGE_ENTRIES).to_string());
     let (mut folders, mut rows) = (Vec::new(), Vec::new());
-    for entry in entries.into_iter().skip(offset).take(PAGE_ENTRIES) {
-        let (item_id, modified_ms) = (entry.item.id.clone(), Some(entry.item.modified_ms));
-        if entry.item.is_folder() {
-            folders.push(FolderRow { item_id, name: entry.shown, modified_ms: None, entries: None });
+    for line in lines {
+        let (name, item) = (line.name().to_owned(), line.item);
+        if item.is_folder() {
+            folders.push(FolderRow { item_id: item.id, name, modified_ms: None, entries: None });
         } else {
-            let mime = mime_of(&entry.shown).to_owned();
-            let kind = Kind::of_mime(&mime);
+            let mime = mime_of(&name).to_owned();
             rows.push(FileRow {
-                item_id,
-                name: entry.shown,
-                size_bytes: entry.item.size_bytes,
-                modified_ms,
+                item_id: item.id,
+                name,
+                size_bytes: item.size_bytes,
+                modified_ms: Some(item.modified_ms),
+                kind: Kind::of_mime(&mime),
                 mime,
-                kind,
             });
         }
     }

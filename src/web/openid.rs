@@ -11,7 +11,7 @@ use crate::account::User;
 use crate::error::{Error, Result};
 use crate::handle;
 use crate::http::fields::Fields;
-use crate::http::{Access, Call, Route, put_header};
+use crate::http::{Access, Call, Cookie, Route, put_header, set_cookie};
 use crate::work::openid::{self, Beginner, Bringer, Brought, COOKIE, LASTS_MS, Present, Problem, Return};
 
 const POST: &[Method] = &[Method::POST];
@@ -81,24 +81,19 @@ async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Resp
     let view = LeadOnPage { base: call.origin.prefix().to_owned(), name, address: begun.address };
     let mut response = page(StatusCode::OK, &view);
     put_header(&mut response, header::REFRESH, &format!("0; url={}", view.address));
-    set_cookie(call, &mut response, begun.cookie.as_deref().unwrap_or_default(), LASTS_MS / 1000);
+    keep(call, &mut response, begun.cookie.as_deref().unwrap_or_default(), LASTS_MS / 1000);
     response
 }
 
-fn set_cookie(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
-    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
+fn keep(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
     let path = format!("{}{CALLBACK}", call.origin.prefix());
-    // Lax: the provider's page leads back here.
-    let cookie = format!("{COOKIE}={value}; Path={path}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
-    if let Ok(cookie) = cookie.parse() {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
+    set_cookie(call, response, &Cookie { name: COOKIE, value, path: &path, lasts_s });
 }
 
 async fn back(call: Call) -> Response {
     match finished(&call).await {
         Ok(mut response) => {
-            set_cookie(&call, &mut response, "", 0);
+            keep(&call, &mut response, "", 0);
             response
         }
         // The cookie stays: another site that leads here ends nothing that is under way.

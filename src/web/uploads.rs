@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::desk::DOOR;
 use super::pages::{ReceiptPage, SentRow};
-use super::visit::{SESSION_COOKIE, set_cookie, visitor};
+use super::visit::{SESSION_COOKIE, know, own_address, visitor};
 use super::{encoded, error_json, error_page, lead_to, page, refuse_foreign_post};
 use crate::account::User;
 use crate::account::token::random_base62;
@@ -382,7 +382,7 @@ enum Ticket {
 
 fn with_ticket(call: &Call, mut response: Response, visitor: &Visitor, ticket: Ticket) -> Response {
     if ticket == Ticket::New && response.status().as_u16() < 400 {
-        set_cookie(call, &mut response, visitor);
+        know(call, &mut response, visitor);
     }
     response
 }
@@ -440,7 +440,7 @@ async fn send_files(mut call: Call) -> Response {
     let posted = async {
         let (sender, ticket) = sender(&call).await?;
         post(&mut call, Uploader::Sender(sender.clone())).await?;
-        let response = lead_to(&format!("{}/s/{}/-/receipt", call.origin.prefix(), encoded(call.path("id"))));
+        let response = lead_to(&format!("{}/-/receipt", own_address(&call)));
         Ok(with_ticket(&call, response, &sender.visitor, ticket))
     };
     posted.await.unwrap_or_else(|error: Error| error_page("sendFiles", call.origin.prefix(), &error))

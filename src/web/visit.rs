@@ -3,6 +3,7 @@
 //! A visitor carries one cookie per share: a random ticket that names them in visits and leases, and the proof of the
 //! password, both signed. A password in an address is exchanged for it and led away at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, Method, StatusCode, header};
@@ -22,7 +23,7 @@ use crate::handle;
 use crate::http::deliver::Hls;
 use crate::http::fields::Fields;
 use crate::http::send::{Disposition, mime_of};
-use crate::http::{Access, Call, Route, deliver, put_header};
+use crate::http::{Access, Call, Cookie, Route, deliver, put_header, set_cookie};
 use crate::library::music::{Album as MusicAlbum, Track};
 use crate::library::{Item, ItemKey, Media};
 use crate::media::hls::Stream;
@@ -31,10 +32,12 @@ use crate::now_ms;
 use crate::share::grant::{Action, Admitted, Grant, Scope, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::{Visitor, is_preview_crawler};
 use crate::share::{Bits, Mode, Share, ShareKey, Shared};
+use crate::store::folders::Start;
 use crate::store::scan::UNKNOWN_ARTIST;
 use crate::store::{Tx, Weighed, library, music, rights, shares};
 use crate::work::archives;
 use crate::work::drop_box::{self, Notice};
+use crate::work::folders::{self, BY_NAME};
 use crate::work::look::{self, Look};
 use crate::work::purchases;
 use crate::work::renditions::Rendition;
@@ -120,11 +123,13 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// Rows of one page of a long folder.
-const PAGE_ROWS: u64 = 500;
+const PAGE_ROWS: usize = 500;
+/// Pages behind longer tokens, which only a made-up name has, are not kept in memory.
+const KEPT_TOKEN_BYTES: usize = 1024;
 const THUMB_PX: u32 = 384;
 const COVER_PX: u32 = 768;
 /// How long a browser remembers that it visited, and the password that it proved.
-const COOKIE_S: u64 = 30 * 24 * 60 * 60;
+const COOKIE_S: i64 = 30 * 24 * 60 * 60;
 const COOKIE: &str = "openshelf-visit";
 /// A guest's proof that they, or somebody for them, paid.
 const TICKET_COOKIE: &str = "openshelf-ticket";
@@ -142,6 +147,11 @@ async fn asset(call: Call) -> Response {
 }
 
 // The visitor ---------------------------------------------------------------------------------------------------------
+
+/// Of the share that the address names, as it names it.
+pub(super) fn own_address(call: &Call) -> String {
+    format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id")))
+}
 
 /// Whoever comes to a share's page: the signed-in owner or user of the pages, else the holder of this share's cookie.
 pub(super) async fn visitor(call: &Call) -> Result<Visitor> {
@@ -174,16 +184,13 @@ fn read_cookie(call: &Call, cookie: &str) -> Option<(String, Option<(ShareKey, i
     Some((ticket, (key != 0).then_some((ShareKey(key), epoch))))
 }
 
-pub(super) fn set_cookie(call: &Call, response: &mut Response, visitor: &Visitor) {
+pub(super) fn know(call: &Call, response: &mut Response, visitor: &Visitor) {
     let Some(ticket) = &visitor.ticket else { return };
     let (key, epoch) = visitor.unlocked.last().map_or((0, 0), |(key, epoch)| (key.0, *epoch));
     let signed = format!("{ticket}.{key}.{epoch}");
     let signature = URL_SAFE_NO_PAD.encode(call.app.keys.sign(Purpose::ShareCookie, signed.as_bytes()));
-    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
-    let path = format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id")));
-    let cookie =
-        format!("{COOKIE}={signed}.{signature}; Path={path}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}");
-    put_header(response, header::SET_COOKIE, &cookie);
+    let (value, path) = (format!("{signed}.{signature}"), own_address(call));
+    set_cookie(call, response, &Cookie { name: COOKIE, value: &value, path: &path, lasts_s: COOKIE_S });
 }
 
 // The share's page ----------------------------------------------------------------------------------------------------
@@ -202,7 +209,7 @@ async fn share_page(call: &Call) -> Result<Response> {
     let mut visitor = visitor(call).await?;
     let query = Fields::of_query(call)?;
     let folder = query.get("in").map(str::to_owned);
-    let offset = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    let after = After::of(&query)?;
     let look = look::at(&call.app, call.path("id"), &visitor).await?;
     let is_owner = match enter(&look.facts, &visitor) {
         Ok(admitted) => admitted.is_owner(),
@@ -217,7 +224,7 @@ async fn share_page(call: &Call) -> Result<Response> {
     let takes = if takes_files(&look, &visitor) { Some(noticed(call, &look, &visitor).await?) } else { None };
     let shown = match mode {
         Mode::Drop if !is_owner => None,
-        _ => Some(shown_now(call, &look, &visitor, folder, offset).await?),
+        _ => Some(shown_now(call, &look, &visitor, folder, after).await?),
     };
     let visits = call.parts.method == Method::GET && !is_preview_crawler(&visitor.agent);
     let is_new = visits && visitor.ticket.is_none() && visitor.user.is_none();
@@ -238,7 +245,7 @@ async fn share_page(call: &Call) -> Result<Response> {
         (None, ..) => return Err(Error::NotFound(Thing::Share)),
     };
     if is_new {
-        set_cookie(call, &mut response, &visitor);
+        know(call, &mut response, &visitor);
     }
     Ok(response)
 }
@@ -282,7 +289,7 @@ fn drop_page(call: &Call, notice: Notice, upload: UploadForm) -> DropPage {
 }
 
 fn upload_form(call: &Call, notice: &Notice) -> UploadForm {
-    let share = format!("{}/s/{}/-", call.origin.prefix(), encoded(call.path("id")));
+    let share = format!("{}/-", own_address(call));
     let terms = &notice.terms;
     UploadForm {
         action: format!("{share}/upload"),
@@ -316,18 +323,69 @@ fn locked(call: &Call, owner: String, folder: Option<String>, problem: Option<Lo
     page(status, &view)
 }
 
+/// After what a page begins: how many rows those are, by which tracks are numbered, and the token of the last one. What
+/// stands in the share's own order goes on by the number alone.
+#[derive(Default)]
+struct After {
+    rows: u32,
+    token: Option<String>,
+}
+
+impl After {
+    fn of(query: &Fields) -> Result<After> {
+        let Some(text) = query.get("after") else { return Ok(After::default()) };
+        let (rows, token) = text.split_once('.').map_or((text, None), |(rows, token)| (rows, Some(token.to_owned())));
+        let rows = rows.parse().map_err(|_| Error::invalid("after", "it was not made for this page"))?;
+        Ok(After { rows, token })
+    }
+
+    fn start(&self, tx: &mut Tx) -> Result<Start> {
+        match &self.token {
+            Some(token) => folders::start_after(tx, BY_NAME, "after", token),
+            None => Ok(Start::At(u64::from(self.rows))),
+        }
+    }
+}
+
+/// What there is to list.
+enum Listed {
+    Folder(Item),
+    /// In the share's own order.
+    Few(Vec<Item>),
+}
+
+impl Listed {
+    /// A page, and after what the next one begins.
+    fn page(self, tx: &mut Tx, after: &After) -> Result<(Vec<Item>, Option<String>)> {
+        let (before, next) = (after.rows as usize, after.rows as usize + PAGE_ROWS);
+        Ok(match self {
+            Listed::Folder(folder) => {
+                let start = after.start(tx)?;
+                let mut lines = folders::page_in(tx, &folder, BY_NAME, &start, PAGE_ROWS + 1)?;
+                let token = folders::cut_page(&mut lines, BY_NAME, PAGE_ROWS);
+                (lines.into_iter().map(|line| line.item).collect(), token.map(|token| format!("{next}.{token}")))
+            }
+            Listed::Few(items) => {
+                let goes_on = (items.len() > next).then(|| next.to_string());
+                (items.into_iter().skip(before).take(PAGE_ROWS).collect(), goes_on)
+            }
+        })
+    }
+}
+
 /// What one page of a share shows.
 struct Shown {
     path: Vec<Item>,
     items: Vec<Item>,
-    entries: Vec<(ItemKey, u64)>,
+    /// How much is in each folder that is not empty.
+    entries: HashMap<ItemKey, u64>,
     tracks: Vec<Track>,
     album: Option<MusicAlbum>,
     holds: Holds,
     size_here_bytes: u64,
-    /// How many entries of the folder come before those that are shown.
-    offset: u64,
-    after: Option<u64>,
+    /// How many rows come before those that are shown.
+    before: u32,
+    after: Option<String>,
     heading: String,
     is_one_file: bool,
 }
@@ -344,19 +402,22 @@ async fn shown_now(
     look: &Arc<Look>,
     visitor: &Visitor,
     folder: Option<String>,
-    offset: u64,
+    after: After,
 ) -> Result<Arc<Shown>> {
     let differs = look.facts.share.is_limited() || look.facts.share.two_step;
-    let key = format!("{} {} {offset}", look.facts.share.key.0, folder.as_deref().unwrap_or_default());
+    let token = after.token.as_deref().unwrap_or_default();
+    let is_kept = !differs && token.len() <= KEPT_TOKEN_BYTES;
+    let place = folder.as_deref().unwrap_or_default();
+    let key = format!("{} {place} {} {token}", look.facts.share.key.0, after.rows);
     let (look, visitor) = (look.clone(), visitor.clone());
-    let read = move |tx: &mut Tx| shown(tx, &look.facts, &visitor, folder.as_deref(), offset);
-    match differs {
-        true => call.app.db.read(read).await.map(Arc::new),
-        false => call.app.db.recall("page", &key, read).await,
+    let read = move |tx: &mut Tx| shown(tx, &look.facts, &visitor, folder.as_deref(), &after);
+    match is_kept {
+        true => call.app.db.recall("page", &key, read).await,
+        false => call.app.db.read(read).await.map(Arc::new),
     }
 }
 
-fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, offset: u64) -> Result<Shown> {
+fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str>, after: &After) -> Result<Shown> {
     let contents = sharing::contents_for(tx, facts, visitor)?;
     let tops = match &contents {
         Contents::Folder(folder) => vec![folder.clone()],
@@ -378,7 +439,7 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
         holds.tracks += totals.tracks;
         holds.duration_s += totals.duration_ms / 1000;
     }
-    let (path, all, size_here_bytes) = match folder {
+    let (path, listed, size_here_bytes) = match folder {
         Some(folder) => {
             let item =
                 library::item_by_id(tx, folder)?.filter(Item::is_folder).ok_or(Error::NotFound(Thing::Folder))?;
@@ -387,31 +448,27 @@ fn shown(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor, folder: Option<&str
             let grant = authorize(Through::Share(facts), visitor, placed, Action::List, now_ms())?;
             let path = path_within(tx, &facts.share, &chain)?;
             let size_bytes = library::totals(tx, grant.item().key)?.size_bytes;
-            (path, library::children(tx, grant.item().key)?, size_bytes)
+            (path, Listed::Folder(grant.item().clone()), size_bytes)
         }
         None => match contents {
-            Contents::Folder(folder) => (Vec::new(), library::children(tx, folder.key)?, holds.size_bytes),
-            Contents::File(file) => (Vec::new(), vec![file], holds.size_bytes),
-            Contents::Set(items) => (Vec::new(), items, holds.size_bytes),
+            Contents::Folder(folder) => (Vec::new(), Listed::Folder(folder), holds.size_bytes),
+            Contents::File(file) => (Vec::new(), Listed::Few(vec![file]), holds.size_bytes),
+            Contents::Set(items) => (Vec::new(), Listed::Few(items), holds.size_bytes),
         },
     };
-    let total = all.len() as u64;
-    let items: Vec<Item> =
-        all.into_iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(PAGE_ROWS as usize).collect();
-    let mut entries = Vec::new();
-    for item in items.iter().filter(|item| item.is_folder()) {
-        entries.push((item.key, library::child_count(tx, item.key)?));
-    }
+    let before = after.rows;
+    let (items, after) = listed.page(tx, after)?;
+    let folders = items.iter().filter(|item| item.is_folder()).map(|item| item.key);
+    let entries = library::child_counts(tx, &folders.collect::<Vec<_>>())?;
     let audio: Vec<ItemKey> = items.iter().filter(|item| item.media == Media::Audio).map(|item| item.key).collect();
     let scope = rights::scope(tx, &facts.owner)?;
     let tracks = music::tracks(tx, &scope, &audio)?;
     let album = album_of(tx, &scope, &tracks)?;
-    let after = (offset + PAGE_ROWS < total).then_some(offset + PAGE_ROWS);
     let heading = match tracks.as_slice() {
         [track] if is_one_file && !track.title.is_empty() => track.title.clone(),
         _ => heading,
     };
-    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading, is_one_file, offset })
+    Ok(Shown { path, items, entries, tracks, album, holds, size_here_bytes, after, heading, is_one_file, before })
 }
 
 /// The folders from below the share's own top down to the one that is shown.
@@ -483,11 +540,11 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown, visitor: &Visitor) -> Sh
             true => Renders::Yes,
             false => Renders::No,
         },
-        after: shown.after.map(|after| after.to_string()),
+        after: shown.after.clone(),
         upload: None,
         price,
     };
-    for (place, track) in (shown.offset + 1..).zip(tracks) {
+    for (place, track) in (u64::from(shown.before) + 1..).zip(tracks) {
         let row = track_row(track);
         // Away from its album a track's number tells nothing: two may bear the same.
         page.tracks.push(match page.album {
@@ -501,7 +558,7 @@ fn view(call: &Call, facts: &ShareFacts, shown: &Shown, visitor: &Visitor) -> Sh
                 item_id: item.id.clone(),
                 name: item.shown.clone(),
                 modified_ms: Some(item.modified_ms),
-                entries: shown.entries.iter().find(|(key, _)| *key == item.key).map(|(_, count)| *count),
+                entries: Some(shown.entries.get(&item.key).copied().unwrap_or(0)),
             });
         } else if !tracks.iter().any(|track| track.item.key == item.key) {
             page.files.push(FileRow {
@@ -587,7 +644,7 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
         Some(folder) => format!("?in={}", encoded(folder)),
         None => String::new(),
     };
-    let address = format!("{}/s/{}{place}", call.origin.prefix(), encoded(call.path("id")));
+    let address = format!("{}{place}", own_address(call));
     let Some(owner) = owner else { return Ok(lead_to(&address)) };
     match signin::unlock(&call.app, call.path("id"), password, &mut visitor).await {
         Ok(()) => {}
@@ -599,15 +656,11 @@ async fn exchange(call: &Call, password: &str, folder: Option<String>) -> Result
     }
     visitor.ticket.get_or_insert_with(|| random_base62(22));
     let mut response = lead_to(&address);
-    set_cookie(call, &mut response, &visitor);
+    know(call, &mut response, &visitor);
     Ok(response)
 }
 
 // Buying --------------------------------------------------------------------------------------------------------------
-
-fn own_address(call: &Call) -> String {
-    format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id")))
-}
 
 async fn buy(mut call: Call) -> Response {
     bought(&mut call).await.unwrap_or_else(|error| error_page("buy", call.origin.prefix(), &error))
@@ -641,13 +694,8 @@ async fn shown_ticket(call: &mut Call) -> Result<Response> {
         return Err(purchases::wrong_ticket(&call.app, &visitor).await);
     }
     let mut response = lead_to(&own_address(call));
-    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
-    let cookie = format!(
-        "{TICKET_COOKIE}={}; Path={}; Max-Age={COOKIE_S}; HttpOnly; SameSite=Lax{secure}",
-        encoded(ticket),
-        own_address(call)
-    );
-    put_header(&mut response, header::SET_COOKIE, &cookie);
+    let (value, path) = (encoded(ticket), own_address(call));
+    set_cookie(call, &mut response, &Cookie { name: TICKET_COOKIE, value: &value, path: &path, lasts_s: COOKIE_S });
     Ok(response)
 }
 
@@ -756,7 +804,7 @@ async fn archive(call: &Call, folder: Option<String>) -> Result<Response> {
 
 /// The form that music apps print and rebuild.
 async fn share_link(call: Call) -> Response {
-    lead_to(&format!("{}/s/{}", call.origin.prefix(), encoded(call.path("id"))))
+    lead_to(&own_address(&call))
 }
 
 /// My Cloud Home's form. Programs that fetch a link for its bytes get them; browsers get the page, and chat programs

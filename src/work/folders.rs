@@ -2,14 +2,20 @@
 
 use std::collections::HashMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::files::{Entry, Place, folder_of, home_root, is_home_root, libraries_of, name_in_root, names};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::library::text::Query;
-use crate::library::{Item, ItemKey, LibraryKind};
+use crate::library::{Item, ItemKey, ItemKind, LibraryKind};
 use crate::share::grant::Action;
-use crate::store::folders::{self, Mark, Order, Rank, Start, Wanted, Where};
+use crate::store::folders::{self, By, Mark, Order, Rank, Start, Wanted, Where};
 use crate::store::{Tx, library, rights, texts};
+
+/// Of a list that lets nobody choose.
+pub const BY_NAME: Order = Order { by: By::Name, is_descending: false };
 
 /// So often a search goes on behind what it may not show.
 const MOST_WINDOWS: usize = 4;
@@ -77,7 +83,11 @@ fn cut(lines: Vec<Line>, order: Order, start: &Start, limit: usize) -> Vec<Line>
 /// The libraries among what is in the home.
 fn page_of_root(tx: &mut Tx, user: &User, order: Order, start: &Start, limit: usize) -> Result<Vec<Line>> {
     let libraries = libraries_of(tx, user)?;
-    let home = home_root(tx, user)?;
+    let home = match home_root(tx, user) {
+        // Whoever has no home has a root all the same.
+        Err(Error::NotFound(Thing::Library)) => return Ok(page_of(libraries, order, start, limit)),
+        root => root?,
+    };
     if libraries.is_empty() {
         return page_in(tx, &home, order, start, limit);
     }
@@ -95,6 +105,57 @@ fn page_of_root(tx: &mut Tx, user: &User, order: Order, start: &Start, limit: us
     lines.append(&mut own);
     lines.sort_by(|a, b| order.is_after(&a.mark, &b.mark).cmp(&order.is_after(&b.mark, &a.mark)));
     Ok(cut(lines, order, start, limit))
+}
+
+// Tokens --------------------------------------------------------------------------------------------------------------
+
+/// Cuts a page that was read one line longer than it is to be. Answers the token by which the next one goes on.
+pub fn cut_page(lines: &mut Vec<Line>, order: Order, limit: usize) -> Option<String> {
+    let has_more = lines.len() > limit;
+    lines.truncate(limit);
+    lines.last().filter(|_| has_more).map(|line| line.token(order))
+}
+
+impl Line {
+    /// Its place and its id, which say nothing of how many there are.
+    pub fn token(&self, order: Order) -> String {
+        let kind = if self.mark.kind == ItemKind::Folder { 'd' } else { 'f' };
+        let rank = match &self.mark.rank {
+            Rank::Number(number) => number.to_string(),
+            Rank::Text(text) => URL_SAFE_NO_PAD.encode(text),
+        };
+        URL_SAFE_NO_PAD.encode(format!("{}.{kind}.{rank}.{}", name_of(order), self.item.id))
+    }
+}
+
+/// Behind the line of a token, which came in a field of this name.
+pub fn start_after(tx: &mut Tx, order: Order, field: &'static str, token: &str) -> Result<Start> {
+    let told = told_by(order, token).ok_or(Error::invalid(field, "it was not made for this list"))?;
+    let (kind, rank, id) = told;
+    // Of a line that went for good the rank is left, and what has the same one comes again.
+    let gone = ItemKey(if order.is_descending { i64::MAX } else { -1 });
+    let key = folders::key_of(tx, &id)?.unwrap_or(gone);
+    Ok(Start::After(Mark { kind, rank, key }))
+}
+
+fn told_by(order: Order, token: &str) -> Option<(ItemKind, Rank, String)> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+    let [of, kind, rank, id] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
+    let kind = match kind {
+        "d" => ItemKind::Folder,
+        "f" => ItemKind::File,
+        _ => return None,
+    };
+    let rank = match order.by {
+        By::Name => Rank::Text(URL_SAFE_NO_PAD.decode(rank).ok()?),
+        By::Size | By::Modified | By::Added => Rank::Number(rank.parse().ok()?),
+    };
+    (of == name_of(order) && !id.contains('\0')).then(|| (kind, rank, id.to_owned()))
+}
+
+/// A token goes with its order.
+fn name_of(order: Order) -> String {
+    format!("{:?}{}", order.by, if order.is_descending { "-" } else { "+" })
 }
 
 // Searches ------------------------------------------------------------------------------------------------------------
@@ -210,5 +271,59 @@ impl Field {
             }
         }
         Ok(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::library::{LibraryKey, Media};
+
+    fn line(kind: ItemKind, rank: Rank) -> Line {
+        let item = Item {
+            key: ItemKey(7),
+            id: "f42".to_owned(),
+            library: LibraryKey(1),
+            parent: None,
+            kind,
+            name: b"a".to_vec(),
+            shown: "a".to_owned(),
+            size_bytes: 0,
+            modified_ms: 0,
+            revision: 0,
+            added_ms: 0,
+            media: Media::Audio,
+        };
+        Line { path: Vec::new(), mark: Mark { kind, rank, key: item.key }, item }
+    }
+
+    #[test]
+    fn a_token_tells_the_place_that_it_was_made_of_in_its_own_order_alone() {
+        let orders = [By::Name, By::Size, By::Modified, By::Added]
+            .map(|by| [false, true].map(|is_descending| Order { by, is_descending }));
+        for order in orders.as_flattened() {
+            let rank = match order.by {
+                By::Name => Rank::Text(b"a.b\xff".to_vec()),
+                By::Size | By::Modified | By::Added => Rank::Number(-7),
+            };
+            for kind in [ItemKind::Folder, ItemKind::File] {
+                let token = line(kind, rank.clone()).token(*order);
+                for other in orders.as_flattened() {
+                    let told = (order == other).then(|| (kind, rank.clone(), "f42".to_owned()));
+                    assert_eq!(told_by(*other, &token), told, "{order:?} {other:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_tells_nothing() {
+        let made_up = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let all = ["", "a", "*", "YQ", "18446744073709551615"].map(str::to_owned).into_iter();
+        let more = ["Name+.d.YQ", "Name+.x.YQ.f1", "Name+.d.*.f1", "Name+.d.YQ.f\0", "Name+.d.YQ.f1.x", "Size+.d.1.f1"];
+        for token in all.chain(more.map(made_up)) {
+            assert_eq!(told_by(BY_NAME, &token), None, "{token}");
+        }
+        assert!(told_by(BY_NAME, &made_up("Name+.d.YQ.f1")).is_some());
     }
 }

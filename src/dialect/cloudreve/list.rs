@@ -1,8 +1,5 @@
 //! Lists of folders, page by page, and of what a search finds.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::answers::{File, Files, Owned, Pagination, Props, StoragePolicy};
 use super::files::{IN_TRASH, MAY_SEE, Rights};
 use super::search::{self, Seeker};
@@ -13,10 +10,10 @@ use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
-use crate::library::{Item, ItemKind};
+use crate::library::Item;
 use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
-use crate::store::folders::{By, Mark, Order, Rank, Start, Wanted, key_of};
+use crate::store::folders::{By, Order, Start, Wanted};
 use crate::store::{Tx, rights, shares};
 use crate::work::files::{Entry, Place, home_root, trashed};
 use crate::work::folders::{self, Field, Line};
@@ -73,48 +70,11 @@ impl PageWish {
         };
         let size = self.size.or(view.and_then(|view| view.page_size)).unwrap_or(PAGE_DEFAULT).min(PAGE_MOST);
         let start = match &self.after {
-            Some(token) => Start::After(read_token(tx, order, token)?),
+            Some(token) => folders::start_after(tx, order, "next_page_token", token)?,
             None => Start::At(self.page.saturating_mul(size) as u64),
         };
         Ok(PagePlan { page: self.page, size, order, start })
     }
-}
-
-/// A token goes with its order.
-fn prefix(order: Order) -> String {
-    format!("{:?}{}", order.by, if order.is_descending { "-" } else { "+" })
-}
-
-/// Names the last line of a page by its id, which says nothing of how many there are.
-fn token(order: Order, line: &Line) -> String {
-    let kind = if line.mark.kind == ItemKind::Folder { 'd' } else { 'f' };
-    let rank = match &line.mark.rank {
-        Rank::Number(number) => number.to_string(),
-        Rank::Text(text) => URL_SAFE_NO_PAD.encode(text),
-    };
-    URL_SAFE_NO_PAD.encode(format!("{}.{kind}.{rank}.{}", prefix(order), line.item.id))
-}
-
-fn read_token(tx: &mut Tx, order: Order, token: &str) -> Result<Mark> {
-    let bad = || Error::invalid("next_page_token", "it was not made for this list");
-    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(bad)?;
-    let parts: Vec<&str> = text.split('.').collect();
-    let [of, kind, rank, id] = parts.as_slice() else { return Err(bad()) };
-    let kind = match *kind {
-        "d" => ItemKind::Folder,
-        "f" => ItemKind::File,
-        _ => return Err(bad()),
-    };
-    let rank = match order.by {
-        By::Name => Rank::Text(URL_SAFE_NO_PAD.decode(rank).map_err(|_| bad())?),
-        By::Size | By::Modified | By::Added => Rank::Number(rank.parse().map_err(|_| bad())?),
-    };
-    if *of != prefix(order) || id.contains('\0') {
-        return Err(bad());
-    }
-    // Of one that went for good the rank is left.
-    let key = key_of(tx, id)?.unwrap_or(crate::library::ItemKey(if order.is_descending { i64::MAX } else { -1 }));
-    Ok(Mark { kind, rank, key })
 }
 
 // Lists ---------------------------------------------------------------------------------------------------------------
@@ -186,9 +146,7 @@ impl Listed {
                 (field.page(tx, &wanted, order, &start, size + 1)?, field.is_beyond(tx)?)
             }
         };
-        let has_more = lines.len() > size;
-        lines.truncate(size);
-        let next_token = lines.last().filter(|_| has_more).map(|line| token(order, line));
+        let next_token = folders::cut_page(&mut lines, order, size);
         Ok(Files {
             storage_policy: self.policy(tx, user)?,
             files: self.files(tx, user, &lines)?,

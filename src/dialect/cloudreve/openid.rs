@@ -1,12 +1,12 @@
 //! Signing in by the OpenID provider of the settings, which this protocol numbers 2: 0 and 1 are services of their own.
 
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, Outcome, WRONG_CREDENTIAL, answers, data, done, session};
 use crate::account::User;
 use crate::error::{Error, Result};
-use crate::http::Call;
+use crate::http::{Call, Cookie, set_cookie};
 use crate::work::openid::{self, Beginner, Bringer, Brought, COOKIE, LASTS_MS, Present, Problem, Return};
 
 const OPENID_CONNECT: u8 = 2;
@@ -78,16 +78,11 @@ pub async fn put_session_openid(mut call: Call, user: Option<User>) -> Outcome {
     let back = Return { door: session::DOOR, begun_by, redirect_uri, next: None, hint };
     let begun = openid::begin(&call.app, user.as_ref(), back).await?;
     let mut response = data(&begun.address)?;
-    let cookie = begun.cookie.and_then(|cookie| cookie_header(&call, &cookie));
-    response.headers_mut().extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+    if let Some(value) = &begun.cookie {
+        let path = format!("{}{CALLS}", call.origin.prefix());
+        set_cookie(&call, &mut response, &Cookie { name: COOKIE, value, path: &path, lasts_s: LASTS_MS / 1000 });
+    }
     Ok(response)
-}
-
-fn cookie_header(call: &Call, value: &str) -> Option<HeaderValue> {
-    let secure = if call.origin.is_secure() { "; Secure" } else { "" };
-    let (prefix, lasts_s) = (call.origin.prefix(), LASTS_MS / 1000);
-    let cookie = format!("{COOKIE}={value}; Path={prefix}{CALLS}; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::from_str(&cookie).ok()
 }
 
 #[derive(Deserialize)]

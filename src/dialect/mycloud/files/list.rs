@@ -1,8 +1,6 @@
 //! Listing, page by page.
 
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use super::super::answers::{Audio, File, Listing, ROOT};
@@ -11,9 +9,9 @@ use super::{Chosen, ROOTS, TRASH, answer_tagged, folder, ids_of, place};
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::http::fields::Fields;
-use crate::library::{Item, ItemKey, ItemKind, Media};
+use crate::library::{Item, ItemKey, Media};
 use crate::share::grant::Action;
-use crate::store::folders::{self as store, By, Mark, Order, Rank, Start};
+use crate::store::folders::{By, Order, Start};
 use crate::store::{Tx, library, music, rights};
 use crate::work::files::{self, Entry, Place};
 use crate::work::folders::{self, Line};
@@ -34,15 +32,7 @@ pub struct Listed {
 struct Page {
     order: Order,
     limit: usize,
-    after: Option<After>,
-}
-
-/// The last file of the page before: what orders it, and its id.
-#[derive(Debug, PartialEq, Eq)]
-struct After {
-    kind: ItemKind,
-    rank: Rank,
-    id: String,
+    after: Option<String>,
 }
 
 impl Page {
@@ -63,49 +53,14 @@ impl Page {
         };
         let limit = query.number("limit")?.map_or(MOST_UNASKED, |limit: usize| limit.clamp(1, MOST));
         let order = Order { by, is_descending };
-        let after = query.get("pageToken").map(|token| After::of(order, token).ok_or_else(no_page)).transpose()?;
-        Ok(Page { order, limit, after })
+        Ok(Page { order, limit, after: query.get("pageToken").map(str::to_owned) })
     }
 
     fn start(&self, tx: &mut Tx) -> Result<Start> {
-        let Some(After { kind, rank, id }) = &self.after else { return Ok(Start::At(0)) };
-        let key = store::key_of(tx, id)?.ok_or_else(no_page)?;
-        Ok(Start::After(Mark { kind: *kind, rank: rank.clone(), key }))
-    }
-}
-
-fn no_page() -> Error {
-    Error::invalid("pageToken", "it is of no page")
-}
-
-impl After {
-    fn at(line: &Line) -> After {
-        After { kind: line.mark.kind, rank: line.mark.rank.clone(), id: line.item.id.clone() }
-    }
-
-    fn token(&self, order: Order) -> String {
-        let kind = if self.kind == ItemKind::Folder { 'd' } else { 'f' };
-        let rank = match &self.rank {
-            Rank::Number(number) => number.to_string(),
-            Rank::Text(text) => URL_SAFE_NO_PAD.encode(text),
-        };
-        URL_SAFE_NO_PAD.encode(format!("{:?}.{kind}.{rank}.{}", order.by, self.id))
-    }
-
-    fn of(order: Order, token: &str) -> Option<After> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-        let [by, kind, rank, id] = text.split('.').collect::<Vec<_>>().try_into().ok()?;
-        let kind = match kind {
-            "d" => ItemKind::Folder,
-            "f" => ItemKind::File,
-            _ => return None,
-        };
-        let rank = match order.by {
-            By::Name => Rank::Text(URL_SAFE_NO_PAD.decode(rank).ok()?),
-            By::Size | By::Modified | By::Added => Rank::Number(rank.parse().ok()?),
-        };
-        let is_of_order = by == format!("{:?}", order.by) && !id.contains('\0');
-        is_of_order.then(|| After { kind, rank, id: id.to_owned() })
+        match &self.after {
+            Some(token) => folders::start_after(tx, self.order, "pageToken", token),
+            None => Ok(Start::At(0)),
+        }
     }
 }
 
@@ -152,8 +107,7 @@ fn list(tx: &mut Tx, caller: &Caller, ids: &[String], page: &Page, chosen: &Chos
     }
     let goes_on = all.len() > page.limit;
     all.truncate(page.limit);
-    let page_token =
-        all.last().filter(|_| goes_on).map(|(_, line)| After::at(line).token(page.order)).unwrap_or_default();
+    let page_token = all.last().filter(|_| goes_on).map(|(_, line)| line.token(page.order)).unwrap_or_default();
     let listed =
         all.into_iter().map(|(parent_id, line)| Listed { shown: line.name().to_owned(), item: line.item, parent_id });
     let files = described(tx, caller, listed.collect(), chosen)?;
@@ -204,24 +158,8 @@ mod tests {
     }
 
     #[test]
-    fn place_of_the_next_page_comes_back_as_it_was() {
-        for (by, rank) in
-            [("name", Rank::Text(b"a.b\xff".to_vec())), ("size", Rank::Number(-7)), ("mTime", Rank::Number(5))]
-        {
-            for kind in [ItemKind::Folder, ItemKind::File] {
-                let order = page(&format!("orderBy={by}")).unwrap().order;
-                let after = After { kind, rank: rank.clone(), id: "f42".to_owned() };
-                let next = page(&format!("orderBy={by}&pageToken={}", after.token(order))).unwrap();
-                assert_eq!(next.after, Some(after));
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_order_and_no_page_is_refused() {
-        let of_names = After { kind: ItemKind::File, rank: Rank::Text(vec![1]), id: "f1".to_owned() };
-        let other = format!("orderBy=size&pageToken={}", of_names.token(page("").unwrap().order));
-        for query in ["order=up", "orderBy=colour", "limit=x", "pageToken=%20*", "pageToken=YQ", &other] {
+    fn what_is_no_order_is_refused() {
+        for query in ["order=up", "orderBy=colour", "limit=x"] {
             assert!(page(query).is_err(), "{query}");
         }
         for query in ["pageToken=&order=&limit=0", "order=asc;", "order=desc;&orderBy=extension"] {
