@@ -237,6 +237,11 @@ pub fn item(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
     tx.maybe(&sql, args![key.0], item_of)
 }
 
+/// The same whatever became of it, as long as it is not forgotten.
+pub fn item_ever(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
+    tx.maybe(&format!("{ITEM} WHERE id = $1"), args![key.0], item_of)
+}
+
 /// Items that are there, in the order of their keys.
 pub fn items(tx: &mut Tx, keys: &[ItemKey]) -> Result<Vec<Item>> {
     let mut found = HashMap::new();
