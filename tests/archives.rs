@@ -111,6 +111,22 @@ impl Stage {
 /// What becomes of a file, and how.
 type Change<'a> = (&'a str, &'a dyn Fn(&PathBuf));
 
+/// What the table of contents of a zip archive says, in the order of names.
+fn names_in(archive: &[u8]) -> Vec<String> {
+    let number = |at: usize| usize::from(u16::from_le_bytes([archive[at], archive[at + 1]]));
+    let count = number(archive.len() - 12);
+    let mut at = archive.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    let mut names = Vec::new();
+    for _ in 0..count {
+        assert_eq!(&archive[at..at + 4], b"PK\x01\x02");
+        let length = number(at + 28);
+        names.push(String::from_utf8(archive[at + 46..at + 46 + length].to_vec()).unwrap());
+        at += 46 + length + number(at + 30) + number(at + 32);
+    }
+    names.sort();
+    names
+}
+
 fn zip(share: &str) -> String {
     format!("/s/{share}/-/zip")
 }
@@ -345,9 +361,36 @@ both_engines! {
         let nothing = stage.share("empty", &[("download_limit", "1")]).await;
         for _ in 0..2 {
             let archive = stage.guest("any").get(&zip(&nothing)).await;
-            assert_eq!((archive.status, archive.body.len()), (StatusCode::OK, 22), "an archive of nothing costs nothing");
+            assert_eq!(archive.status, StatusCode::OK);
+            assert!(contains(&archive.body, b"empty/"), "a folder that holds nothing is in it by its name");
+            // An archive of nothing costs nothing.
             stage.downloads_settle_at(&nothing, 0).await;
         }
+    }
+
+    async fn folders_that_hold_nothing_are_in_an_archive_too(backend: Backend) {
+        let stage = Stage::set(&backend).await;
+        for name in ["few/deep/nothing", "few/Odd ö", "few/full"] {
+            fs::create_dir_all(stage.root.join(name)).unwrap();
+        }
+        fs::write(stage.root.join("few/full/a.txt"), "a").unwrap();
+        stage.server.scan(&stage.library);
+        let (share, guest) = (stage.share("few", &[]).await, stage.guest("any"));
+        let address = zip(&share);
+        let whole = guest.get(&address).await;
+        let held = names_in(&whole.body);
+        assert_eq!(held, ["Odd ö/", "deep/nothing/", "full/a.txt"], "a folder with files is told by them");
+        let length = whole.body.len();
+        for place in parts(length, 25) {
+            assert!(part(&guest, &address, place).await == whole.body[place.0..place.1], "{place:?}");
+        }
+        // One that is gone, or is none any more, is left out.
+        fs::remove_dir(stage.root.join("few/Odd ö")).unwrap();
+        fs::remove_dir(stage.root.join("few/deep/nothing")).unwrap();
+        fs::write(stage.root.join("few/deep/nothing"), "a file by now").unwrap();
+        let later = guest.get(&address).await;
+        assert_eq!(names_in(&later.body), ["full/a.txt"]);
+        assert_ne!(Stage::etag(&later), Stage::etag(&whole));
     }
 
     async fn a_limit_holds_for_archives_under_a_hundred_guests(backend: Backend) {

@@ -202,4 +202,69 @@ both_engines! {
             assert_eq!(page["shares"].as_array().unwrap().len(), told, "{asked}");
         }
     }
+
+    async fn a_name_that_is_none_has_a_code_of_its_own(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        drive.put("cloudreve://my/a.txt", "a").await;
+        let long = "x".repeat(300);
+        for name in ["x/y", "..", "a\nb", long.as_str(), ".hidden"] {
+            let rename = json!({"uri": "cloudreve://my/a.txt", "new_name": name});
+            assert_eq!(drive.call(Method::POST, "/file/rename", rename).await["code"], 40052, "{name}");
+        }
+        for name in ["a%0Ab", long.as_str(), ".hidden"] {
+            let uri = format!("cloudreve://my/{name}");
+            assert_eq!(drive.call(Method::PUT, "/file/upload", json!({"uri": uri, "size": 1})).await["code"], 40052, "{name}");
+            assert_eq!(drive.put_over(&uri, "x", None).await["code"], 40052, "{name}");
+            for kind in ["file", "folder"] {
+                let create = json!({"uri": uri, "type": kind});
+                assert_eq!(drive.call(Method::POST, "/file/create", create).await["code"], 40052, "{kind} {name}");
+            }
+        }
+        assert_eq!(names(&drive.list("cloudreve://my", "&order_by=name").await), ["Shelf", "a.txt"]);
+        let app = json!({"uri": "cloudreve://my", "name": "\n"});
+        assert_eq!(drive.call(Method::PUT, "/devices/dav", app).await["code"], 40001, "what is no file has no file's name");
+    }
+
+    async fn what_is_to_be_made_and_is_there_already_is_answered(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let there = drive.put("cloudreve://my/a/one.txt", "one").await;
+        let create = |uri: &str, kind: &str, strict: bool| json!({"uri": uri, "type": kind, "err_on_conflict": strict});
+        let again = data(drive.call(Method::POST, "/file/create", create("cloudreve://my/a/one.txt", "file", false)).await);
+        assert_eq!((&again["id"], &again["size"]), (&there["id"], &json!(3)), "nothing of it was touched");
+        for (uri, kind, strict) in [
+            ("cloudreve://my/a/one.txt", "file", true), ("cloudreve://my/a/one.txt", "folder", false), ("cloudreve://my/a", "file", false),
+        ] {
+            assert_eq!(drive.call(Method::POST, "/file/create", create(uri, kind, strict)).await["code"], 40004, "{uri} {kind}");
+        }
+        let id = drive.share(json!({"uri": "cloudreve://my/a", "permissions": {"everyone": "Dw=="}})).await;
+        let shared = format!("cloudreve://{id}@share/one.txt");
+        let again = data(drive.guest(Method::POST, "/file/create", create(&shared, "file", false)).await);
+        assert_eq!((&again["id"], &again["path"]), (&there["id"], &json!(shared)));
+        assert_eq!(drive.guest(Method::POST, "/file/create", create(&shared, "file", true)).await["code"], 40004);
+    }
+
+    async fn the_interface_is_told_what_it_can_open_and_make(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let site = data(drive.guest_get("/site/config/explorer").await);
+        let viewer = |id: &str| {
+            let all = site["file_viewers"][0]["viewers"].as_array().unwrap();
+            all.iter().find(|viewer| viewer["id"] == id).unwrap_or_else(|| panic!("no {id}")).clone()
+        };
+        let archive = json!({"id": "archive", "type": "builtin", "display_name": "fileManager.archivePreview", "exts": ["zip", "7z"]});
+        assert_eq!(viewer("archive"), archive);
+        for (id, ext) in [("excalidraw", "excalidraw"), ("markdown", "md"), ("monaco", "txt")] {
+            assert_eq!(viewer(id)["templates"][0]["ext"], ext);
+            assert!(viewer(id)["templates"][0]["display_name"].is_string());
+        }
+        let emojis = text(&data(drive.guest_get("/site/config/emojis").await)["emoji_preset"]);
+        let emojis: std::collections::BTreeMap<String, Vec<String>> = serde_json::from_str(&emojis).unwrap();
+        assert!(emojis.len() > 3 && emojis.values().all(|all| all.len() > 10 && all.iter().all(|one| !one.is_ascii())), "{emojis:?}");
+        // What is picked there can be noted.
+        drive.put("cloudreve://my/a.png", "x").await;
+        let one = emojis.values().next().unwrap()[0].clone();
+        let patch = json!({"uris": ["cloudreve://my/a.png"], "patches": [{"key": "customize:emoji", "value": one}]});
+        assert_eq!(drive.call(Method::PATCH, "/file/metadata", patch).await["code"], 0);
+        let thumb = data(drive.get(&format!("/file/thumb?uri={}", encoded("cloudreve://my/a.png"))).await);
+        assert_eq!(thumb["obfuscated"], false, "one client insists on it");
+    }
 }

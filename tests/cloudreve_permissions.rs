@@ -107,7 +107,8 @@ both_engines! {
         assert_eq!(market.capability("bob", &root).await.0 & (MAY_RENAME | MAY_DELETE), 0, "the folder itself stays");
         assert_eq!(market.create("bob", &at("made/below"), "folder").await, 0);
         assert_eq!(market.create("bob", &at("made/empty.txt"), "file").await, 0);
-        assert_eq!(market.create("bob", &at("made/empty.txt"), "file").await, 40004);
+        assert_eq!(market.create("bob", &at("made/empty.txt"), "file").await, 0, "what is there is answered");
+        assert_eq!(market.create("bob", &at("made/empty.txt"), "folder").await, 40004);
         assert_eq!(market.upload("bob", &at("made/up.txt"), "12345").await, 0);
         assert_eq!(market.upload("bob", &at("made/up.txt"), "12345").await, 40004);
         assert_eq!(market.rename("bob", &at("made/up.txt"), "Größe.txt").await, 0);
@@ -157,9 +158,10 @@ both_engines! {
             assert_eq!(market.create("bob", &format!("{root}/{path}"), "folder").await, 40001, "{path}");
             assert_eq!(market.upload("bob", &format!("{root}/{path}"), "x").await, 40001, "{path}");
         }
-        for name in ["", "..", "a/b", "\u{1}", ".hidden", &"x".repeat(300)] {
-            assert_eq!(market.rename("bob", &song, name).await, 40001, "{name:?}");
+        for name in ["..", "a/b", "\u{1}", ".hidden", &"x".repeat(300)] {
+            assert_eq!(market.rename("bob", &song, name).await, 40052, "{name:?}");
         }
+        assert_eq!(market.rename("bob", &song, "").await, 40001);
         assert_eq!(market.relocate("bob", &format!("{root}/deep"), &format!("{root}/deep"), false).await, 40001);
         assert_eq!(names(&data(market.list(ADA, "cloudreve://my").await)), ["goods", "secret.txt"]);
         assert_eq!(names(&data(market.list(ADA, GOODS).await)), ["deep", "song.txt"]);

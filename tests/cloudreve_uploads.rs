@@ -68,6 +68,22 @@ both_engines! {
         assert_eq!(names(&drive.list("cloudreve://my/up", "").await), ["file.bin"]);
     }
 
+    async fn what_is_to_be_noted_with_an_upload_is_refused_and_not_lost(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let begin = async |metadata: Value| {
+            let wish = json!({"uri": FILE, "size": 5, "policy_id": "local", "metadata": metadata});
+            drive.call(Method::PUT, "/file/upload", wish).await
+        };
+        for (metadata, code) in [
+            (json!({"tag:x": "#fff"}), 40019), (json!({"sys:restore_uri": "x"}), 403), (json!({"odd": "x"}), 40001), (json!({"tag:x": 1}), 40001),
+        ] {
+            assert_eq!(begin(metadata.clone()).await["code"], code, "{metadata}");
+        }
+        assert_eq!(drive.half_done().await, 0);
+        let begun = session(&begin(json!({})).await);
+        assert_eq!(drive.chunk(&begun, "0", "12345").await["code"], 0);
+    }
+
     async fn an_upload_that_nobody_goes_on_with_is_in_nobodys_way(backend: Backend) {
         let drive = Drive::new(&backend).await;
         let first = session(&drive.begin(FILE, 5).await);
@@ -90,7 +106,10 @@ both_engines! {
         let now = text(&drive.put_over(FILE, "other", Some(&seen)).await["data"]["primary_entity"]);
         assert_eq!(drive.put_over(FILE, "stale", Some(&seen)).await["code"], 40076);
         assert_eq!(drive.put_over(FILE, "stale", Some(&format!("{seen}-2"))).await["code"], 40076);
-        assert_eq!(drive.put_over(FILE, "wrong", Some("f0000000000000000-1")).await["code"], 40077);
+        for previous in ["f0000000000000000-1", "bogus", &format!("{seen}x")] {
+            assert_eq!(drive.put_over(FILE, "wrong", Some(previous)).await["code"], 40076, "what is not the current one is stale: {previous}");
+            assert_eq!(drive.call(Method::PUT, "/file/upload", wish(previous)).await["code"], 40076, "{previous}");
+        }
         assert_eq!(drive.chunk(&session(&begun), "0", "stale").await["code"], 40076);
         assert_eq!(drive.cancel(&session(&begun), FILE).await, 0);
         assert_eq!(drive.call(Method::PUT, "/file/upload", wish(&seen)).await["code"], 40076);

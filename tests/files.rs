@@ -546,12 +546,12 @@ both_engines! {
         let item = house.put("file", "x").await;
         let long = "x".repeat(256);
         for name in ["", ".", "..", "a/b", "/", "../up", "nul\0", "line\nbreak", "tab\t", "\u{85}", ".hidden", ".openshelf", &long] {
-            is_invalid(files::create_folder(&house.app, &house.user, &Place::Root, name).await, "name");
-            is_invalid(files::create_file(&house.app, &house.user, &Place::Root, name).await, "name");
-            is_invalid(files::rename(&house.app, &house.user, &item.id, name).await, "name");
+            is_invalid(files::create_folder(&house.app, &house.user, &Place::Root, name).await, "file name");
+            is_invalid(files::create_file(&house.app, &house.user, &Place::Root, name).await, "file name");
+            is_invalid(files::rename(&house.app, &house.user, &item.id, name).await, "file name");
             let begin = Begin { name: name.to_owned(), ..begin(1) };
-            is_invalid(upload::begin(&house.app, &house.user, begin.clone()).await, "name");
-            is_invalid(upload::whole(&house.app, &house.user, begin, Body::from("x")).await, "name");
+            is_invalid(upload::begin(&house.app, &house.user, begin.clone()).await, "file name");
+            is_invalid(upload::whole(&house.app, &house.user, begin, Body::from("x")).await, "file name");
         }
         for name in ["back\\slash", "100% \"it's\" <b>", "c:", &long[1..], "\u{1f600}"] {
             assert_eq!(house.put(name, "x").await.shown, name);

@@ -11,6 +11,7 @@ mod cloudreve_files;
 mod cloudreve_permissions;
 mod cloudreve_pro;
 mod cloudreve_shares;
+mod cloudreve_spaces;
 mod cloudreve_uploads;
 mod cloudreve_views;
 mod dashboard;

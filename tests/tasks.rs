@@ -233,6 +233,28 @@ both_engines! {
         house.is_at_rest().await;
     }
 
+    async fn folders_that_hold_nothing_are_packed_and_unpacked(backend: Backend) {
+        let house = House::new(&backend).await;
+        house.put("a/one.txt", "1").await;
+        for folder in ["a/b/nothing", "alone"] {
+            data(house.call(Method::POST, "/file/create", json!({"uri": my(folder), "type": "folder"})).await);
+        }
+        house.done("archive", json!({"src": [my("a"), my("alone")], "dst": my("all.zip")})).await;
+        house.done("archive", json!({"src": [my("alone")], "dst": my("alone.zip")})).await;
+        for (archive, into, there) in
+            [("all.zip", "out", vec!["a", "a/b", "a/b/nothing", "alone"]), ("alone.zip", "out2", vec!["alone"])]
+        {
+            house.done("extract", json!({"src": [my(archive)], "dst": my(into)})).await;
+            let folder = house.home.join(into);
+            let entries = walkdir::WalkDir::new(&folder).min_depth(1).sort_by_file_name().into_iter().map(Result::unwrap);
+            let folders = entries.filter(|entry| entry.file_type().is_dir());
+            let found: Vec<String> =
+                folders.map(|entry| entry.path().strip_prefix(&folder).unwrap().to_str().unwrap().to_owned()).collect();
+            assert_eq!(found, there, "{archive}");
+        }
+        house.is_at_rest().await;
+    }
+
     async fn tasks_are_listed_by_their_owner_alone(backend: Backend) {
         let house = House::new(&backend).await;
         house.server.add_user("bob");
@@ -276,7 +298,7 @@ both_engines! {
             ("archive", json!({"src": ["cloudreve://my"], "dst": my("x.zip")}), 40053),
             ("archive", json!({"src": [my("a.txt")], "dst": my("a.txt/x.zip")}), 40016),
             ("archive", json!({"src": [my("a.txt")], "dst": my("f/b.txt")}), 40004),
-            ("archive", json!({"src": [my("a.txt")], "dst": my(".hidden")}), 40001),
+            ("archive", json!({"src": [my("a.txt")], "dst": my(".hidden")}), 40052),
             ("archive", json!({"src": [], "dst": my("x.zip")}), 40001),
             ("archive", json!({"src": [my("a.txt")], "dst": "cloudreve://x@share"}), 403),
             ("archive", json!({"src": [my("a.txt")], "dst": my("x.zip"), "password": "x"}), 40019),

@@ -460,16 +460,25 @@ both_engines! {
             let owner = &said["data"][0]["owner"]["application"];
             assert!(owner["type"] == "dav" && owner["inner_xml"].as_str().unwrap().contains("Ann at home"), "{said}");
         }
+        // Clients look for the lock of a batch at the top as well.
+        let patches = json!([{"key": "tag:x", "value": ""}]);
         for (method, path, body) in [
             (Method::DELETE, "/file", json!({"uris": [uri]})),
+            (Method::DELETE, "/file", json!({"uris": [uri, "cloudreve://my/docs"]})),
             (Method::POST, "/file/move", json!({"uris": [uri], "dst": "cloudreve://my"})),
+            (Method::PATCH, "/file/metadata", json!({"uris": [uri], "patches": patches})),
             (Method::DELETE, "/file", json!({"uris": ["cloudreve://my/docs"], "skip_soft_delete": true})),
         ] {
             let said = house.cloudreve(&token, method, path, body).await;
-            assert_eq!(said["code"], 40081, "{said}");
-            let one = said["aggregated_error"].as_object().unwrap().values().next().unwrap();
-            assert_eq!((&one["code"], &one["data"][0]["token"]), (&json!(40073), &json!(lock)), "{said}");
+            assert_eq!((&said["code"], &said["msg"]), (&json!(40073), &json!("Lock conflict")), "{path}: {said}");
+            let locks = said["data"].as_array().unwrap();
+            assert_eq!((locks.len(), &locks[0]["token"]), (1, &json!(lock)), "{said}");
         }
+        let mixed = json!({"uris": [uri, "cloudreve://my/none"]});
+        let said = house.cloudreve(&token, Method::DELETE, "/file", mixed).await;
+        assert_eq!(said["code"], 40081, "{said}");
+        assert_eq!((&said["aggregated_error"][uri]["code"], &said["aggregated_error"][uri]["data"][0]["token"]), (&json!(40073), &json!(lock)));
+        assert_eq!(said["aggregated_error"]["cloudreve://my/none"]["code"], 40016);
         assert_eq!(house.read("docs/a.txt"), "b");
 
         let unknown = json!({"tokens": ["urn:uuid:0"]});

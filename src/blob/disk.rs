@@ -280,10 +280,10 @@ impl Root {
                 name if name.iter().any(|b| matches!(b, b'/' | 0)) => "holds a slash or a zero byte",
                 _ => continue,
             };
-            return Err(Error::invalid("name", why));
+            return Err(Error::invalid("file name", why));
         }
         if path.first().is_some_and(|name| is_hidden(name)) {
-            return Err(Error::invalid("name", "is reserved"));
+            return Err(Error::invalid("file name", "is reserved"));
         }
         match (&self.only, path.first()) {
             (Some(only), Some(first)) if only != first => Err(Error::NotFound(Thing::File)),
@@ -479,9 +479,9 @@ fn failed(cause: Errno, name: &[u8]) -> Error {
         }
         Errno::EXIST | Errno::NOTEMPTY | Errno::ISDIR => Error::Exists(String::from_utf8_lossy(name).into_owned()),
         Errno::NOSPC | Errno::DQUOT => Error::NoSpace,
-        Errno::NAMETOOLONG => Error::invalid("name", "is too long for this disk"),
+        Errno::NAMETOOLONG => Error::invalid("file name", "is too long for this disk"),
         // What FAT, exFAT and NTFS say of names that they cannot hold.
-        Errno::INVAL | Errno::ILSEQ => Error::invalid("name", "cannot be used on this disk"),
+        Errno::INVAL | Errno::ILSEQ => Error::invalid("file name", "cannot be used on this disk"),
         Errno::ROFS => READ_ONLY,
         Errno::ACCESS | Errno::PERM => Error::Forbidden("the server has no permission for this file"),
         Errno::AGAIN => Error::Busy,

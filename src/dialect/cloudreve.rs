@@ -52,7 +52,7 @@ use axum::response::Response;
 use serde::Serialize;
 
 use crate::account::User;
-use crate::error::{Error, Result, Thing};
+use crate::error::{Error, InTheWay, Result, Thing};
 use crate::http::fields::Fields;
 use crate::http::{Access, Call, Cors, Face, Route, log_internal};
 use scopes::{Needs, needs};
@@ -103,6 +103,7 @@ fn code_of(error: &Error) -> u32 {
         Error::Invalid { what: "chunk length", .. } => 40013,
         Error::Invalid { what: "chunk index", .. } => 40012,
         Error::Invalid { what: "file type", .. } => 40050,
+        Error::Invalid { what: "file name", .. } => 40052,
         Error::Missing(_) | Error::Invalid { .. } => 40001,
         Error::NotFound(thing) => match thing {
             Thing::File | Thing::Folder | Thing::Library => 40016,
@@ -268,9 +269,21 @@ fn done() -> Outcome {
     Ok(json(&Envelope { code: 0, msg: String::new(), data: None, correlation_id: None, aggregated_error: None }))
 }
 
-/// Done, if nothing failed.
+/// Done, if nothing failed. Where locks alone were in the way, clients look for them at the top, to break them and try again.
 fn done_but_for(failed: Vec<(String, Failure)>) -> Outcome {
-    if failed.is_empty() { done() } else { Err(Failure::Batch(failed)) }
+    if failed.is_empty() {
+        return done();
+    }
+    let mut all_locks: Vec<InTheWay> = Vec::new();
+    for (_, failure) in &failed {
+        let Failure::Of(Error::Locked(locks)) = failure else { return Err(Failure::Batch(failed)) };
+        for lock in locks {
+            if !all_locks.contains(lock) {
+                all_locks.push(lock.clone());
+            }
+        }
+    }
+    Err(Error::Locked(all_locks).into())
 }
 
 // Calls ---------------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ impl From<StatusCode> for Failure {
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
         // Names that are refused: clients try again what they were told is a bad request.
-        Error::Invalid { what: "name" | "target", .. } => StatusCode::FORBIDDEN,
+        Error::Invalid { what: "file name" | "target", .. } => StatusCode::FORBIDDEN,
         Error::Missing(_) | Error::Invalid { .. } => StatusCode::BAD_REQUEST,
         Error::NotFound(_) => StatusCode::NOT_FOUND,
         Error::SignInNeeded | Error::WrongCredentials | Error::ShareLocked => StatusCode::UNAUTHORIZED,

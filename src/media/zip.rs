@@ -68,7 +68,7 @@ const DESCRIPTOR_FOLLOWS: u16 = 1 << 3;
 const UTF8: u16 = 1 << 11;
 
 impl ZipEntry {
-    fn is_folder(&self) -> bool {
+    pub fn is_folder(&self) -> bool {
         self.name.ends_with('/')
     }
 

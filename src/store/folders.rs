@@ -178,6 +178,20 @@ const DOCUMENTS: [&str; 16] = [
     "xlsx",
 ];
 
+impl Category {
+    /// As a search by rows has it.
+    pub fn holds(self, item: &Item) -> bool {
+        let name = search_key(&item.shown);
+        match self {
+            Category::Of(media) => item.media == media,
+            Category::Document => {
+                let ends = |ending: &&str| name.strip_suffix(*ending).is_some_and(|stem| stem.ends_with('.'));
+                !item.is_folder() && DOCUMENTS.iter().any(ends)
+            }
+        }
+    }
+}
+
 /// Whether all that is said has to hold, or one thing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Holds {

@@ -237,6 +237,11 @@ pub fn item(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
     tx.maybe(&sql, args![key.0], item_of)
 }
 
+/// The same whatever became of it, as long as it is not forgotten.
+pub fn item_ever(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
+    tx.maybe(&format!("{ITEM} WHERE id = $1"), args![key.0], item_of)
+}
+
 /// Items that are there, in the order of their keys.
 pub fn items(tx: &mut Tx, keys: &[ItemKey]) -> Result<Vec<Item>> {
     let mut found = HashMap::new();
@@ -416,8 +421,9 @@ pub fn place(tx: &mut Tx, item: Item, playlists: &[PlaylistKey]) -> Result<Place
     Ok(Placed { item, library, path, chain, album: album.flatten().map(AlbumKey), artists, playlists })
 }
 
-/// The files below a folder in the order of its listings, each with its shown path from the folder on and all that decides
-/// who may have it, but for its music: whoever may have the folder has what is below it by that.
+/// The files below a folder in the order of its listings, and the folders that hold nothing, each with its shown path from
+/// the folder on and all that decides who may have it, but for its music: whoever may have the folder has what is below it
+/// by that.
 pub fn files_below(tx: &mut Tx, top: &Placed) -> Result<Vec<(String, Placed)>> {
     let there = "missing_ms IS NULL AND trashed_ms IS NULL";
     let sql = format!(
@@ -443,8 +449,9 @@ pub fn files_below(tx: &mut Tx, top: &Placed) -> Result<Vec<(String, Placed)>> {
         let shown = format!("{shown}{}", item.shown);
         let path = [path.as_slice(), std::slice::from_ref(&item.name)].concat();
         let chain = [&[item.key], chain.as_slice()].concat();
-        if item.is_folder() {
-            open.push((shown + "/", path, chain, below(&item)));
+        let in_it = below(&item);
+        if in_it.len() > 0 {
+            open.push((shown + "/", path, chain, in_it));
         } else {
             let library = Arc::clone(&top.library);
             let (artists, playlists) = (Vec::new(), Vec::new());

@@ -13,6 +13,12 @@ pub fn of_folder(tx: &mut Tx, user: UserKey, folder: ItemKey) -> Result<Option<S
     tx.maybe(sql, args![user.0, folder.0], |row| row.get(0))
 }
 
+/// The same whether or not the user has views kept now.
+pub fn stored(tx: &mut Tx, user: UserKey, folder: ItemKey) -> Result<Option<String>> {
+    let sql = "SELECT view FROM folder_view WHERE account_id = $1 AND item_id = $2";
+    tx.maybe(sql, args![user.0, folder.0], |row| row.get(0))
+}
+
 pub fn set(tx: &mut Tx, user: UserKey, folder: ItemKey, json: &str) -> Result<()> {
     tx.run(
         "INSERT INTO folder_view (account_id, item_id, view) VALUES ($1, $2, $3)

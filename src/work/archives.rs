@@ -179,9 +179,10 @@ pub fn of_user(tx: &mut Tx, user: &User, visitor: &Visitor, things: &[Shared]) -
     Ok(Part { name, things, tops, by: By::Own(rights), visitor: visitor.clone(), action: Action::Download })
 }
 
-/// Every file of these parts in order, under its path in the archive, authorized each. The names are not yet made safe.
+/// Every file of these parts in order, under its path in the archive, authorized each, and every folder that holds nothing,
+/// under a path that ends in a slash. The names are not yet made safe.
 ///
-/// A folder alone gives what is in it, without its own name. Several things may lie anywhere and bear one name; they are
+/// A folder alone gives what is in it, without its own name, and its name where that is nothing. Several things may lie anywhere and bear one name; they are
 /// told apart as in a share's virtual folder.
 pub fn files(tx: &mut Tx, parts: &[Part]) -> Result<Vec<(String, Grant)>> {
     let tops: Vec<(&Part, &Item)> =
@@ -193,13 +194,15 @@ pub fn files(tx: &mut Tx, parts: &[Part]) -> Result<Vec<(String, Grant)>> {
     let mut files = Vec::new();
     for ((part, item), name) in tops.into_iter().zip(names) {
         let Some(placed) = if_there(part.place(tx, item.clone()))? else { continue };
-        let below = match item.is_folder() {
-            true => library::files_below(tx, &placed)?,
-            false => vec![(String::new(), placed)],
-        };
+        let mut below = if item.is_folder() { library::files_below(tx, &placed)? } else { Vec::new() };
+        let name = if below.is_empty() && name.is_empty() { item.shown.clone() } else { name };
+        if below.is_empty() {
+            below.push((String::new(), placed));
+        }
         for (path, placed) in below {
             // At the top one of the two is empty.
             let path = format!("{name}/{path}").trim_matches('/').to_owned();
+            let path = if placed.item.is_folder() { path + "/" } else { path };
             files.extend(if_there(part.grant(placed))?.map(|grant| (path, grant)));
         }
     }

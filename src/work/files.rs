@@ -69,7 +69,7 @@ pub(super) fn check_name(name: &str) -> Result<()> {
         _ if is_left_out(name.as_bytes()) => "files of that name are not served",
         _ => return Ok(()),
     };
-    Err(Error::invalid("name", why))
+    Err(Error::invalid("file name", why))
 }
 
 pub(super) fn check_time(modified_ms: i64) -> Result<()> {

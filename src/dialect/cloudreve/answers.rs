@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::boolset;
+use super::list::PAGE_MOST;
 use super::views::View;
 use crate::account;
 use crate::account::{Preferences, Profile, Role, Roles};
@@ -604,6 +605,17 @@ pub struct Props {
     pub order_direction_options: [&'static str; 2],
 }
 
+impl Props {
+    pub fn of(capability: u64) -> Props {
+        Props {
+            capability: boolset::write(capability),
+            max_page_size: PAGE_MOST,
+            order_by_options: ["name", "size", "updated_at", "created_at"],
+            order_direction_options: ["asc", "desc"],
+        }
+    }
+}
+
 #[derive(Serialize)]
 pub struct Files {
     pub files: Vec<File>,
@@ -638,6 +650,8 @@ pub struct Urls {
 pub struct Thumb {
     pub url: String,
     pub expires: String,
+    /// Always false; one client cannot read an answer without it.
+    pub obfuscated: bool,
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! What a visitor changes in a shared folder, where its permissions let them.
 
-use super::files::changed_in_share;
+use super::files::{changed_in_share, kind_of, of_kind};
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
 use super::{Failure, Outcome, ROOT_PROTECTED, done_but_for};
@@ -8,7 +8,7 @@ use crate::account::User;
 use crate::account::token::random_base62;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
-use crate::library::Item;
+use crate::library::{Item, ItemKind};
 use crate::share::grant::Action;
 use crate::work::by_share as work;
 use crate::work::drop_box::Sender;
@@ -76,21 +76,16 @@ pub async fn create(
     on_conflict: OnConflict,
 ) -> Outcome {
     let by = sender(call, user.as_ref(), uri).await?;
+    let kind = kind_of(kind)?;
     let (above, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let into = folder(call, &by, &above).await?;
     let made = match kind {
-        Some("file") => work::create_file(&call.app, &by, &into, name).await?,
-        Some("folder") => match work::create_folder(&call.app, &by, &into, name).await {
-            Err(Error::Exists(_)) if on_conflict != OnConflict::Refuse => {
-                let there = item(call, &by, uri).await?;
-                if !there.is_folder() {
-                    return Err(Error::Exists(there.shown).into());
-                }
-                there
-            }
-            made => made?,
-        },
-        _ => return Err(Error::invalid("type", "it is file or folder").into()),
+        ItemKind::File => work::create_file(&call.app, &by, &into, name).await,
+        ItemKind::Folder => work::create_folder(&call.app, &by, &into, name).await,
+    };
+    let made = match made {
+        Err(Error::Exists(_)) if on_conflict != OnConflict::Refuse => of_kind(kind, item(call, &by, uri).await?)?,
+        made => made?,
     };
     told(call, &by, &above.child(&made.shown), &made).await
 }

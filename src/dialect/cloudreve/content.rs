@@ -356,7 +356,7 @@ pub async fn get_thumb(call: Call, user: Option<User>) -> Outcome {
             Err(Error::NotFound(Thing::Cover))
         }
     });
-    data(&Thumb { url: url.await?, expires })
+    data(&Thumb { url: url.await?, expires, obfuscated: false })
 }
 
 // Direct links --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::library::versions::Version;
-use crate::library::{Item, LibraryKey};
+use crate::library::{Item, ItemKind, LibraryKey};
 use crate::now_ms;
 use crate::share::grant::Action;
 use crate::share::visit::Visitor;
@@ -40,6 +40,8 @@ const BY_RIGHT: [(Bits, u64); 3] =
 const MAY_SHARE: u64 = boolset::of(&[18]);
 /// In a share that offers no downloads.
 pub const MAY_SEE: u64 = boolset::of(&[9, 10, 19, 23]);
+/// What can be done with the root too: it is not renamed, noted on, shared or thrown away.
+pub const AT_ROOT: u64 = !boolset::of(&[1, 8, 14, 16, 18, 20]);
 /// List, delete, restore, see.
 pub const IN_TRASH: u64 = boolset::of(&[9, 14, 17, 19]);
 
@@ -105,8 +107,10 @@ pub async fn get_file_info(call: Call, user: Option<User>) -> Outcome {
         (None, None) => return Err(Error::Missing("uri").into()),
     };
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
+    let space = uri.space;
     let (item, mut file) = call.app.db.read(move |tx| look(tx, uri, &visitor)).await?;
-    if let Some(folder) = item.as_ref().filter(|item| is_summed && item.is_folder()) {
+    // What lies in a folder of the trash is in no sum.
+    if let Some(folder) = item.as_ref().filter(|item| is_summed && item.is_folder() && space != Space::Trash) {
         file.folder_summary = Some(summary(&call, folder).await?);
     }
     if let (true, Some(user), Some(item)) = (is_extended && file.owned, &user, item) {
@@ -127,10 +131,15 @@ async fn uri_of_own(call: &Call, user: Option<User>, id: &str) -> Result<FileUri
 }
 
 fn look(tx: &mut Tx, uri: FileUri, visitor: &Visitor) -> Result<(Option<Item>, File)> {
+    if let (Space::Trash, Some(user)) = (uri.space, &visitor.user) {
+        return look_in_trash(tx, uri, user);
+    }
     let (item, rights, uri) = match tree::spot(tx, &uri, visitor, Action::See)? {
         Spot::Root => {
-            let may = MAY_READ | MAY_WRITE | MAY_VIEW;
-            return Ok((None, File::root(uri.to_string(), may, Owned::Mine)));
+            let user = visitor.user.as_ref().ok_or(Error::SignInNeeded)?;
+            let (root, rights) = (tree::own_root(tx, user)?, Rights::Own(rights::of_user(tx, user)?));
+            let may = root.as_ref().map_or(MAY_SEE, |root| rights.of(root) & AT_ROOT);
+            return Ok((root, File::root(uri.to_string(), may, Owned::Mine)));
         }
         Spot::Own(item) => {
             let user = visitor.user.as_ref().ok_or(Error::SignInNeeded)?;
@@ -152,6 +161,19 @@ fn look(tx: &mut Tx, uri: FileUri, visitor: &Visitor) -> Result<(Option<Item>, F
     let mut file = rights.file(&item, uri.path.last().unwrap_or(&item.shown), &uri);
     file.metadata = metadata::of_item(tx, &item, rights.owned())?;
     Ok((Some(item), file))
+}
+
+/// Something that was thrown away, by its id; without one the trash itself.
+fn look_in_trash(tx: &mut Tx, uri: FileUri, user: &User) -> Result<(Option<Item>, File)> {
+    if uri.path.is_empty() {
+        return Ok((None, File::root(uri.to_string(), IN_TRASH, Owned::Mine)));
+    }
+    let id = in_trash(&uri)?.to_owned();
+    let item = trashed(tx, user)?.into_iter().find(|item| item.id == id).ok_or(Error::NotFound(Thing::File))?;
+    let mut fields = metadata::of_item(tx, &item, Owned::Mine)?.unwrap_or_default();
+    fields.extend(metadata::of_trashed(tx, user, &item)?);
+    let file = Rights::Trash.file(&item, &item.shown, &uri);
+    Ok((Some(item), File { metadata: (!fields.is_empty()).then_some(fields), ..file }))
 }
 
 /// Counted once for all who ask, until something changes.
@@ -276,15 +298,18 @@ pub async fn post_create(mut call: Call, user: Option<User>) -> Outcome {
     }
     let user = user.ok_or(Error::SignInNeeded)?;
     tree::own_path(&user, &uri)?;
+    let kind = kind_of(asked.r#type.as_deref())?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let into = folder_at(&call, &user, &folder.path).await?;
-    let item = match asked.r#type.as_deref() {
-        Some("file") => files::create_file(&call.app, &user, &into, name).await?,
-        Some("folder") => match files::create_folder(&call.app, &user, &into, name).await {
-            Err(Error::Exists(_)) if asked.err_on_conflict != Some(true) => own_folder(&call, &user, &uri).await?,
-            made => made?,
-        },
-        _ => return Err(Error::invalid("type", "it is file or folder").into()),
+    let made = match kind {
+        ItemKind::File => files::create_file(&call.app, &user, &into, name).await,
+        ItemKind::Folder => files::create_folder(&call.app, &user, &into, name).await,
+    };
+    let item = match made {
+        Err(Error::Exists(_)) if asked.err_on_conflict != Some(true) => {
+            of_kind(kind, own_item(&call, &user, &uri).await?)?
+        }
+        made => made?,
     };
     if !fields.is_empty() {
         noted::patch(&call.app, &user, &item.id, fields).await?;
@@ -292,10 +317,18 @@ pub async fn post_create(mut call: Call, user: Option<User>) -> Outcome {
     changed(&call, user, &folder.child(&item.shown), &item).await
 }
 
-/// The folder that is there already; a file in its place is in the way.
-async fn own_folder(call: &Call, user: &User, uri: &FileUri) -> Result<Item, Failure> {
-    let item = own_item(call, user, uri).await?;
-    if item.is_folder() { Ok(item) } else { Err(Error::Exists(item.shown).into()) }
+/// What is to be made.
+pub fn kind_of(asked: Option<&str>) -> Result<ItemKind> {
+    match asked {
+        Some("file") => Ok(ItemKind::File),
+        Some("folder") => Ok(ItemKind::Folder),
+        _ => Err(Error::invalid("type", "it is file or folder")),
+    }
+}
+
+/// What is there already in place of what was to be made; of the other kind it is in the way.
+pub fn of_kind(kind: ItemKind, there: Item) -> Result<Item> {
+    if there.kind == kind { Ok(there) } else { Err(Error::Exists(there.shown)) }
 }
 
 #[derive(Deserialize)]

@@ -1,11 +1,14 @@
 //! Lists of folders, page by page, and of what a search finds.
 
+use std::collections::HashMap;
+
 use super::answers::{File, Files, Owned, Pagination, Props, StoragePolicy};
-use super::files::{IN_TRASH, MAY_SEE, Rights};
+use super::files::{AT_ROOT, IN_TRASH, MAY_SEE, Rights};
+use super::metadata::RESTORE_URI;
 use super::search::{self, Seeker};
 use super::tree::{self, At, InShare, Spot};
 use super::uri::{FileUri, Space};
-use super::{Outcome, boolset, data, metadata, query, views, with_me};
+use super::{Outcome, data, metadata, query, views, with_me};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
@@ -25,10 +28,10 @@ pub const PAGE_MOST: usize = 2000;
 // Pages ---------------------------------------------------------------------------------------------------------------
 
 /// What of a list is wished for.
-struct PageWish {
-    page: usize,
+pub struct PageWish {
+    pub page: usize,
     size: Option<usize>,
-    after: Option<String>,
+    pub after: Option<String>,
     order_by: Option<String>,
     direction: Option<String>,
 }
@@ -55,8 +58,8 @@ impl PageWish {
         })
     }
 
-    /// What the client does not say, the view says.
-    fn plan(&self, tx: &mut Tx, view: Option<&views::View>) -> Result<PagePlan> {
+    /// In which order, and how much. What the client does not say, the view says.
+    pub fn order(&self, view: Option<&views::View>) -> (Order, usize) {
         let by = self.order_by.as_deref().or(view.and_then(|view| view.order.as_deref()));
         let direction = self.direction.as_deref().or(view.and_then(|view| view.order_direction.as_deref()));
         let order = Order {
@@ -69,6 +72,11 @@ impl PageWish {
             is_descending: direction.is_some_and(|way| way.eq_ignore_ascii_case("desc")),
         };
         let size = self.size.or(view.and_then(|view| view.page_size)).unwrap_or(PAGE_DEFAULT).min(PAGE_MOST);
+        (order, size)
+    }
+
+    fn plan(&self, tx: &mut Tx, view: Option<&views::View>) -> Result<PagePlan> {
+        let (order, size) = self.order(view);
         let start = match &self.after {
             Some(token) => folders::start_after(tx, order, "next_page_token", token)?,
             None => Start::At(self.page.saturating_mul(size) as u64),
@@ -118,14 +126,14 @@ fn list(tx: &mut Tx, mut uri: FileUri, visitor: &Visitor, wish: &PageWish) -> Re
     let user = visitor.user.as_ref();
     let signed_in = || user.ok_or(Error::SignInNeeded);
     if uri.space == Space::SharedWithMe {
-        return Ok((with_me::list(tx, uri, signed_in()?, visitor)?, None));
+        return Ok((with_me::list(tx, uri, signed_in()?, visitor, wish)?, None));
     }
     let listed = match uri.space {
         Space::Trash | Space::SharedWithMe => in_trash(tx, uri, signed_in()?)?,
         Space::My | Space::Share => match tree::spot(tx, &uri, visitor, Action::List)? {
             Spot::Root => own(tx, uri, signed_in()?, None)?,
             Spot::Own(item) => own(tx, uri, signed_in()?, Some(item))?,
-            Spot::Shared(found) => shared(tx, uri, *found)?,
+            Spot::Shared(found) => shared(tx, uri, user, *found)?,
         },
     };
     let seeker = if listed.rights.owned() == Owned::Mine { Seeker::Owner } else { Seeker::Visitor };
@@ -141,6 +149,9 @@ impl Listed {
         let is_search = wanted.is_some();
         let (mut lines, reached_limit) = match wanted {
             None => (self.lines(tx, user, order, &start, size + 1)?, false),
+            Some(wanted) if matches!(self.rights, Rights::Trash) => {
+                (folders::page_of(self.trashed(tx, user, &wanted)?, order, &start, size + 1), false)
+            }
             Some(wanted) => {
                 let field = self.field(tx, user)?;
                 (field.page(tx, &wanted, order, &start, size + 1)?, field.is_beyond(tx)?)
@@ -152,12 +163,7 @@ impl Listed {
             files: self.files(tx, user, &lines)?,
             parent: self.parent,
             pagination: Pagination { page, page_size: size, next_token, is_cursor: true },
-            props: Props {
-                capability: boolset::write(self.may),
-                max_page_size: PAGE_MOST,
-                order_by_options: ["name", "size", "updated_at", "created_at"],
-                order_direction_options: ["asc", "desc"],
-            },
+            props: Props::of(self.may),
             context_hint: None,
             mixed_type: is_search,
             recursion_limit_reached: reached_limit,
@@ -174,6 +180,27 @@ impl Listed {
         }
     }
 
+    /// Of what is in the trash, what is looked for.
+    fn trashed(&self, tx: &mut Tx, user: Option<&User>, wanted: &Wanted) -> Result<Vec<Entry>> {
+        let (Source::Few(entries), Some(user)) = (&self.source, user) else { return Ok(Vec::new()) };
+        let items: Vec<&Item> = entries.iter().map(|entry| &entry.item).collect();
+        let mut noted = match wanted.metadata.is_empty() {
+            true => HashMap::new(),
+            false => metadata::of_page(tx, &items, Owned::Mine)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let mut fields = noted.remove(&entry.item.key).unwrap_or_default();
+            if wanted.metadata.iter().any(|(name, _)| name == RESTORE_URI) {
+                fields.extend(metadata::of_trashed(tx, user, &entry.item)?);
+            }
+            if search::fits(wanted, &entry.item, &fields) {
+                found.push(entry.clone());
+            }
+        }
+        Ok(found)
+    }
+
     /// What uploads go by, in one's own folders.
     fn policy(&self, tx: &mut Tx, user: Option<&User>) -> Result<Option<StoragePolicy>> {
         let (Rights::Own(_), Source::Own(place), Some(user)) = (&self.rights, &self.source, user) else {
@@ -181,10 +208,9 @@ impl Listed {
         };
         let folder = match place {
             Place::Item(item) => item.clone(),
-            // Whoever has no home has a root all the same.
-            Place::Root => match home_root(tx, user) {
-                Err(Error::NotFound(Thing::Library)) => return Ok(None),
-                root => root?,
+            Place::Root => match tree::own_root(tx, user)? {
+                None => return Ok(None),
+                Some(root) => root,
             },
         };
         Ok(Some(StoragePolicy::of(policies::told(tx, user, &folder)?.0)))
@@ -231,17 +257,27 @@ fn own(tx: &mut Tx, uri: FileUri, user: &User, folder: Option<Item>) -> Result<L
     let (place, parent, may, key) = match folder {
         Some(item) if !item.is_folder() => return Err(Error::NotFound(Thing::Folder)),
         Some(item) => {
-            let (parent, may) = (rights.file(&item, &item.shown, &uri), rights.of(&item));
+            let (parent, may) = (parent(tx, &rights, Some(user), &item, &uri)?, rights.of(&item));
             (Place::Item(item.clone()), parent, may, item.key)
         }
         None => {
             let home = home_root(tx, user)?;
             let may = rights.of(&home);
-            (Place::Root, File::root(uri.to_string(), may, Owned::Mine), may, home.key)
+            (Place::Root, File::root(uri.to_string(), may & AT_ROOT, Owned::Mine), may, home.key)
         }
     };
     let view = views::of_folder(tx, user.key, key)?;
     Ok(Listed { uri, parent, may, rights, source: Source::Own(place), is_single: false, share: None, view })
+}
+
+/// A listed folder, as its own parent's list tells of it.
+fn parent(tx: &mut Tx, rights: &Rights, user: Option<&User>, folder: &Item, uri: &FileUri) -> Result<File> {
+    let shared = match user.filter(|_| rights.owned() == Owned::Mine) {
+        Some(user) => !shares::shared_items(tx, user.key, &[folder.key])?.is_empty(),
+        None => false,
+    };
+    let metadata = metadata::of_item(tx, folder, rights.owned())?;
+    Ok(File { shared, metadata, ..rights.file(folder, &folder.shown, uri) })
 }
 
 /// Of the user's own, by their names from the root of all that they have.
@@ -249,7 +285,7 @@ pub fn own_files(tx: &mut Tx, user: &User, lines: &[Line]) -> Result<Vec<File>> 
     own(tx, FileUri::my(Vec::new()), user, None)?.files(tx, Some(user), lines)
 }
 
-fn shared(tx: &mut Tx, uri: FileUri, found: InShare) -> Result<Listed> {
+fn shared(tx: &mut Tx, uri: FileUri, user: Option<&User>, found: InShare) -> Result<Listed> {
     let (at, facts, is_owner) = (found.at.clone(), found.facts.clone(), found.is_owner);
     let rights = Rights::Shared(Box::new(found));
     let owned = rights.owned();
@@ -261,7 +297,7 @@ fn shared(tx: &mut Tx, uri: FileUri, found: InShare) -> Result<Listed> {
             if facts.share.terms.share_view || is_owner {
                 view = views::of_folder(tx, facts.share.owner, folder.key)?;
             }
-            (rights.file(&folder, &folder.shown, &uri), rights.of(&folder), Source::Folder(folder), false)
+            (parent(tx, &rights, user, &folder, &uri)?, rights.of(&folder), Source::Folder(folder), false)
         }
         At::Only(file) => {
             let may = rights.of(&file);
@@ -280,5 +316,6 @@ fn in_trash(tx: &mut Tx, uri: FileUri, user: &User) -> Result<Listed> {
     let entries = trashed(tx, user)?.into_iter().map(|item| Entry { shown: item.shown.clone(), item }).collect();
     let parent = File::root(uri.to_string(), IN_TRASH, Owned::Mine);
     let (rights, source) = (Rights::Trash, Source::Few(entries));
-    Ok(Listed { uri, parent, may: IN_TRASH, rights, source, is_single: false, share: None, view: None })
+    let view = views::of_space(tx, user, Space::Trash)?;
+    Ok(Listed { uri, parent, may: IN_TRASH, rights, source, is_single: false, share: None, view })
 }

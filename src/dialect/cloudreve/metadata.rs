@@ -23,7 +23,8 @@ pub const SHORTCUT: &str = "sys:shared_redirect";
 pub const SHORTCUT_OWNER: &str = "sys:shared_owner";
 /// Where a client found that there is no picture.
 pub const NO_THUMB: &str = "thumb:disabled";
-const RESTORE_URI: &str = "sys:restore_uri";
+/// Where something in the trash would go back to.
+pub const RESTORE_URI: &str = "sys:restore_uri";
 /// Fields that one call changes.
 const MOST_PATCHES: usize = 100;
 
@@ -37,7 +38,7 @@ fn check_name(name: &str) -> Result<()> {
     let (prefix, rest) = name.split_once(':').ok_or(Error::invalid("metadata", "a name has a prefix"))?;
     match (prefix, rest) {
         ("tag" | "props", rest) if !rest.is_empty() => Ok(()),
-        ("customize", "icon" | "emoji") | ("thumb", "disabled") => Ok(()),
+        ("customize", "icon" | "icon_color" | "emoji") | ("thumb", "disabled") => Ok(()),
         ("sys", _) => Err(Error::Forbidden("these fields are the server's own")),
         _ => Err(Error::invalid("metadata", "there is no such field")),
     }
@@ -141,7 +142,9 @@ mod tests {
 
     #[test]
     fn clients_note_tags_and_icons_and_nothing_that_is_the_servers() {
-        for name in ["tag:work", "props:size", "customize:icon", "customize:emoji", "thumb:disabled"] {
+        for name in
+            ["tag:work", "props:size", "customize:icon", "customize:icon_color", "customize:emoji", "thumb:disabled"]
+        {
             assert!(check_name(name).is_ok(), "{name}");
         }
         for name in ["sys:restore_uri", "sys:shared_redirect"] {

@@ -1,9 +1,13 @@
 //! Searches: the query of a URI that is listed.
 
+use percent_encoding::percent_decode_str;
+
 use super::metadata;
 use crate::error::{Error, Result};
-use crate::library::{ItemKind, Media};
-use crate::store::folders::{Case, Category, Holds, Is, Wanted};
+use crate::library::names::search_key;
+use crate::library::{Item, ItemKind, Media};
+use crate::store::folders::{Between, Case, Category, Holds, Is, Wanted};
+use crate::store::metadata::Metadata;
 
 /// Conditions of one search; each costs a comparison of every item.
 const MOST_CONDITIONS: usize = 50;
@@ -70,6 +74,42 @@ pub fn wanted(pairs: &[(String, String)], seeker: Seeker) -> Result<Option<Wante
         }
     }
     Ok((wanted != Wanted::default()).then_some(wanted))
+}
+
+/// Whether an entry of the trash with this metadata is what is looked for. Places are compared as they read, not as a URI
+/// writes them.
+pub fn fits(wanted: &Wanted, item: &Item, noted: &Metadata) -> bool {
+    let holds = |text: &str, part: &str| match wanted.case {
+        Case::Told => text.contains(part),
+        Case::Ignored => search_key(text).contains(&search_key(part)),
+    };
+    let mut names = wanted.names.iter().map(|name| holds(&item.shown, name));
+    let named = match wanted.of_names {
+        Holds::All => names.all(|fits| fits),
+        Holds::Any => names.any(|fits| fits),
+    };
+    let mut said: Vec<bool> = if wanted.names.is_empty() { Vec::new() } else { vec![named] };
+    said.extend(wanted.metadata.iter().map(|(name, is)| match (noted.get(name), is) {
+        (None, _) | (_, Is::Unknowable) => false,
+        (Some(_), Is::There) => true,
+        (Some(value), Is::Exactly(text)) => value == text,
+        (Some(value), Is::With(text)) if name == metadata::RESTORE_URI => {
+            holds(&percent_decode_str(value).decode_utf8_lossy(), text)
+        }
+        (Some(value), Is::With(text)) => value.contains(text),
+    }));
+    let said =
+        said.is_empty() || if wanted.of_these == Holds::Any { said.contains(&true) } else { !said.contains(&false) };
+    let within = |value: i64, (least, most): Between| {
+        least.is_none_or(|least| value >= least) && most.is_none_or(|most| value <= most)
+    };
+    let has_size = wanted.size_bytes == (None, None) || !item.is_folder();
+    said && has_size
+        && wanted.kind.is_none_or(|kind| item.kind == kind)
+        && wanted.category.is_none_or(|category| category.holds(item))
+        && within(i64::try_from(item.size_bytes).unwrap_or(i64::MAX), wanted.size_bytes)
+        && within(item.added_ms, wanted.added_ms)
+        && within(item.modified_ms, wanted.modified_ms)
 }
 
 #[cfg(test)]

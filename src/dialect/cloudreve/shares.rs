@@ -20,11 +20,12 @@ use crate::account::{Profile, Role, User};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
+use crate::library::Item;
 use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
 use crate::share::{Bits, Change, Door, Share, Shared, Subject, Wish};
 use crate::store::shares::{Direction, Order};
-use crate::store::{Tx, accounts, groups, rights, shares};
+use crate::store::{Tx, accounts, groups, library, rights, shares};
 use crate::work::files;
 use crate::work::look::{self, Look};
 use crate::work::sharing::{self, Contents};
@@ -247,12 +248,20 @@ pub async fn delete_shares(mut call: Call, user: User) -> Outcome {
 /// Name and size of what is shared.
 fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
     let contents = sharing::contents(tx, facts)?;
-    match source_of(facts, &contents) {
-        Some(source) => Ok(source),
-        None => {
-            Ok(Source { name: name_of_set(tx, facts)?, file_bytes: None, is_gone: sharing::is_gone(facts, &contents) })
-        }
+    if let Some(source) = source_of(facts, &contents) {
+        return Ok(source);
     }
+    let is_gone = sharing::is_gone(facts, &contents);
+    Ok(match gone_alone(tx, facts)?.filter(|_| is_gone) {
+        Some(item) => Source { file_bytes: (!item.is_folder()).then_some(item.size_bytes), name: item.shown, is_gone },
+        None => Source { name: name_of_set(tx, facts)?, file_bytes: None, is_gone },
+    })
+}
+
+/// The one thing that was shared, if it is known still: it may lie in the trash.
+fn gone_alone(tx: &mut Tx, facts: &ShareFacts) -> Result<Option<Item>> {
+    let [Shared::Item(key)] = facts.share.items.as_slice() else { return Ok(None) };
+    Ok(library::item_ever(tx, *key)?.filter(|item| facts.owner_may_share(item.library)))
 }
 
 /// The same where it needs no look at what several things are called.

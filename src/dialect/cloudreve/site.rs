@@ -36,12 +36,34 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
             "map_provider": "openstreetmap", "thumbnail_width": 400, "thumbnail_height": 400, "custom_props": [],
             "show_encryption_status": false, "full_text_search": texts::is_on(&call.app),
         }),
-        "emojis" => json!({ "emoji_preset": "{}" }),
+        "emojis" => json!({ "emoji_preset": emojis().to_string() }),
         "app" => json!({ "app_promotion": false, "desktop_app_promotion": false }),
         "vas" => vas::config(),
         "thumb" => json!({ "thumb_exts": ["jpg", "jpeg", "png", "gif", "webp", "mp3", "flac", "ogg", "opus", "m4a"] }),
         _ => basic(&site, own(&call, user).await?),
     })
+}
+
+/// By category, each of which clients show by its name: what a folder or file can be marked with.
+const EMOJIS: [(&str, &str); 8] = [
+    ("😀", "😀 😃 😄 😁 😆 😅 😂 🙂 🙃 😉 😊 😍 😘 😎 🤓 🤔 🤩 🥳 😇 😴 😢 😭 😡 🤯 🥶 🤗 🤫 👻 🤖 👽"),
+    ("👋", "👋 👍 👎 👌 👏 🙌 🙏 💪 👀 👶 🧒 👩 👨 👵 👴 👪 🧑‍💻 🧑‍🎓 🧑‍🍳 🧑‍🎨 🧑‍🚀 🕺 💃 ✍️"),
+    (
+        "🐶",
+        "🐶 🐱 🐭 🐰 🦊 🐻 🐼 🐨 🐯 🦁 🐮 🐷 🐸 🐵 🐔 🐧 🐦 🦉 🐴 🐝 🦋 🐢 🐟 🐬 🌵 🌲 🌳 🍀 🌷 🌻 🌞 🌙 ⭐ 🌈 🔥 💧 ❄️",
+    ),
+    ("🍎", "🍎 🍊 🍋 🍌 🍉 🍇 🍓 🍒 🍑 🥝 🍅 🥑 🥕 🌽 🍞 🧀 🥚 🍔 🍟 🍕 🌮 🍣 🍜 🍰 🎂 🍫 🍪 ☕ 🍵 🍺 🍷"),
+    ("⚽", "⚽ 🏀 🏈 🎾 🏐 🎱 🏓 🏆 🥇 🎯 🎮 🎲 🧩 🎨 🎬 🎤 🎧 🎹 🎸 🎻 🥁 🎺 🎭 🎪"),
+    ("🚗", "🚗 🚌 🚲 🛵 🚂 ✈️ 🚀 ⛵ 🚢 🗺️ 🏔️ 🏖️ 🏝️ 🏕️ 🏠 🏡 🏢 🏥 🏫 🏰 🗼 🌉 🎡"),
+    (
+        "💡",
+        "💡 📁 📂 🗂️ 📄 📃 📑 📊 📈 📅 📌 📎 ✂️ 🖊️ 📝 📚 📖 🔖 💼 💻 📱 📷 🎥 📺 🔑 🔒 🔧 ⚙️ 🧪 💊 💰 💳 🎁 🛒 📦 ✉️",
+    ),
+    ("❤️", "❤️ 🧡 💛 💚 💙 💜 🖤 💔 💯 ✅ ❌ ❗ ❓ ⚠️ ⛔ ♻️ 🔔 🔴 🟠 🟡 🟢 🔵 🟣 ⚫ ⚪ 🏁 🚩 🏳️"),
+];
+
+fn emojis() -> Value {
+    EMOJIS.iter().map(|(name, all)| (*name, all.split(' ').collect::<Vec<_>>())).collect()
 }
 
 /// The user as they see themselves; a guest where there is none.

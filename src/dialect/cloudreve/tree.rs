@@ -65,6 +65,14 @@ pub fn own_path<'a>(user: &User, uri: &'a FileUri) -> Result<&'a [String]> {
     Ok(&uri.path)
 }
 
+/// The folder at the root of the user's own files. Whoever has no home has a root all the same, and no folder for it.
+pub fn own_root(tx: &mut Tx, user: &User) -> Result<Option<Item>> {
+    match files::home_root(tx, user) {
+        Err(Error::NotFound(Thing::Library)) => Ok(None),
+        root => root.map(Some),
+    }
+}
+
 /// What lies there, if the visitor may do `action` with it.
 pub fn spot(tx: &mut Tx, uri: &FileUri, visitor: &Visitor, action: Action) -> Result<Spot> {
     if let Some(place) = uri.in_share() {

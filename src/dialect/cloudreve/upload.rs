@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::answers::{StoragePolicy, UploadSession};
 use super::files::{changed, folder_at, own_item};
 use super::uri::{FileUri, Space};
-use super::{Failure, Outcome, ROOT_PROTECTED, by_share, data, done, query, tree};
+use super::{Failure, Outcome, ROOT_PROTECTED, by_share, data, done, metadata, query, tree};
 use crate::account::User;
 use crate::error::{Error, Thing};
 use crate::http::Call;
@@ -27,10 +27,15 @@ struct Upload {
     entity_type: Option<String>,
     previous: Option<String>,
     policy_id: Option<String>,
+    metadata: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Upload = call.json().await?;
+    if !metadata::of_new(asked.metadata)?.is_empty() {
+        // Better than to lose it: a client that hears so notes it when the file is there.
+        return Err(Error::Unsupported("Metadata that comes with an upload").into());
+    }
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let on_conflict = on_conflict(asked.entity_type.as_deref())?;
@@ -122,8 +127,9 @@ pub async fn put_content(mut call: Call, user: Option<User>) -> Outcome {
     changed(&call, user, &uri, &item).await
 }
 
-/// The revision in an entity's id, which is the file's own and the revision. Any other version of the file is a stale one.
+/// The revision in an entity's id, which is the file's own and the revision. Anything else that a client believes to be the
+/// current content is a stale one.
 fn revision_in(entity: &str, item_id: &str) -> Result<i64, Error> {
     let rest = entity.strip_prefix(item_id).and_then(|rest| rest.strip_prefix('-'));
-    rest.ok_or(Error::NotFound(Thing::Version))?.parse().map_err(|_| Error::Conflict(Thing::Version))
+    rest.and_then(|revision| revision.parse().ok()).ok_or(Error::Conflict(Thing::Version))
 }

@@ -20,41 +20,72 @@ use crate::work::{sharing, versions};
 
 const SESSION_LASTS_MS: i64 = 60 * 60 * 1000;
 
-/// Id, what the interface calls it, and the endings that it opens.
-const VIEWERS: [(&str, &str, &[&str]); 8] = [
-    ("music", "fileManager.musicPlayer", &["mp3", "ogg", "opus", "wav", "flac", "m4a"]),
-    ("epub", "fileManager.epubViewer", &["epub"]),
-    ("pdf", "fileManager.pdfViewer", &["pdf"]),
-    ("video", "Artplayer", &["mp4", "mkv", "webm", "mov"]),
-    ("markdown", "fileManager.markdownEditor", &["md"]),
-    ("image", "fileManager.imageViewer", &["bmp", "png", "gif", "jpg", "jpeg", "webp", "heic", "heif", "avif"]),
-    (
-        "monaco",
-        "fileManager.monacoEditor",
-        &[
-            "txt", "md", "json", "xml", "yml", "yaml", "toml", "ini", "conf", "csv", "log", "html", "css", "scss",
-            "js", "ts", "jsx", "tsx", "php", "py", "rb", "rs", "go", "c", "h", "cpp", "hpp", "cs", "java", "kt",
-            "swift", "sh", "bat", "ps1", "sql", "lua", "pl", "r", "vue", "lrc", "srt", "vtt",
-        ],
+/// One of the interface's own viewers.
+struct Viewer {
+    id: &'static str,
+    /// As the interface calls it.
+    name: &'static str,
+    /// Endings that it opens.
+    exts: &'static [&'static str],
+    /// Endings of new files that it makes, and what those are called.
+    makes: &'static [(&'static str, &'static str)],
+}
+
+impl Viewer {
+    const fn of(id: &'static str, name: &'static str, exts: &'static [&'static str]) -> Viewer {
+        Viewer { id, name, exts, makes: &[] }
+    }
+}
+
+const VIEWERS: [Viewer; 9] = [
+    Viewer::of("music", "fileManager.musicPlayer", &["mp3", "ogg", "opus", "wav", "flac", "m4a"]),
+    Viewer::of("epub", "fileManager.epubViewer", &["epub"]),
+    Viewer::of("pdf", "fileManager.pdfViewer", &["pdf"]),
+    Viewer::of("video", "Artplayer", &["mp4", "mkv", "webm", "mov"]),
+    Viewer { makes: &[("md", "Markdown")], ..Viewer::of("markdown", "fileManager.markdownEditor", &["md"]) },
+    Viewer::of(
+        "image",
+        "fileManager.imageViewer",
+        &["bmp", "png", "gif", "jpg", "jpeg", "webp", "heic", "heif", "avif"],
     ),
-    ("excalidraw", "Excalidraw", &["excalidraw"]),
+    Viewer {
+        makes: &[("txt", "Text")],
+        ..Viewer::of(
+            "monaco",
+            "fileManager.monacoEditor",
+            &[
+                "txt", "md", "json", "xml", "yml", "yaml", "toml", "ini", "conf", "csv", "log", "html", "css", "scss",
+                "js", "ts", "jsx", "tsx", "php", "py", "rb", "rs", "go", "c", "h", "cpp", "hpp", "cs", "java", "kt",
+                "swift", "sh", "bat", "ps1", "sql", "lua", "pl", "r", "vue", "lrc", "srt", "vtt",
+            ],
+        )
+    },
+    Viewer { makes: &[("excalidraw", "Excalidraw")], ..Viewer::of("excalidraw", "Excalidraw", &["excalidraw"]) },
+    // What `GET /file/archive` lists.
+    Viewer::of("archive", "fileManager.archivePreview", &["zip", "7z"]),
 ];
 
 /// For the site's settings.
 pub fn groups() -> Value {
-    let viewers: Vec<Value> = VIEWERS
-        .iter()
-        .map(|(id, name, exts)| json!({ "id": id, "type": "builtin", "display_name": name, "exts": exts }))
-        .collect();
+    let viewers: Vec<Value> = VIEWERS.iter().map(told).collect();
     json!([{ "viewers": viewers }])
+}
+
+fn told(viewer: &Viewer) -> Value {
+    let Viewer { id, name, exts, makes } = viewer;
+    let mut told = json!({ "id": id, "type": "builtin", "display_name": name, "exts": exts });
+    if !makes.is_empty() {
+        told["templates"] = makes.iter().map(|(ext, name)| json!({ "ext": ext, "display_name": name })).collect();
+    }
+    told
 }
 
 /// The viewer of each ending; the first that opens it.
 pub fn mapping() -> Value {
     let mut of_ending = Map::new();
-    for (id, _, exts) in VIEWERS {
-        for ext in exts {
-            of_ending.entry(*ext).or_insert(id.into());
+    for Viewer { id, exts, .. } in &VIEWERS {
+        for ext in *exts {
+            of_ending.entry(*ext).or_insert((*id).into());
         }
     }
     Value::Object(of_ending)
@@ -85,7 +116,7 @@ pub async fn put_session(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Asked = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     let viewer = asked.viewer_id.ok_or(Error::Missing("viewer_id"))?;
-    if !VIEWERS.iter().any(|(id, ..)| *id == viewer) {
+    if !VIEWERS.iter().any(|known| known.id == viewer) {
         return Err(Error::invalid("viewer_id", "there is no such viewer").into());
     }
     let action = match asked.preferred_action.as_deref() {

@@ -4,15 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::{self, Pinned};
-use super::files::own_item;
-use super::tree;
-use super::uri::FileUri;
-use super::{Failure, Outcome, ROOT_PROTECTED, done};
+use super::tree::{self, At, Spot};
+use super::uri::{FileUri, Space};
+use super::{Outcome, done};
 use crate::App;
 use crate::account::{User, UserKey};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::library::ItemKey;
+use crate::share::grant::Action;
+use crate::share::visit::Visitor;
 use crate::store::views::{self as rows, Pin};
 use crate::store::{Tx, preferences};
 use crate::work::files::home_root;
@@ -24,7 +25,7 @@ const LONGEST_PIN_BYTES: usize = 4096;
 const LONGEST_NAME_BYTES: usize = 255;
 
 /// As a client told it and is told it again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct View {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page_size: Option<usize>,
@@ -43,8 +44,7 @@ pub struct View {
 }
 
 impl View {
-    /// As JSON.
-    fn checked(&self) -> Result<String> {
+    fn check(&self) -> Result<()> {
         let wrong = |why: &str| Error::invalid("view", why);
         if self.page_size.is_some_and(|size| !(50..=super::list::PAGE_MOST).contains(&size)) {
             return Err(wrong("a page has 50 to 2000 files"));
@@ -62,14 +62,47 @@ impl View {
             return Err(wrong("it has too many columns"));
         }
         let json = serde_json::to_string(self).map_err(|cause| Error::internal("view", cause))?;
-        if json.len() > LONGEST_VIEW_BYTES { Err(wrong("it is too long")) } else { Ok(json) }
+        if json.len() > LONGEST_VIEW_BYTES { Err(wrong("it is too long")) } else { Ok(()) }
+    }
+}
+
+/// What is kept with a folder. Spaces that are no folders have no row, so the root of the user's own files holds theirs.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    #[serde(flatten)]
+    own: View,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trash: Option<View>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_with_me: Option<View>,
+}
+
+impl Kept {
+    fn read(json: Option<String>) -> Result<Kept> {
+        let kept = json.map(|json| serde_json::from_str(&json)).transpose();
+        Ok(kept.map_err(|cause| Error::internal("view", cause))?.unwrap_or_default())
+    }
+
+    fn place(&mut self, space: Space) -> Option<&mut Option<View>> {
+        match space {
+            Space::Trash => Some(&mut self.trash),
+            Space::SharedWithMe => Some(&mut self.shared_with_me),
+            Space::My | Space::Share => None,
+        }
     }
 }
 
 /// How a user looks at a folder, if that is kept.
 pub fn of_folder(tx: &mut Tx, user: UserKey, folder: ItemKey) -> Result<Option<View>> {
-    let json = rows::of_folder(tx, user, folder)?;
-    json.map(|json| serde_json::from_str(&json)).transpose().map_err(|cause| Error::internal("view", cause))
+    let kept = Kept::read(rows::of_folder(tx, user, folder)?)?;
+    Ok(Some(kept.own).filter(|view| *view != View::default()))
+}
+
+/// How a user looks at a space that is no folder.
+pub fn of_space(tx: &mut Tx, user: &User, space: Space) -> Result<Option<View>> {
+    let Some(root) = tree::own_root(tx, user)? else { return Ok(None) };
+    let mut kept = Kept::read(rows::of_folder(tx, user.key, root.key)?)?;
+    Ok(kept.place(space).and_then(Option::take))
 }
 
 #[derive(Deserialize)]
@@ -81,26 +114,42 @@ struct Asked {
 pub async fn patch_view(mut call: Call, user: User) -> Outcome {
     let asked: Asked = call.json().await?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
-    let view = asked.view.map(|view| view.checked()).transpose()?;
-    tree::own_path(&user, &uri)?;
-    let folder = match own_item(&call, &user, &uri).await {
-        Ok(item) if !item.is_folder() => return Err(Error::NotFound(Thing::Folder).into()),
-        Ok(item) => Some(item.key),
-        Err(Failure::Code(code, _)) if code == ROOT_PROTECTED.code() => None,
-        Err(failure) => return Err(failure),
-    };
+    asked.view.iter().try_for_each(View::check)?;
+    let visitor = tree::visitor(&call, Some(&user), &uri).await?;
     let set = call.app.db.write(move |tx| {
-        let folder = match folder {
-            Some(folder) => folder,
-            None => home_root(tx, &user)?.key,
-        };
-        match view {
-            Some(json) => rows::set(tx, user.key, folder, &json),
-            None => rows::clear(tx, user.key, folder),
+        let folder = folder_at(tx, &user, &uri, &visitor)?;
+        let mut kept = Kept::read(rows::stored(tx, user.key, folder)?)?;
+        match kept.place(uri.space) {
+            Some(of_space) => *of_space = asked.view,
+            None => kept.own = asked.view.unwrap_or_default(),
         }
+        if kept == Kept::default() {
+            return rows::clear(tx, user.key, folder);
+        }
+        let json = serde_json::to_string(&kept).map_err(|cause| Error::internal("view", cause))?;
+        rows::set(tx, user.key, folder, &json)
     });
     set.await?;
     done()
+}
+
+/// The folder that the view of a place is kept with. In a share only its owner says how it is looked at.
+fn folder_at(tx: &mut Tx, user: &User, uri: &FileUri, visitor: &Visitor) -> Result<ItemKey> {
+    let none = Error::NotFound(Thing::Folder);
+    let folder = match uri.space {
+        Space::Trash | Space::SharedWithMe if !uri.path.is_empty() => return Err(none),
+        Space::Trash | Space::SharedWithMe => home_root(tx, user)?,
+        Space::My | Space::Share => match tree::spot(tx, uri, visitor, Action::See)? {
+            Spot::Root => home_root(tx, user)?,
+            Spot::Own(item) => item,
+            Spot::Shared(found) if !found.is_owner => return Err(Error::Forbidden("only its owner can set that")),
+            Spot::Shared(found) => match found.at {
+                At::Item(item) => item,
+                At::Only(_) | At::Set(_) => return Err(none),
+            },
+        },
+    };
+    if folder.is_folder() { Ok(folder.key) } else { Err(none) }
 }
 
 // Pins ----------------------------------------------------------------------------------------------------------------

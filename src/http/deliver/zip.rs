@@ -13,7 +13,7 @@ use crate::store::shares::LeaseEnd;
 use crate::work::archives::{self, Archive, Part};
 
 /// All files of these parts as one archive, stored under safe names: Range, conditions, HEAD; ends within seconds when a
-/// share it comes by is revoked, and settles its leases. An archive of nothing costs nothing.
+/// share it comes by is revoked, and settles its leases. An archive without files costs nothing.
 pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
     let name = if let [part] = parts.as_slice() { part.name().to_owned() } else { archives::SEVERAL.to_owned() };
     let leases: Vec<_> = parts.iter().filter_map(Part::lease).collect();
@@ -34,7 +34,7 @@ pub async fn zip(call: &Call, parts: Vec<Part>) -> Result<Response> {
         Ok::<_, Error>((on_disk(move || of.reader(&app, key)).await?, archive))
     };
     let (reader, archive) = match found.await {
-        Ok(found) if !found.1.is_empty() => found,
+        Ok(found) if found.1.files() > 0 => found,
         found => {
             settle(&call.app, leases, LeaseEnd::NotThere).await;
             found?

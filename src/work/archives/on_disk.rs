@@ -76,7 +76,7 @@ pub struct Archive {
     files: Vec<OneFile>,
 }
 
-/// A file as it was when the archive was planned; small, for there may be many.
+/// A file, or a folder that holds nothing, as it was when the archive was planned; small, for there may be many.
 struct OneFile {
     item: ItemKey,
     /// Of `Archive::libraries`.
@@ -103,16 +103,18 @@ impl Archive {
                     roots.len() - 1
                 }
             };
+            let kind = if grant.item().is_folder() { Kind::Folder } else { Kind::File };
             let stat = match roots[library].stat(grant.path()) {
-                Ok(stat) if stat.kind == Kind::File => stat,
+                Ok(stat) if stat.kind == kind => stat,
                 Ok(_) | Err(Error::NotFound(_)) => continue,
                 Err(error) => return Err(error),
             };
+            let size_bytes = if kind == Kind::Folder { 0 } else { stat.size_bytes };
             found.push(OneFile {
                 item: grant.item().key,
                 library,
                 path: grant.path().join(&b'/').into(),
-                version: version(&stat),
+                version: Version { size_bytes, ..version(&stat) },
             });
             names.push(name);
             times.push(stat.modified_ms);
@@ -130,6 +132,7 @@ impl Archive {
         Ok(Archive { etag: tag(&plan, &found), plan: Arc::new(plan), libraries, files: found })
     }
 
+    /// Whether there is not even a folder in it.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
@@ -139,7 +142,7 @@ impl Archive {
     }
 
     pub fn files(&self) -> usize {
-        self.files.len()
+        self.plan.entries().iter().filter(|entry| !entry.is_folder()).count()
     }
 
     pub fn etag(&self) -> &str {
