@@ -111,27 +111,27 @@ impl ShareFacts {
         self.owner_rights.iter().find(|(key, _)| *key == library).map_or(Bits::NONE, |(_, bits)| *bits)
     }
 
-    fn is_of(&self, visitor: &Visitor) -> bool {
+    pub fn is_owned_by(&self, visitor: &Visitor) -> bool {
         visitor.user.as_ref().is_some_and(|user| user.key == self.share.owner && user.is_active())
     }
 
     /// `PurchaseNeeded` for whoever has yet to pay the price.
     pub fn check_paid(&self, visitor: &Visitor) -> Result<()> {
         match self.share.terms.price {
-            points if points > 0 && !self.bought && !self.is_of(visitor) => Err(Error::PurchaseNeeded { points }),
+            points if points > 0 && !self.bought && !self.is_owned_by(visitor) => Err(Error::PurchaseNeeded { points }),
             _ => Ok(()),
         }
     }
 
     /// Whether this visitor may send new files, be it a drop box or by its permissions. Says nothing of whether it opens.
     pub fn takes_files_from(&self, visitor: &Visitor) -> bool {
-        self.share.terms.mode.takes_files() || (!self.is_of(visitor) && bits_for(self, visitor).has(Bits::CREATE))
+        self.share.terms.mode.takes_files() || (!self.is_owned_by(visitor) && bits_for(self, visitor).has(Bits::CREATE))
     }
 
     /// Of what its permissions give this visitor, what its owner may do in that library now; to its owner, all of that.
     /// What is shared itself, at the top, keeps its name and place all the same.
     pub fn rights_by(&self, visitor: &Visitor, library: LibraryKey) -> Bits {
-        let given = if self.is_of(visitor) { Bits::BY_SHARE } else { bits_for(self, visitor) };
+        let given = if self.is_owned_by(visitor) { Bits::BY_SHARE } else { bits_for(self, visitor) };
         given.within(self.rights_of_owner(library))
     }
 }
@@ -229,7 +229,7 @@ const ONLY_READ: Error = Error::Forbidden("a share of this kind can only be read
 fn enter(facts: &ShareFacts, visitor: &Visitor, now_ms: i64) -> Result<Admitted> {
     let share = &facts.share;
     let gone = || Error::NotFound(Thing::Share);
-    let is_owner = facts.is_of(visitor);
+    let is_owner = facts.is_owned_by(visitor);
     if share.state(now_ms) == State::Revoked || !facts.owner.is_active() {
         return Err(gone());
     }
@@ -380,77 +380,99 @@ pub fn scope(user: &User, libraries: &[(Library, Rows)], action: Action) -> Scop
 /// share is sending new files into a folder of a drop box, or what its permissions give, where its owner may do so now.
 /// Without it: `NotFound`, as for an item that does not exist; `Forbidden` only to those who may see the item.
 pub fn authorize(through: Through, visitor: &Visitor, placed: Placed, action: Action, now_ms: i64) -> Result<Grant> {
-    let user = visitor.user.as_ref().map(|user| (user.key, user.epoch));
-    match through {
+    let (share, rate_bytes_s, lease) = match through {
         Through::Library(rights) => {
-            if !rights.has(Bits::READ) {
-                return Err(missing(&placed.item));
-            }
-            if !rights.has(action.needs()) {
-                return Err(Error::Forbidden("you may only read this"));
-            }
-            if let (Some(user), Some(role)) = (&visitor.user, action.role(&placed.item)) {
-                user.may(role)?;
-            }
-            Ok(Grant { placed, action, share: None, rate_bytes_s: None, lease: None, user })
+            check_rights(rights, visitor, &placed, action)?;
+            (None, None, None)
         }
         Through::Share(facts) => {
-            let sends = action == Action::Create && facts.share.terms.mode.takes_files();
-            let admitted = match sends {
-                true => admit_sender(facts, visitor, now_ms)?,
-                false => admit(facts, visitor, now_ms)?,
-            };
-            let owner_may = facts.owner_may_share(placed.item.library);
-            let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
-            if !owner_may || !within(&facts.share, &placed) || !(given || admitted.is_owner) {
-                return Err(missing(&placed.item));
-            }
-            if action.role(&placed.item).is_some_and(|role| !facts.owner.has(role)) {
-                return Err(Error::Forbidden("the owner of this share may not hand that out"));
-            }
             let share = Some((facts.share.key, facts.share.epoch));
-            if sends {
-                return match placed.item.is_folder() && facts.owner_may(placed.item.library, Action::Create) {
-                    true => Ok(Grant { placed, action, share, rate_bytes_s: None, lease: None, user }),
-                    false => Err(Error::Forbidden("nothing can be sent there now")),
-                };
-            }
-            let rate_bytes_s = facts.share.terms.rate_bytes_s;
-            if action == Action::Share {
-                return Err(ONLY_READ);
-            }
-            if action.writes() {
-                may_write(facts, visitor, &placed, action)?;
-            }
-            if admitted.is_owner {
-                return Ok(Grant { placed, action, share, rate_bytes_s, lease: None, user });
-            }
-            if !matches!(action, Action::See | Action::List | Action::Preview) {
-                facts.check_paid(visitor)?;
-            }
             let terms = &facts.share.terms;
-            match action {
-                Action::See | Action::List | Action::Preview => {}
-                Action::Stream | Action::Play if terms.mode == Mode::Listen && placed.item.media != Media::Audio => {
-                    return Err(Error::Forbidden("this share is for listening only"));
-                }
-                Action::Stream => {}
-                Action::Download if terms.mode == Mode::Listen || !terms.downloads_allowed => {
-                    return Err(Error::Forbidden("this share offers no downloads"));
-                }
-                Action::Play | Action::Download if facts.lease.is_none() => return Err(Error::NotFound(Thing::Share)),
-                Action::Play | Action::Download | Action::Share => {}
-                Action::Create | Action::Update | Action::Relocate | Action::Delete => {}
+            if action == Action::Create && terms.mode.takes_files() {
+                check_sending(facts, visitor, &placed, now_ms)?;
+                (share, None, None)
+            } else {
+                check_visit(facts, visitor, &placed, action, now_ms)?;
+                (share, terms.rate_bytes_s, facts.lease.filter(|_| !facts.is_owned_by(visitor)))
             }
-            Ok(Grant { placed, action, share, rate_bytes_s, lease: facts.lease, user })
         }
+    };
+    let user = visitor.user.as_ref().map(|user| (user.key, user.epoch));
+    Ok(Grant { placed, action, share, rate_bytes_s, lease, user })
+}
+
+fn check_rights(rights: Bits, visitor: &Visitor, placed: &Placed, action: Action) -> Result<()> {
+    if !rights.has(Bits::READ) {
+        return Err(missing(&placed.item));
+    }
+    if !rights.has(action.needs()) {
+        return Err(Error::Forbidden("you may only read this"));
+    }
+    match (&visitor.user, action.role(&placed.item)) {
+        (Some(user), Some(role)) => user.may(role),
+        _ => Ok(()),
+    }
+}
+
+/// Into a drop box.
+fn check_sending(facts: &ShareFacts, visitor: &Visitor, placed: &Placed, now_ms: i64) -> Result<()> {
+    let admitted = admit_sender(facts, visitor, now_ms)?;
+    check_place(facts, &admitted, placed, Action::Create)?;
+    match placed.item.is_folder() && facts.owner_may(placed.item.library, Action::Create) {
+        true => Ok(()),
+        false => Err(Error::Forbidden("nothing can be sent there now")),
+    }
+}
+
+fn check_visit(facts: &ShareFacts, visitor: &Visitor, placed: &Placed, action: Action, now_ms: i64) -> Result<()> {
+    let admitted = admit(facts, visitor, now_ms)?;
+    check_place(facts, &admitted, placed, action)?;
+    if action == Action::Share {
+        return Err(ONLY_READ);
+    }
+    if action.writes() {
+        may_write(facts, visitor, placed, action)?;
+    }
+    if admitted.is_owner || matches!(action, Action::See | Action::List | Action::Preview) {
+        return Ok(());
+    }
+    facts.check_paid(visitor)?;
+    check_terms(facts, placed, action)
+}
+
+/// Whether the item lies in the share for this visitor, and its owner may hand it out.
+fn check_place(facts: &ShareFacts, admitted: &Admitted, placed: &Placed, action: Action) -> Result<()> {
+    let given = !facts.share.two_step || placed.chain.iter().any(|key| facts.granted.contains(key));
+    let owner_may = facts.owner_may_share(placed.item.library);
+    if !owner_may || !within(&facts.share, placed) || !(given || admitted.is_owner) {
+        return Err(missing(&placed.item));
+    }
+    match action.role(&placed.item) {
+        Some(role) if !facts.owner.has(role) => Err(Error::Forbidden("the owner of this share may not hand that out")),
+        _ => Ok(()),
+    }
+}
+
+/// What may be had of a share in bytes.
+fn check_terms(facts: &ShareFacts, placed: &Placed, action: Action) -> Result<()> {
+    let terms = &facts.share.terms;
+    let listens = terms.mode == Mode::Listen;
+    match action {
+        Action::Stream | Action::Play if listens && placed.item.media != Media::Audio => {
+            Err(Error::Forbidden("this share is for listening only"))
+        }
+        Action::Download if listens || !terms.downloads_allowed => {
+            Err(Error::Forbidden("this share offers no downloads"))
+        }
+        Action::Play | Action::Download if facts.lease.is_none() => Err(Error::NotFound(Thing::Share)),
+        _ => Ok(()),
     }
 }
 
 /// What permissions of a share let a visitor change: what lies in a shared folder, and the content of a shared file.
 fn may_write(facts: &ShareFacts, visitor: &Visitor, placed: &Placed, action: Action) -> Result<()> {
     let is_shared = |key: &ItemKey| facts.share.items.contains(&Shared::Item(*key));
-    if !facts.is_of(visitor) && !bits_for(facts, visitor).has(action.needs()) {
+    if !facts.is_owned_by(visitor) && !bits_for(facts, visitor).has(action.needs()) {
         return Err(ONLY_READ);
     }
     if !placed.chain.iter().any(is_shared) {

@@ -114,7 +114,7 @@ pub async fn fetch(
     let Wanted::From(start) = wanted else {
         return authorize(Through::Share(&look.facts), visitor, placed, Action::Preview, now);
     };
-    if visitor.user.as_ref().is_some_and(|user| user.key == share.owner) {
+    if look.facts.is_owned_by(visitor) {
         return authorize(Through::Share(&look.facts), visitor, placed, action, now);
     }
     let bought = has_bought(app, share, visitor).await?;

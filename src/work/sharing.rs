@@ -501,8 +501,7 @@ pub(super) fn lease_for(
     range_start: u64,
     now_ms: i64,
 ) -> Result<()> {
-    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
-    if is_owner {
+    if facts.is_owned_by(visitor) {
         return Ok(());
     }
     let before = facts.lease;
@@ -540,8 +539,7 @@ pub async fn count_call(app: &App, facts: &ShareFacts, visitor: &Visitor) -> Res
 }
 
 fn counts(facts: &ShareFacts, visitor: &Visitor) -> bool {
-    let is_owner = visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner);
-    !is_owner && !crate::share::visit::is_preview_crawler(&visitor.agent)
+    !facts.is_owned_by(visitor) && !crate::share::visit::is_preview_crawler(&visitor.agent)
 }
 
 /// An item by the user's own rights in its library.

@@ -120,7 +120,7 @@ pub async fn get_share(call: Call) -> Result<Response> {
     let mut answer = ShareAnswer::of(&facts.share, &facts.owner, file_ids(&look.contents), &device_id, base);
     answer.device = Some(answers::public_device(&device_id, base));
     answer.share_token = Some(token);
-    if visitor.user.as_ref().is_some_and(|user| user.key == facts.share.owner) {
+    if facts.is_owned_by(&visitor) {
         let of = look.clone();
         let user_ids = call.app.db.read(move |tx| user_ids(tx, &of.facts.share)).await?;
         answer = answer.for_owner(&facts.share, user_ids);
