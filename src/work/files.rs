@@ -4,34 +4,32 @@
 //! first, then change the disk, then the rows. When the rows fail, or the machine does in between, the disk is right and
 //! the next scan brings the rows in line. A write that began runs to its end even when its caller goes away.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use super::roots::{open, stamp_of};
-use super::{locks, policies, versions};
-use crate::account::User;
-use crate::blob::disk::set_modified as set_file_modified;
-use crate::blob::{Existing, Kind, Root, Stat, on_disk};
-use crate::error::{Error, Result, Thing};
-use crate::library::names::{ending_at, is_left_out, numbered, sort_key, unique_shown};
+use super::roots::stamp_of;
+use crate::App;
+use crate::blob::Root;
+use crate::error::{Error, Result};
+use crate::library::names::{ending_at, is_left_out, numbered};
 use crate::library::scan::{Content, Stamp};
-use crate::library::{Item, ItemKey, ItemKind, Library, LibraryKey, LibraryKind, Media, tags};
-use crate::share::Bits;
-use crate::share::grant::{Action, Grant, Placed, Through, authorize};
-use crate::share::visit::Visitor;
-use crate::store::scan::{Fate, Folder, Left, Put, Track};
-use crate::store::{self, Asker, Tx, files, library, metadata, rights, uploads};
-use crate::{App, now_ms};
+use crate::library::{Item, ItemKey, ItemKind, LibraryKey, Media, tags};
+use crate::now_ms;
+use crate::share::grant::Grant;
+use crate::store::scan::{Fate, Left, Track};
+use crate::store::{Asker, Tx, files, library};
 
 mod making;
 mod moving;
 mod trash;
 mod tree;
 
-pub use making::*;
-pub use moving::*;
-pub use trash::*;
-pub use tree::*;
+pub(super) use making::adopt;
+pub use making::{create_file, create_folder, make_path, set_modified};
+pub use moving::{copy_as, copy_into, move_as, move_into, rename};
+pub(super) use trash::mend_trash;
+pub use trash::{count_trashed, is_in_trash, purge, restore, trash, trashed};
+pub(super) use tree::{
+    by_id, by_rights, folder_of, is_home_root, libraries_of, lockable, name_in_root, names, room_bytes,
+};
+pub use tree::{by_path, children_of, count_in_root, home_root, may_create_in, parent_of, path_of, usage};
 
 /// The last moment of the year 9999; later ones have no place in what clients print.
 const LATEST_MS: i64 = 253_402_300_799_999;

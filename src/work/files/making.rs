@@ -1,6 +1,20 @@
 //! New folders and files, and their times.
 
-use super::*;
+use std::sync::Arc;
+
+use super::tree::{by_id, folder_of};
+use super::{Place, below, check_name, check_time, look, not_a_root, refuse_taken, store_rows, to_the_end};
+use crate::account::User;
+use crate::blob::{Existing, on_disk};
+use crate::error::{Error, Result};
+use crate::library::scan::Content;
+use crate::library::{Item, ItemKind};
+use crate::share::grant::Action;
+use crate::store::scan::{Fate, Track};
+use crate::store::{Tx, files, library};
+use crate::work::policies;
+use crate::work::roots::{open, stamp_of};
+use crate::{App, now_ms};
 
 /// `Exists`, `Invalid`, `NotFound`, `Forbidden`.
 pub async fn create_folder(app: &Arc<App>, user: &User, into: &Place, name: &str) -> Result<Item> {

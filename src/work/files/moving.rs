@@ -1,6 +1,23 @@
 //! Another name, another folder, another library; copies.
 
-use super::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::tree::{by_id, by_rights, folder_of, room_bytes};
+use super::{Found, Place, below, check_name, look, not_a_root, refresh_albums, refuse_taken, store_rows, to_the_end};
+use crate::account::User;
+use crate::blob::disk::set_modified as set_file_modified;
+use crate::blob::{Existing, Kind, Root, Stat, on_disk};
+use crate::error::{Error, Result, Thing};
+use crate::library::names::is_left_out;
+use crate::library::scan::Content;
+use crate::library::{Item, ItemKey, ItemKind};
+use crate::share::grant::{Action, Grant};
+use crate::store::scan::{Fate, Folder, Put};
+use crate::store::{self, Tx, files, library, metadata};
+use crate::work::roots::{open, stamp_of};
+use crate::work::{locks, policies};
+use crate::{App, now_ms};
 
 pub async fn rename(app: &Arc<App>, user: &User, item_id: &str, name: &str) -> Result<Item> {
     check_name(name)?;

@@ -1,6 +1,21 @@
 //! Thrown away, brought back, gone for good.
 
-use super::*;
+use std::sync::Arc;
+
+use super::tree::{by_id, by_rights, judge};
+use super::{look, not_a_root, refresh_albums, store_rows, to_the_end, with_free_name};
+use crate::account::User;
+use crate::blob::on_disk;
+use crate::error::{Error, Result, Thing};
+use crate::library::scan::Content;
+use crate::library::{Item, Library, LibraryKey};
+use crate::share::Bits;
+use crate::share::grant::{Action, Grant, Placed};
+use crate::store::scan::Fate;
+use crate::store::{Tx, files, library, rights};
+use crate::work::roots::open;
+use crate::work::versions;
+use crate::{App, now_ms};
 
 /// Hides an item and all in it; [`restore`] brings it back.
 pub async fn trash(app: &Arc<App>, user: &User, item_id: &str) -> Result<()> {

@@ -1,7 +1,17 @@
 //! What a user sees as theirs, and what they may do there: one root, the content of their home and beside it the libraries
 //! that they may read.
 
-use super::*;
+use super::{Entry, Place, Usage};
+use crate::account::User;
+use crate::error::{Error, Result, Thing};
+use crate::library::names::{sort_key, unique_shown};
+use crate::library::{Item, ItemKey, Library, LibraryKind};
+use crate::now_ms;
+use crate::share::grant::{Action, Grant, Placed, Through, authorize};
+use crate::share::visit::Visitor;
+use crate::store::{Tx, files, library, rights, uploads};
+use crate::work::locks;
+use crate::work::roots::open;
 
 /// The folder that is the user's home; where all that is reached is one library, that one's.
 pub fn home_root(tx: &mut Tx, user: &User) -> Result<Item> {
