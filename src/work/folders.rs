@@ -11,7 +11,7 @@ use crate::share::grant::Action;
 use crate::store::folders::{self, Mark, Order, Rank, Start, Wanted, Where};
 use crate::store::{Tx, library, rights, texts};
 
-/// So often a search goes on behind what it may not show.
+/// Windows looked through at most when results are filtered out.
 const MOST_WINDOWS: usize = 4;
 
 /// A line of a list: what, under which names from the listed folder on, and its place in the order.
