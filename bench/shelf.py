@@ -37,7 +37,7 @@ class Shelf:
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
-            "RUST_LOG": "warn",
+            "OPENSHELF_LOG": "warn",
             "OPENSHELF_DATA": str(self.data),
             "OPENSHELF_ADMIN_PASSWORD": PASSWORD,
             # Its work behind would be counted to whatever is measured.

@@ -180,6 +180,33 @@ async fn share_serves_and_later_commands_reach_that_server() {
 }
 
 #[tokio::test]
+async fn a_share_without_a_title_is_called_after_what_it_holds_now_but_a_blind_box_is_not() {
+    let home = Home::new();
+    home.file("box/here.txt");
+    home.file("music/before.txt");
+    home.said(&["library", "add", "music"]);
+    home.said(&["library", "add", "box", "--writable"]);
+    home.said(&["library", "give", "box", "--user", ADMIN, "--rights", "read,write,share"]);
+    let (server, _) = Running::serve(&home, &[]);
+    let share = |path: &str, how: &[&str]| -> Json {
+        serde_json::from_str(&home.said(&[&["share", path, "--json"], how].concat())).unwrap()
+    };
+    let made = share("music/before.txt", &[]);
+    assert_eq!(made["title"], "before.txt");
+    fs::rename(home.path("music/before.txt"), home.path("music/after.txt")).unwrap();
+    home.said(&["scan", "music"]);
+    let shown = home.said(&["shares", "show", made["id"].as_str().unwrap()]);
+    assert!(shown.contains("after.txt") && !shown.contains("before.txt"), "{shown}");
+    assert_eq!(home.said(&["shares", "revoke", made["id"].as_str().unwrap()]), "Revoked after.txt.\n");
+    assert_eq!(share("box", &["--drop=read"])["title"], "box");
+    let blind = share("box", &["--drop"]);
+    assert_eq!(blind["title"], "", "what it is called is passed on");
+    let id = blind["id"].as_str().unwrap();
+    assert_eq!(home.said(&["shares", "revoke", id]), format!("Revoked {id}.\n"));
+    drop(server);
+}
+
+#[tokio::test]
 async fn a_users_defaults_fill_what_a_music_app_leaves_unsaid() {
     let home = Home::new();
     home.file("music/song.txt");

@@ -7,6 +7,7 @@ use openshelf::account::User;
 use openshelf::library::Library;
 use openshelf::share::{Bits, Subject};
 use openshelf::store::{accounts, files as rows, library, rights};
+use openshelf::work::dav_accounts::{self, Terms};
 use openshelf::work::signin;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -368,9 +369,16 @@ both_engines! {
             .await
             .unwrap();
         assert!(sent.status().is_success(), "{}", sent.text().await.unwrap());
-        let uri = encoded("cloudreve://my/by-page.txt");
-        let page = data(drive.get(&format!("/file/activities?uri={uri}&page_size=50")).await);
-        assert_eq!(page["activities"][0]["user"]["nickname"], ADMIN, "{page}");
+        let terms = Terms { name: "an app".into(), root: Vec::new(), read_only: false, proxy: false, no_system_files: false };
+        let password = dav_accounts::add(&app, admin.key, terms).await.unwrap().password;
+        let put = client.put(format!("{}/dav/by-app.txt", place.server.url)).basic_auth(ADMIN, Some(password));
+        let sent = put.body("words").send().await.unwrap();
+        assert!(sent.status().is_success(), "{}", sent.text().await.unwrap());
+        for name in ["by-page.txt", "by-app.txt"] {
+            let uri = encoded(&format!("cloudreve://my/{name}"));
+            let page = data(drive.get(&format!("/file/activities?uri={uri}&page_size=50")).await);
+            assert_eq!(page["activities"][0]["user"]["nickname"], ADMIN, "{page}");
+        }
     }
 }
 

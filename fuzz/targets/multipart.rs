@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use openshelf_fuzz::mycloud::multipart::{Head, boundary_in, head};
+use openshelf_fuzz::mycloud::multipart::{Arrived, Head, boundary_in, head};
 
 fuzz_target!(|input: &[u8]| {
     let Some((step, body)) = input.split_first() else { return };
@@ -24,7 +24,7 @@ fn read(boundary: &str, body: &[u8], step: usize) -> Option<(Vec<u8>, Option<Vec
     loop {
         let piece = pieces.next();
         so_far.extend_from_slice(piece.unwrap_or_default());
-        match head(boundary, &so_far, piece.is_none()).ok()? {
+        match head(boundary, &so_far, Arrived::with(piece)).ok()? {
             Head::Unfinished => assert!(piece.is_some(), "an ended body is never unfinished"),
             Head::Whole { json, content: None } => return Some((so_far[json].to_vec(), None)),
             Head::Whole { json, content: Some((start, mut delimiter)) } => {

@@ -1,12 +1,12 @@
-//! What an administrator does about points: give them, make gift codes and tickets; and reads what was reported.
+//! What an administrator does about points: give them, make gift codes and tickets.
 
 use serde::{Deserialize, Serialize};
 
 use super::order::{Reply, Secret, standing, user_named};
 use crate::account::User;
 use crate::error::Result;
+use crate::store::accounts;
 use crate::store::purchases::Gift;
-use crate::store::{accounts, reports};
 use crate::work::purchases;
 use crate::{App, now_ms};
 
@@ -28,10 +28,6 @@ pub enum PointsOrder {
         share: String,
         expires_s: Option<i64>,
     },
-    Reports,
-    RemoveReport {
-        key: i64,
-    },
 }
 
 /// What a gift code is good for.
@@ -51,34 +47,6 @@ pub struct HeldLine {
 impl HeldLine {
     fn of(user: &User) -> HeldLine {
         HeldLine { user: user.name.clone(), points: user.points }
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ReportLine {
-    pub key: i64,
-    pub category: String,
-    pub about: String,
-    pub description: String,
-    pub place: String,
-    pub network: String,
-    pub made_ms: i64,
-}
-
-impl ReportLine {
-    fn of(report: reports::Report) -> ReportLine {
-        ReportLine {
-            key: report.key,
-            category: report.category.to_string(),
-            about: match report.owner {
-                Some(owner) => format!("share {:?} of {owner:?}", report.about),
-                None => format!("user {:?}", report.about),
-            },
-            description: report.description,
-            place: report.place,
-            network: report.network,
-            made_ms: report.made_ms,
-        }
     }
 }
 
@@ -109,14 +77,6 @@ pub async fn run(app: &App, order: PointsOrder) -> Result<Reply> {
             let (share, _) = standing(app, share).await?;
             let ticket = purchases::make_ticket(app, share.key, ends_ms(expires_s)).await?;
             Ok(Reply::Codes(vec![Secret(ticket)]))
-        }
-        PointsOrder::Reports => {
-            let reports = app.db.read(reports::list).await?;
-            Ok(Reply::Reports(reports.into_iter().map(ReportLine::of).collect()))
-        }
-        PointsOrder::RemoveReport { key } => {
-            app.db.write(move |tx| reports::remove(tx, key)).await?;
-            Ok(Reply::Done("Removed.".to_owned()))
         }
     }
 }

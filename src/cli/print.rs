@@ -4,8 +4,7 @@ use anyhow::anyhow;
 use fast_qr::QRBuilder;
 use serde_json::json;
 
-use super::order::{GroupLine, LibraryLine, Reply, ScrobbleLine, ShareLine, UserLine};
-use super::points::ReportLine;
+use super::order::{GroupLine, LibraryLine, Reply, ReportLine, ScrobbleLine, ShareLine, UserLine};
 use crate::now_ms;
 use crate::work::pace::rate_text;
 

@@ -80,7 +80,7 @@ impl From<Error> for Failure {
     }
 }
 
-pub const SIGN_IN_NEEDED: u32 = 401;
+const SIGN_IN_NEEDED: u32 = 401;
 pub const WRONG_CREDENTIAL: Failure = Failure::Code(40020, "The credential is not valid");
 pub const NOT_LET_IN: Failure = Failure::Code(40089, "The app was not let in for this");
 pub const TOO_MANY_URIS: Failure = Failure::Code(40074, "Too many at once");

@@ -44,7 +44,7 @@ impl Lock {
     }
 
     /// Whether the user made it and shows its token.
-    pub fn is_shown_by(&self, user: &User) -> bool {
+    fn is_shown_by(&self, user: &User) -> bool {
         self.maker == user.key && user.lock_tokens.contains(&self.token)
     }
 }

@@ -4,9 +4,9 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::account::token::random_bytes;
 
-pub const WIDTH: u32 = 240;
-pub const HEIGHT: u32 = 80;
-pub const CHARS: usize = 5;
+const WIDTH: u32 = 240;
+const HEIGHT: u32 = 80;
+const CHARS: usize = 5;
 
 /// What stands in pictures, each with the seven rows of its five columns. Nothing that looks like something else.
 const GLYPHS: [(char, [u8; 7]); 24] = [

@@ -128,8 +128,8 @@ impl ShareFacts {
         self.share.terms.mode.takes_files() || (!self.is_owned_by(visitor) && bits_for(self, visitor).has(Bits::CREATE))
     }
 
-    /// Of what its permissions give this visitor, what its owner may do in that library now; to its owner, all of that.
-    /// What is shared itself, at the top, keeps its name and place all the same.
+    /// What its permissions let this visitor change, as far as its owner may do so in that library now; its owner may all
+    /// that anybody can be let. What is shared itself, at the top, keeps its name and place all the same.
     pub fn rights_by(&self, visitor: &Visitor, library: LibraryKey) -> Bits {
         let given = if self.is_owned_by(visitor) { Bits::BY_SHARE } else { bits_for(self, visitor) };
         given.within(self.rights_of_owner(library))

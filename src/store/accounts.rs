@@ -153,8 +153,10 @@ pub fn by_login(tx: &mut Tx, name_or_mail: &str) -> Result<Option<User>> {
     with_groups(tx, found)
 }
 
+/// Everybody, by name.
 pub fn list(tx: &mut Tx) -> Result<Vec<User>> {
-    tx.all(&format!("SELECT {USER} FROM account ORDER BY name_key"), args![], user)
+    let found = tx.all(&format!("SELECT {USER} FROM account ORDER BY name_key"), args![], user)?;
+    found.into_iter().filter_map(|user| with_groups(tx, Some(user)).transpose()).collect()
 }
 
 /// Active users with this in their name, or with this mail address.

@@ -5,7 +5,7 @@ use crate::args;
 use crate::error::Result;
 use crate::library::ItemKey;
 
-/// Of what a file's content was at a moment: where any of it differs, it may be another. Without the device, whose number
+/// Tells whether a file's content may have changed: it may where any of these differs. The device is left out, since its number
 /// changes from one start of a machine to the next, and from node to node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version {

@@ -322,7 +322,7 @@ pub enum Where {
 }
 
 /// How many folders and files one search looks at, where it does not look at whole libraries.
-pub const MOST_WALKED: usize = 100_000;
+const MOST_WALKED: usize = 100_000;
 
 impl Where {
     /// Conditions on a row of `item`, and what stands before them.

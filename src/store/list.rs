@@ -85,11 +85,12 @@ pub(super) enum Found {
     Often,
 }
 
-/// Of which rows a list is another one when they are.
+/// What invalidates a kept list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
+    /// Changes of its libraries.
     Libraries,
-    /// And of what the reader said.
+    /// Those, and what the reader says of what is in them.
     Marks,
 }
 

@@ -831,7 +831,7 @@ pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) ->
             tx.run("UPDATE lease SET holders = holders - 1 WHERE id = $1 AND holders > 0", args![lease.0])?;
             give_back(tx, "DELETE FROM lease WHERE id = $1 AND holders = 0 AND started = 0 RETURNING share_id", lease)?;
         }
-        // Of a transfer that ends next, and says so itself.
+        // The holder that may be left is the transfer that found no file: it ends next, and says so itself.
         LeaseEnd::NotThere => {
             give_back(
                 tx,

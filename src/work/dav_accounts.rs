@@ -103,7 +103,8 @@ pub async fn sign_in(app: &App, login: &str, password: &str, visitor: &Visitor) 
         if let Some(holder) = &found.0
             && [&holder.user.name, &holder.user.mail].iter().any(|name| name_key(name) == name_key(login))
         {
-            return Ok(SignedIn { user: holder.user.clone(), terms: Some(holder.account.terms.clone()) });
+            let user = signin::act_as(holder.user.clone());
+            return Ok(SignedIn { user, terms: Some(holder.account.terms.clone()) });
         }
     }
     let user = signin::by_password(app, login, password, visitor).await?;

@@ -141,7 +141,7 @@ pub fn notice(tx: &mut Tx, facts: &ShareFacts, visitor: &Visitor) -> Result<Noti
     })
 }
 
-/// The same for whoever asks by the box's id.
+/// [`notice`] for whoever asks by the box's id.
 pub fn notice_by_id(tx: &mut Tx, sender: &Sender) -> Result<Notice> {
     let facts = shares::facts(tx, &sender.share_id, &sender.visitor, now_ms())?;
     notice(tx, &facts, &sender.visitor)

@@ -17,7 +17,7 @@ use crate::store::{Tx, library, rights, texts};
 /// Of a list that lets nobody choose.
 pub const BY_NAME: Order = Order { by: By::Name, is_descending: false };
 
-/// So often a search goes on behind what it may not show.
+/// Windows looked through at most when results are filtered out.
 const MOST_WINDOWS: usize = 4;
 
 /// A line of a list: what, under which names from the listed folder on, and its place in the order.

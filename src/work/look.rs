@@ -39,7 +39,7 @@ pub async fn open(app: &App, id: &str, visitor: &Visitor) -> Result<(Arc<Look>, 
     Ok((look, admitted))
 }
 
-/// The same, of a share in which something is there for this visitor; its owner may look at an empty one.
+/// [`open`], of a share in which something is there for this visitor; its owner may look at an empty one.
 pub async fn open_whole(app: &App, id: &str, visitor: &Visitor) -> Result<(Arc<Look>, Admitted)> {
     let (look, admitted) = open(app, id, visitor).await?;
     if admitted.is_owner() {

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::signin::{self, FirstStep};
+use super::signin::{self, FirstStep, SecondFactor};
 use super::{libraries, registration};
 use crate::account::openid::Identity;
 use crate::account::slip::{self, Errand, Holder, Slip};
@@ -14,7 +14,7 @@ use crate::account::token::{random_base62, same, sha256};
 use crate::account::{Role, User};
 use crate::error::{Error, Result};
 use crate::share::visit::Visitor;
-use crate::store::{Tx, accounts, library, openid, second_factors, site, slips};
+use crate::store::{Tx, accounts, library, openid, site, slips};
 use crate::{App, now_ms};
 
 mod provider;
@@ -255,15 +255,15 @@ async fn sign_in(app: &App, provider: &Provider, identity: Identity) -> Result<F
                 None => return Ok(Err(Problem::Taken)),
             },
         };
-        let (has_second_factor, home) = (second_factors::is_on(tx, user.key)?, library::home_of(tx, user.key)?);
-        Ok(Ok((user, has_second_factor, home.is_some())))
+        let (second_factor, home) = (SecondFactor::of(tx, user.key)?, library::home_of(tx, user.key)?);
+        Ok(Ok((user, second_factor, home.is_some())))
     });
-    let (user, has_second_factor, has_home) = signed_in.await??;
+    let (user, second_factor, has_home) = signed_in.await??;
     // Not only of a new account: the call that made it may have ended before its home was made.
     if user.is_active() && !has_home {
         libraries::make_home(app, &user).await?;
     }
-    Ok(signin::step_of(user, has_second_factor)?)
+    Ok(signin::step_of(user, second_factor)?)
 }
 
 /// A new account, linked. None where its mail address or name is another's.

@@ -115,30 +115,43 @@ pub async fn first_step(app: &App, login: &str, password: &str, visitor: &Visito
     let hash = found.as_ref().map(|found| found.stored.hash.clone());
     let subject = login_subject(login, found.map(|found| &found.user));
     match (check(app, &subject, password, hash, visitor).await?, found) {
-        (true, Some(found)) => step_of(found.user.clone(), found.has_second_factor),
+        (true, Some(found)) => step_of(found.user.clone(), found.second_factor),
         _ => Err(Error::WrongCredentials),
     }
 }
 
-/// How far it leads that somebody is this user.
-pub(super) fn step_of(user: User, has_second_factor: bool) -> Result<FirstStep> {
-    match user.state {
-        UserState::Active if has_second_factor => Ok(FirstStep::NeedsCode(user)),
-        UserState::Active => Ok(FirstStep::Done(known_as(user))),
-        UserState::Inactive => Ok(FirstStep::NotActivated),
-        UserState::Banned => Err(Error::WrongCredentials),
+/// Whether whoever signs in as a user shows a code as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecondFactor {
+    On,
+    Off,
+}
+
+impl SecondFactor {
+    pub(super) fn of(tx: &mut Tx, user: UserKey) -> Result<SecondFactor> {
+        Ok(if second_factors::is_on(tx, user)? { SecondFactor::On } else { SecondFactor::Off })
     }
 }
 
-/// What they do is told as theirs.
-fn known_as(user: User) -> User {
+/// How far it leads that somebody is this user.
+pub(super) fn step_of(user: User, second_factor: SecondFactor) -> Result<FirstStep> {
+    match (user.state, second_factor) {
+        (UserState::Active, SecondFactor::On) => Ok(FirstStep::NeedsCode(user)),
+        (UserState::Active, SecondFactor::Off) => Ok(FirstStep::Done(act_as(user))),
+        (UserState::Inactive, _) => Ok(FirstStep::NotActivated),
+        (UserState::Banned, _) => Err(Error::WrongCredentials),
+    }
+}
+
+/// What this request changes from now on is told as this user's doing.
+pub(super) fn act_as(user: User) -> User {
     Asker::is(user.key);
     user
 }
 
 const CODE_NEEDED: Error = Error::Forbidden("this account has a second factor: take an API key for the password");
 
-/// The same for doors that know nothing but passwords: whoever has a second factor does not come in by one.
+/// [`first_step`] for doors that know nothing but passwords: whoever has a second factor does not come in by one.
 pub async fn by_password(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
     match first_step(app, login, password, visitor).await? {
         FirstStep::Done(user) => Ok(user),
@@ -162,7 +175,7 @@ struct Known(Option<Found>);
 struct Found {
     user: User,
     stored: StoredPassword,
-    has_second_factor: bool,
+    second_factor: SecondFactor,
 }
 
 impl Weighed for Known {}
@@ -176,8 +189,8 @@ async fn known(app: &App, login: &str) -> Result<Arc<Known>> {
 fn find(tx: &mut Tx, login: &str) -> Result<Option<Found>> {
     let Some(user) = accounts::by_login(tx, login)? else { return Ok(None) };
     let stored = accounts::password(tx, user.key)?;
-    let has_second_factor = second_factors::is_on(tx, user.key)?;
-    Ok(Some(Found { user, stored, has_second_factor }))
+    let second_factor = SecondFactor::of(tx, user.key)?;
+    Ok(Some(Found { user, stored, second_factor }))
 }
 
 /// By OpenSubsonic's `t = md5(password + s)`, which needs a recoverable password. `Unsupported` where none is kept.
@@ -209,8 +222,10 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
         .collect();
     let fits = same(expected.as_bytes(), token.to_ascii_lowercase().as_bytes());
     match found {
-        Some(found) if fits && found.user.is_active() && found.has_second_factor => Err(CODE_NEEDED),
-        Some(found) if fits && found.user.is_active() => Ok(known_as(found.user.clone())),
+        Some(Found { user, second_factor, .. }) if fits && user.is_active() => match second_factor {
+            SecondFactor::On => Err(CODE_NEEDED),
+            SecondFactor::Off => Ok(act_as(user.clone())),
+        },
         _ => {
             app.db.write(move |tx| accounts::count_try(tx, &[subject], now_ms())).await?;
             Err(Error::WrongCredentials)
@@ -229,8 +244,8 @@ struct KeyHolder(Option<User>);
 
 impl Weighed for KeyHolder {}
 
-/// Whose API key this is, active or not at all.
-pub async fn key_holder(app: &App, key: &str) -> Result<Option<User>> {
+/// Whose API key this is, if they are active.
+async fn key_holder(app: &App, key: &str) -> Result<Option<User>> {
     let hash = sha256(key);
     let name = URL_SAFE_NO_PAD.encode(&hash);
     let holder = app.db.recall("api key", &name, move |tx| Ok(KeyHolder(accounts::by_api_key(tx, hash)?))).await?;
@@ -240,7 +255,7 @@ pub async fn key_holder(app: &App, key: &str) -> Result<Option<User>> {
 pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User> {
     // A key has 128 random bits: a right one is no lucky guess, and is not made to wait for others' wrong ones.
     if let Some(user) = key_holder(app, key).await? {
-        return Ok(known_as(user));
+        return Ok(act_as(user));
     }
     let subject = format!("apikey {}", visitor.network());
     must_wait(app, &subject).await?;
@@ -250,7 +265,7 @@ pub async fn by_api_key(app: &App, key: &str, visitor: &Visitor) -> Result<User>
 
 /// Most apps have fields for a name and a password only: a user's own key goes for their password there. A key is too
 /// long to be guessed, so looking for it counts as no try.
-pub async fn by_key_as_password(app: &App, login: &str, password: &str) -> Result<Option<User>> {
+async fn by_key_as_password(app: &App, login: &str, password: &str) -> Result<Option<User>> {
     const KEY_CHARS: usize = 32;
     if password.len() != KEY_CHARS || !password.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Ok(None);
@@ -263,7 +278,7 @@ pub async fn by_key_as_password(app: &App, login: &str, password: &str) -> Resul
 /// By a password, or by an API key in its place.
 pub async fn by_password_or_key(app: &App, login: &str, password: &str, visitor: &Visitor) -> Result<User> {
     match by_key_as_password(app, login, password).await? {
-        Some(user) => Ok(user),
+        Some(user) => Ok(act_as(user)),
         None => by_password(app, login, password, visitor).await,
     }
 }
@@ -283,7 +298,7 @@ pub(super) fn sealed(app: &App, user: UserKey, password: &str) -> Option<Vec<u8>
     (app.config.token_login == Switch::On).then(|| app.keys.seal(&seal_of(user), password))
 }
 
-/// The same work for a password that strangers may send: no more of it at once than of tries to sign in.
+/// The hash of a password that strangers may send: no more of that work at once than of tries to sign in.
 pub(super) async fn hashed(app: &App, password: &str) -> Result<String> {
     let permit = app.hot.hashing.acquire().await.map_err(|e| Error::internal("hashing", e))?;
     let password = password.to_owned();
@@ -377,7 +392,7 @@ impl Weighed for Standing {}
 /// is theirs.
 pub async fn session(app: &App, door: &'static str, id: &str) -> Result<Option<(Session, User)>> {
     let found = standing(app, door, id).await?;
-    Ok(found.map(|(session, user)| (session, known_as(user))))
+    Ok(found.map(|(session, user)| (session, act_as(user))))
 }
 
 async fn standing(app: &App, door: &'static str, id: &str) -> Result<Option<(Session, User)>> {
@@ -387,11 +402,11 @@ async fn standing(app: &App, door: &'static str, id: &str) -> Result<Option<(Ses
     Ok(found.0.as_ref().filter(stands).cloned())
 }
 
-/// The same, where whoever asks must also hold the secret: `{id}.{secret}` of a cookie.
+/// The user of a [`session`] whose secret comes with its id: `{id}.{secret}` of a cookie.
 pub async fn session_by_secret(app: &App, door: &'static str, both: &str) -> Result<Option<User>> {
     let Some((id, secret)) = both.split_once('.') else { return Ok(None) };
     let found = standing(app, door, id).await?;
-    Ok(found.filter(|(session, _)| same(&session.secret_hash, &sha256(secret))).map(|(_, user)| known_as(user)))
+    Ok(found.filter(|(session, _)| same(&session.secret_hash, &sha256(secret))).map(|(_, user)| act_as(user)))
 }
 
 /// Goes on with a session whose refresh token is of this generation. An older one coming back means that it was stolen

@@ -54,7 +54,7 @@ const SIGN_EVERY: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
-/// In a row, without that anything came. They last longer than what a kill left behind counts in quotas.
+/// Tries without progress before a task fails. They last longer than what a kill left behind counts in quotas.
 const MOST_TRIES: i64 = 9;
 const FIRST_PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 10 * 60 * 1000;

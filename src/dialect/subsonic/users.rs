@@ -118,15 +118,8 @@ pub async fn get_user(asked: Asked) -> Result<Payload> {
 
 pub async fn get_users(asked: Asked) -> Result<Payload> {
     let all = |tx: &mut Tx| {
-        let keys: Vec<_> = accounts::list(tx)?.into_iter().map(|user| user.key).collect();
-        let mut user = Vec::with_capacity(keys.len());
-        for key in keys {
-            // A list of users leaves their groups out.
-            if let Some(account) = accounts::by_key(tx, key)? {
-                user.push(shown(tx, &account)?);
-            }
-        }
-        Ok(Users { user })
+        let all = accounts::list(tx)?;
+        Ok(Users { user: all.iter().map(|user| shown(tx, user)).collect::<Result<_>>()? })
     };
     Ok(Payload::Users(asked.call.app.db.read(all).await?))
 }

@@ -25,17 +25,25 @@ const AT_ONCE: usize = 200;
 /// Each is answered for each entry, found or not.
 const MOST_NAMES: usize = 100;
 
+/// How far down it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Itself,
+    /// And what is in it.
+    Entries,
+}
+
 pub async fn propfind(mut call: Call, mount: Mount) -> Outcome {
-    let is_list = match call.header(HeaderName::from_static("depth")) {
-        Some("0") => false,
-        Some("1") => true,
+    let depth = match call.header(HeaderName::from_static("depth")) {
+        Some("0") => Depth::Itself,
+        Some("1") => Depth::Entries,
         None => return Err(INFINITE),
         Some(depth) if depth.eq_ignore_ascii_case("infinity") => return Err(INFINITE),
         Some(_) => return Err(Error::invalid("Depth", "0 or 1").into()),
     };
     let body = call.body_bytes(XML_LIMIT_BYTES).await?;
     let asked = if body.is_empty() { Asked::All(Vec::new()) } else { asked(&xml::parse(&body)?)? };
-    let first = first(&call.app, &mount, asked, is_list).await?;
+    let first = first(&call.app, &mount, asked, depth).await?;
     count_view(&call, &mount).await?;
     Ok(xml_answer(StatusCode::MULTI_STATUS, streamed(Arc::clone(&call.app), first)))
 }
@@ -77,12 +85,15 @@ struct Answer {
     written: String,
 }
 
-async fn first(app: &App, mount: &Mount, asked: Asked, is_list: bool) -> Result<Answer> {
+async fn first(app: &App, mount: &Mount, asked: Asked, depth: Depth) -> Result<Answer> {
     let mount = mount.clone();
     app.db
         .read(move |tx| {
             let node = mount.look(tx, Action::See)?;
-            let rest = if is_list && node.is_folder() { mount.list(tx)? } else { Listing::default() };
+            let rest = match depth {
+                Depth::Entries if node.is_folder() => mount.list(tx)?,
+                _ => Listing::default(),
+            };
             let (mut written, asked) = ("<D:multistatus xmlns:D=\"DAV:\">".to_owned(), Arc::new(asked));
             let subject = Subject::of(&mount, &node);
             write(tx, &mount, &asked, &[subject], &mut written)?;

@@ -128,7 +128,7 @@ pub async fn move_into(app: &Arc<App>, user: &User, item_id: &str, into: &Place)
     move_to(app, user, item_id, into, None).await
 }
 
-/// The same under another name.
+/// [`move_into`] under another name.
 pub async fn move_as(app: &Arc<App>, user: &User, item_id: &str, into: &Place, name: &str) -> Result<Item> {
     check_name(name)?;
     move_to(app, user, item_id, into, Some(name.to_owned())).await
@@ -162,7 +162,7 @@ pub async fn copy_into(app: &Arc<App>, user: &User, item_id: &str, into: &Place)
     copy_to(app, user, item_id, into, None).await
 }
 
-/// The same under another name.
+/// [`copy_into`] under another name.
 pub async fn copy_as(app: &Arc<App>, user: &User, item_id: &str, into: &Place, name: &str) -> Result<Item> {
     check_name(name)?;
     copy_to(app, user, item_id, into, Some(name.to_owned())).await

@@ -68,8 +68,8 @@ pub(super) async fn work(
     }
     counter.change(|progress| *progress = Progress::default());
     let stop = StopsWhenDropped::default();
-    let (counted, from, all, stopped) = (root.clone(), top.clone(), wish.recursive, stop.0.clone());
-    let (files_total, bytes_total) = on_disk(move || count(&counted, from, into, all, &stopped)).await?;
+    let (wished, counted, from, stopped) = (wish.clone(), root.clone(), top.clone(), stop.0.clone());
+    let (files_total, bytes_total) = on_disk(move || count(&wished, &counted, from, into, &stopped)).await?;
     counter.change(|progress| (progress.files_total, progress.bytes_total) = (files_total, bytes_total));
     let importing = Importing { app, task, wish, root, into, counter, stop: stop.0.clone() };
     let mut left = LeftOut::default();
@@ -114,12 +114,12 @@ fn entries(root: &Root, folder: &[Vec<u8>], into: OnDisk) -> Result<Vec<(Vec<u8>
 }
 
 /// How many files there are, and bytes in them, for whoever waits. What vanishes meanwhile is passed over.
-fn count(root: &Root, top: Vec<Vec<u8>>, into: OnDisk, recursive: bool, stop: &AtomicBool) -> Result<(u64, u64)> {
+fn count(wish: &Import, root: &Root, top: Vec<Vec<u8>>, into: OnDisk, stop: &AtomicBool) -> Result<(u64, u64)> {
     let (mut files, mut bytes, mut folders) = (0, 0u64, vec![top]);
     while let Some(folder) = folders.pop().filter(|_| !stop.load(Ordering::Relaxed)) {
         for (name, stat) in entries(root, &folder, into).unwrap_or_default() {
             match stat.kind {
-                DiskKind::Folder if recursive => folders.push([folder.as_slice(), &[name]].concat()),
+                DiskKind::Folder if wish.recursive => folders.push([folder.as_slice(), &[name]].concat()),
                 DiskKind::Folder => {}
                 DiskKind::File => (files, bytes) = (files + 1, bytes.saturating_add(stat.size_bytes)),
             }

@@ -32,7 +32,7 @@ enum Use {
 
 /// Claims of a user's token. Clients read `sub`, `email`, `nickname`, `name`, `aud` and `exp` without checking anything.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct UserClaims {
+pub(super) struct UserClaims {
     iss: String,
     sub: String,
     aud: String,
@@ -57,7 +57,7 @@ pub struct ShareClaims {
     pub jti: String,
     scopes: String,
     #[serde(rename = "customClaims")]
-    pub custom: CustomClaims,
+    pub(super) custom: CustomClaims,
     pub share: String,
     pub epoch: i64,
     /// Public id and epoch of the user it was given to, where the share asks who comes.
@@ -68,10 +68,10 @@ pub struct ShareClaims {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CustomClaims {
+pub(super) struct CustomClaims {
     #[serde(rename = "deviceId")]
-    pub device_id: String,
-    pub auth_id: String,
+    device_id: String,
+    pub(super) auth_id: String,
 }
 
 /// A token that opens what a share opens to whoever holds it, for an hour. Made only for a share that has just opened to
@@ -141,7 +141,7 @@ pub async fn bearer(call: &Call, token: &str) -> Result<Option<User>> {
 
 /// The session and user behind a refresh token, which is good for as long as the session is: each use prolongs that, and
 /// clients keep their first token.
-pub async fn renewing(call: &Call, token: &str) -> Result<Option<(UserClaims, User)>> {
+pub(super) async fn renewing(call: &Call, token: &str) -> Result<Option<(UserClaims, User)>> {
     let claims: Option<UserClaims> = call.app.keys.claims(Purpose::Token, token);
     standing(call, claims.filter(|claims| claims.r#use == Use::Refresh)).await
 }

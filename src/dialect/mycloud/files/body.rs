@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::answers::{FOLDER_TYPE, ROOT};
 use super::super::says;
-use super::multipart::{Delimiter, HEAD_LIMIT_BYTES, Head, boundary_in, boundary_of, head};
+use super::multipart::{Arrived, Delimiter, HEAD_LIMIT_BYTES, Head, boundary_in, boundary_of, head};
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::http::fields::Fields;
@@ -86,7 +86,7 @@ impl Parts {
                 continue;
             }
             look_at_bytes = 2 * so_far.len();
-            if let Some((json, content)) = looked_at(named.as_deref(), &so_far, piece.is_none())? {
+            if let Some((json, content)) = looked_at(named.as_deref(), &so_far, Arrived::with(piece))? {
                 let fields = object(so_far[json].trim_ascii())?;
                 let content =
                     content.map(|(start, delimiter)| rest_of(so_far.split_off(start).into(), delimiter, incoming));
@@ -97,12 +97,12 @@ impl Parts {
 }
 
 /// Where the JSON lies and where the content begins, once that has come.
-fn looked_at(named: Option<&str>, so_far: &[u8], ended: bool) -> Result<Option<(Range<usize>, Content)>> {
+fn looked_at(named: Option<&str>, so_far: &[u8], arrived: Arrived) -> Result<Option<(Range<usize>, Content)>> {
     let is_too_long = so_far.len() > HEAD_LIMIT_BYTES;
     let boundary = named.map(str::to_owned).or_else(|| boundary_in(so_far));
-    match boundary.map(|boundary| head(&boundary, so_far, ended)).transpose()? {
+    match boundary.map(|boundary| head(&boundary, so_far, arrived)).transpose()? {
         Some(Head::Whole { json, content }) => Ok(Some((json, content))),
-        None if ended || is_too_long => Err(Error::invalid("body", "it is not multipart")),
+        None if arrived == Arrived::Whole || is_too_long => Err(Error::invalid("body", "it is not multipart")),
         Some(Head::Unfinished) if is_too_long => {
             Err(Error::TooLarge { size_bytes: so_far.len() as u64, limit_bytes: HEAD_LIMIT_BYTES as u64 })
         }
@@ -159,7 +159,8 @@ mod tests {
             let so_far = &body.as_bytes()[..3];
             let incoming = Body::from_stream(pieces).into_data_stream();
             // The delimiter's own state comes from a head that ends where this content begins.
-            let Head::Whole { content: Some((_, delimiter)), .. } = head("b", b"--b\n\n{}\n--b\n\nxx", false).unwrap()
+            let Head::Whole { content: Some((_, delimiter)), .. } =
+                head("b", b"--b\n\n{}\n--b\n\nxx", Arrived::Part).unwrap()
             else {
                 panic!()
             };

@@ -48,7 +48,7 @@ pub fn expected(call: &Call) -> Option<&str> {
     call.header(header::IF_MATCH).map(str::trim).filter(|tags| !tags.is_empty())
 }
 
-/// The same by any id.
+/// [`target`] by any id, whatever version it is.
 pub fn find(tx: &mut Tx, caller: Caller, id: &str, action: Action) -> Result<Target> {
     if ROOTS.contains(&id) || id == TRASH {
         return Err(Error::Forbidden("this folder stays as it is"));

@@ -65,6 +65,24 @@ impl LineEnd {
     }
 }
 
+/// How much of a body has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrived {
+    Part,
+    Whole,
+}
+
+impl Arrived {
+    /// With this piece, or none where there are no more.
+    pub fn with<T>(piece: Option<T>) -> Arrived {
+        if piece.is_some() { Arrived::Part } else { Arrived::Whole }
+    }
+
+    fn is_whole(self) -> bool {
+        self == Arrived::Whole
+    }
+}
+
 /// Where the parts of a body lie, as far as it is known.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Head {
@@ -78,11 +96,11 @@ pub enum Head {
 }
 
 /// Finds a body's JSON and where its content begins, in as much of it as has come.
-pub fn head(boundary: &str, so_far: &[u8], ended: bool) -> Result<Head> {
+pub fn head(boundary: &str, so_far: &[u8], arrived: Arrived) -> Result<Head> {
     let broken = || Error::invalid("body", "it is not multipart with a JSON part first");
-    let unfinished = || if ended { Err(broken()) } else { Ok(Head::Unfinished) };
+    let unfinished = || if arrived.is_whole() { Err(broken()) } else { Ok(Head::Unfinished) };
     let dashed = dashed(boundary);
-    let Some(first) = find_delimiter(&dashed, so_far, 0, ended) else { return unfinished() };
+    let Some(first) = find_delimiter(&dashed, so_far, 0, arrived) else { return unfinished() };
     let after = first + dashed.len();
     let line = after + so_far[after..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     // Two bytes tell how lines end.
@@ -90,22 +108,22 @@ pub fn head(boundary: &str, so_far: &[u8], ended: bool) -> Result<Head> {
         return unfinished();
     }
     let line_end = LineEnd::of(&so_far[line..]);
-    let Some(json_start) = part_start(line_end, so_far, line, ended)? else { return unfinished() };
-    let Some(second) = find_delimiter(&dashed, so_far, json_start, ended) else {
+    let Some(json_start) = part_start(line_end, so_far, line, arrived)? else { return unfinished() };
+    let Some(second) = find_delimiter(&dashed, so_far, json_start, arrived) else {
         // Without any further delimiter the rest is the JSON, if that is what it is.
-        let only = ended && so_far[json_start..].iter().any(|byte| !byte.is_ascii_whitespace());
+        let only = arrived.is_whole() && so_far[json_start..].iter().any(|byte| !byte.is_ascii_whitespace());
         return if only { Ok(Head::Whole { json: json_start..so_far.len(), content: None }) } else { unfinished() };
     };
     let json = json_start..second;
     let rest = second + dashed.len();
-    if so_far[rest..].starts_with(b"--") || (ended && so_far[rest..].trim_ascii().is_empty()) {
+    if so_far[rest..].starts_with(b"--") || (arrived.is_whole() && so_far[rest..].trim_ascii().is_empty()) {
         return Ok(Head::Whole { json, content: None });
     }
     let rest = rest + so_far[rest..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     if so_far.len() < rest + 2 {
         return unfinished();
     }
-    let Some(content) = part_start(line_end, so_far, rest, ended)? else { return unfinished() };
+    let Some(content) = part_start(line_end, so_far, rest, arrived)? else { return unfinished() };
     Ok(Head::Whole { json, content: Some((content, Delimiter::new(boundary, line_end))) })
 }
 
@@ -114,7 +132,7 @@ fn dashed(boundary: &str) -> Vec<u8> {
 }
 
 /// A delimiter at the start of a line or of the body, and not merely a longer word that begins like it.
-fn find_delimiter(dashed: &[u8], bytes: &[u8], from: usize, ended: bool) -> Option<usize> {
+fn find_delimiter(dashed: &[u8], bytes: &[u8], from: usize, arrived: Arrived) -> Option<usize> {
     let mut at = from;
     while at + dashed.len() <= bytes.len() {
         at += bytes[at..].windows(dashed.len()).position(|window| window == dashed)?;
@@ -122,7 +140,7 @@ fn find_delimiter(dashed: &[u8], bytes: &[u8], from: usize, ended: bool) -> Opti
         let starts_line = at == from || matches!(bytes[at - 1], b'\n' | b'\r');
         match next {
             Some(b'-' | b'\r' | b'\n' | b' ' | b'\t') if starts_line => return Some(at),
-            None if starts_line && ended => return Some(at),
+            None if starts_line && arrived.is_whole() => return Some(at),
             _ => at += 1,
         }
     }
@@ -131,18 +149,18 @@ fn find_delimiter(dashed: &[u8], bytes: &[u8], from: usize, ended: bool) -> Opti
 
 /// Where a part's content begins, after its headers and the empty line that ends them; `line` is where the delimiter's
 /// own line ends. `None` when more bytes are needed.
-fn part_start(line_end: LineEnd, bytes: &[u8], line: usize, ended: bool) -> Result<Option<usize>> {
+fn part_start(line_end: LineEnd, bytes: &[u8], line: usize, arrived: Arrived) -> Result<Option<usize>> {
     let broken = || Error::invalid("body", "something stands behind a delimiter");
     let mut at = line + line_end.leading(&bytes[line..]).ok_or_else(broken)?;
     loop {
         let rest = &bytes[at..];
-        if let Some(empty) = line_end.leading(rest).filter(|_| rest.len() >= 2 || ended) {
+        if let Some(empty) = line_end.leading(rest).filter(|_| rest.len() >= 2 || arrived.is_whole()) {
             return Ok(Some(at + empty));
         }
         // A header's name is looked for in its first bytes: a content without headers need not have lines at all.
         const NAME: &[u8] = b"content-";
         let begins = |name: &[u8]| rest.len() >= name.len() && rest[..name.len()].eq_ignore_ascii_case(name);
-        if rest.len() < NAME.len() && !ended {
+        if rest.len() < NAME.len() && !arrived.is_whole() {
             let may_become_one = NAME.len() >= rest.len() && NAME[..rest.len()].eq_ignore_ascii_case(rest);
             return Ok(if may_become_one || rest.len() < 2 { None } else { Some(at) });
         }
@@ -150,11 +168,11 @@ fn part_start(line_end: LineEnd, bytes: &[u8], line: usize, ended: bool) -> Resu
             return Ok(Some(at));
         }
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
-            return if ended { Err(broken()) } else { Ok(None) };
+            return if arrived.is_whole() { Err(broken()) } else { Ok(None) };
         };
         at += match (line_end, rest.get(end + 1)) {
             (LineEnd::LfCr, Some(b'\r')) => end + 2,
-            (LineEnd::LfCr, None) if !ended => return Ok(None),
+            (LineEnd::LfCr, None) if !arrived.is_whole() => return Ok(None),
             _ => end + 1,
         };
     }
@@ -182,7 +200,7 @@ impl Delimiter {
             return Vec::new();
         }
         self.held.extend_from_slice(bytes);
-        match self.end_of_content(false) {
+        match self.end_of_content(Arrived::Part) {
             Some(end) => self.close(end),
             None => {
                 // A line end, the delimiter and the byte behind it may still be on their way.
@@ -198,7 +216,7 @@ impl Delimiter {
         if self.found {
             return Ok(Vec::new());
         }
-        match self.end_of_content(true) {
+        match self.end_of_content(Arrived::Whole) {
             Some(end) => Ok(self.close(end)),
             None => Err(Error::invalid("body", "it stops before its last delimiter")),
         }
@@ -211,13 +229,13 @@ impl Delimiter {
         content
     }
 
-    fn end_of_content(&self, ended: bool) -> Option<usize> {
+    fn end_of_content(&self, arrived: Arrived) -> Option<usize> {
         let mut from = 0;
         while let Some(at) = find_anywhere(&self.dashed, &self.held, from) {
             let closes = match self.held.get(at + self.dashed.len()) {
                 Some(b'-' | b'\r' | b'\n' | b' ' | b'\t') => true,
                 Some(_) => false,
-                None => ended,
+                None => arrived.is_whole(),
             };
             match self.line_end.trailing(&self.held[..at]) {
                 Some(length) if closes => return Some(at - length),
@@ -245,7 +263,7 @@ mod tests {
         loop {
             let piece = pieces.next();
             so_far.extend_from_slice(piece.unwrap_or_default());
-            match head(boundary, &so_far, piece.is_none())? {
+            match head(boundary, &so_far, Arrived::with(piece))? {
                 Head::Unfinished => assert!(piece.is_some(), "an ended body is never unfinished"),
                 Head::Whole { json, content: None } => return Ok((so_far[json].trim_ascii().to_vec(), None)),
                 Head::Whole { json, content: Some((start, mut delimiter)) } => {
