@@ -1,6 +1,6 @@
 //! SQL of playlists: who may read them, what they hold.
 
-use super::music::{THERE, libraries};
+use super::music::{THERE, bind, libraries};
 use super::{Row, Tx, Value, args};
 use crate::account::UserKey;
 use crate::account::token::random_base62;
@@ -26,8 +26,8 @@ fn playlist(row: &Row) -> Result<Playlist> {
     })
 }
 
-/// Playlists of which this is true, with what of them the reader may hear.
-fn found(tx: &mut Tx, scope: &Scope, args: &mut Vec<Value>, only: &str) -> Result<Vec<Playlist>> {
+/// Playlists that the reader may read, with what of them they may hear.
+fn readable(tx: &mut Tx, scope: &Scope, args: &mut Vec<Value>, only: &str) -> Result<Vec<Playlist>> {
     let sql = format!(
         "SELECT p.id, p.public_id, p.owner_id, o.name, p.name, p.comment, p.public, p.created_ms, p.changed_ms,
             COUNT(t.item_id), CAST(COALESCE(SUM(t.duration_ms), 0) AS BIGINT)
@@ -35,34 +35,24 @@ fn found(tx: &mut Tx, scope: &Scope, args: &mut Vec<Value>, only: &str) -> Resul
          LEFT JOIN playlist_entry e ON e.playlist_id = p.id
          LEFT JOIN item i ON i.id = e.item_id AND i.library_id IN ({}) AND {THERE}
          LEFT JOIN track t ON t.item_id = i.id
-         WHERE {only} GROUP BY p.id, o.name",
+         WHERE (p.owner_id = {} OR p.public = 1){only} GROUP BY p.id, o.name",
         libraries(args, &scope.by_id()),
+        bind(args, scope.user().0)
     );
-    let mut playlists = tx.all(&sql, args, playlist)?;
-    playlists.sort_by_cached_key(|playlist| (sort_key(&playlist.name), playlist.key));
-    Ok(playlists)
+    tx.all(&sql, args, playlist)
 }
 
 /// The reader's own and the public ones, by name.
 pub fn list(tx: &mut Tx, scope: &Scope) -> Result<Vec<Playlist>> {
-    found(tx, scope, &mut vec![scope.user().0.into()], "(p.owner_id = $1 OR p.public = 1)")
-}
-
-/// All of somebody's, by name.
-pub fn list_of(tx: &mut Tx, scope: &Scope, owner: UserKey) -> Result<Vec<Playlist>> {
-    found(tx, scope, &mut vec![owner.0.into()], "p.owner_id = $1")
+    let mut playlists = readable(tx, scope, &mut Vec::new(), "")?;
+    playlists.sort_by_cached_key(|playlist| (sort_key(&playlist.name), playlist.key));
+    Ok(playlists)
 }
 
 /// By its public id; one that is neither the reader's own nor public is not found.
 pub fn by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Playlist> {
-    let mut args = vec![id.into(), scope.user().0.into()];
-    let only = "p.public_id = $1 AND (p.owner_id = $2 OR p.public = 1)";
-    found(tx, scope, &mut args, only)?.pop().ok_or(Error::NotFound(Thing::Playlist))
-}
-
-/// By its public id, whoever's it is.
-pub fn anybodys_by_id(tx: &mut Tx, scope: &Scope, id: &str) -> Result<Playlist> {
-    found(tx, scope, &mut vec![id.into()], "p.public_id = $1")?.pop().ok_or(Error::NotFound(Thing::Playlist))
+    let mut args = vec![id.into()];
+    readable(tx, scope, &mut args, " AND p.public_id = $1")?.pop().ok_or(Error::NotFound(Thing::Playlist))
 }
 
 /// The same, of the reader's own alone: others may not be changed.

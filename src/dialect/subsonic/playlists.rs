@@ -1,16 +1,14 @@
-//! Playlists. Others' public ones may be read, only one's own be changed. An administrator may list, read and delete
-//! anybody's.
+//! Playlists. Others' public ones may be read, only one's own be changed.
 
 use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
-use crate::account::{Role, User as Account, name_key};
+use crate::account::{Role, name_key};
 use crate::error::{Error, Result, Thing};
 use crate::library::ItemKey;
-use crate::library::music::Playlist as PlaylistOfUser;
 use crate::now_ms;
 use crate::share::grant::Scope;
-use crate::store::{Tx, accounts, music, playlists};
+use crate::store::{Tx, music, playlists};
 
 const LONGEST_NAME_CHARS: usize = 255;
 
@@ -24,10 +22,11 @@ pub(super) fn named(name: &str) -> Result<String> {
     }
 }
 
-fn whole(tx: &mut Tx, scope: &Scope, playlist: &PlaylistOfUser) -> Result<PlaylistWithSongs> {
+fn whole(tx: &mut Tx, scope: &Scope, id: &str) -> Result<PlaylistWithSongs> {
+    let playlist = playlists::by_id(tx, scope, id)?;
     let keys = playlists::entries(tx, playlist.key)?;
     let entry = music::tracks(tx, scope, &keys)?.iter().map(Child::of).collect();
-    Ok(PlaylistWithSongs { playlist: Playlist::of(playlist, scope.user()), entry })
+    Ok(PlaylistWithSongs { playlist: Playlist::of(&playlist, scope.user()), entry })
 }
 
 /// Keys of tracks that came by their ids, every one of them known.
@@ -37,50 +36,19 @@ fn songs(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<ItemKey>> {
 }
 
 pub async fn get_playlists(asked: Asked) -> Result<Payload> {
-    let of = asked.params.get("username").filter(|name| !name.is_empty()).map(str::to_owned);
-    if of.as_ref().is_some_and(|name| name_key(name) != name_key(&asked.user.name)) && !asked.user.is_admin() {
+    let of = asked.params.get("username").filter(|name| !name.is_empty()).map(name_key);
+    if of.as_ref().is_some_and(|name| *name != name_key(&asked.user.name)) && !asked.user.is_admin() {
         return Err(Error::Forbidden("only administrators may ask for others' playlists"));
     }
-    let found = move |tx: &mut Tx, scope: &Scope| match of {
-        None => playlists::list(tx, scope),
-        Some(login) => match accounts::by_login(tx, &login)? {
-            Some(user) => playlists::list_of(tx, scope, user.key),
-            None => Ok(Vec::new()),
-        },
-    };
-    let found = asked.read(found).await?;
-    let playlist = found.iter().map(|playlist| Playlist::of(playlist, asked.user.key)).collect();
+    let found = asked.read(playlists::list).await?;
+    let wanted = found.iter().filter(|playlist| of.as_ref().is_none_or(|of| *of == name_key(&playlist.owner_name)));
+    let playlist = wanted.map(|playlist| Playlist::of(playlist, asked.user.key)).collect();
     Ok(Payload::Playlists(Playlists { playlist }))
 }
 
 pub async fn get_playlist(asked: Asked) -> Result<Payload> {
     let id = asked.params.need("id")?.to_owned();
-    let sees = Sees::of(&asked.user);
-    let read = move |tx: &mut Tx, scope: &Scope| {
-        let playlist = sees.playlist(tx, scope, &id)?;
-        whole(tx, scope, &playlist)
-    };
-    Ok(Payload::Playlist(asked.read(read).await?))
-}
-
-/// Which playlists are there for a caller.
-#[derive(Debug, Clone, Copy)]
-enum Sees {
-    OwnAndPublic,
-    Everybodys,
-}
-
-impl Sees {
-    fn of(user: &Account) -> Sees {
-        if user.is_admin() { Sees::Everybodys } else { Sees::OwnAndPublic }
-    }
-
-    fn playlist(self, tx: &mut Tx, scope: &Scope, id: &str) -> Result<PlaylistOfUser> {
-        match self {
-            Sees::OwnAndPublic => playlists::by_id(tx, scope, id),
-            Sees::Everybodys => playlists::anybodys_by_id(tx, scope, id),
-        }
-    }
+    Ok(Payload::Playlist(asked.read(move |tx, scope| whole(tx, scope, &id)).await?))
 }
 
 /// Makes a playlist, or puts other songs in place of one's present ones.
@@ -99,8 +67,7 @@ pub async fn create_playlist(asked: Asked) -> Result<Payload> {
         playlist.name = name.unwrap_or(playlist.name);
         playlists::update(tx, &playlist, now_ms())?;
         playlists::set_entries(tx, playlist.key, &items)?;
-        let playlist = playlists::own_by_id(tx, scope, &id)?;
-        whole(tx, scope, &playlist)
+        whole(tx, scope, &id)
     };
     Ok(Payload::Playlist(asked.write(made).await?))
 }
@@ -151,12 +118,9 @@ fn without(tx: &mut Tx, scope: &Scope, entries: &[ItemKey], removed: &[i64]) -> 
 
 pub async fn delete_playlist(asked: Asked) -> Result<Payload> {
     asked.user.may(Role::Playlist)?;
-    let (id, sees) = (asked.params.need("id")?.to_owned(), Sees::of(&asked.user));
+    let id = asked.params.need("id")?.to_owned();
     let deleted = move |tx: &mut Tx, scope: &Scope| {
-        let playlist = match sees {
-            Sees::OwnAndPublic => playlists::own_by_id(tx, scope, &id)?,
-            Sees::Everybodys => playlists::anybodys_by_id(tx, scope, &id)?,
-        };
+        let playlist = playlists::own_by_id(tx, scope, &id)?;
         playlists::remove(tx, playlist.key)
     };
     asked.write(deleted).await.map(|()| Payload::Empty)
