@@ -291,6 +291,26 @@ fn the_servers_own_data_is_never_shared() {
 }
 
 #[test]
+fn a_folder_that_is_added_again_becomes_writable_and_keeps_its_links() {
+    let home = Home::new();
+    home.file("music/a.txt");
+    let link = home.said(&["share", "music/a.txt"]);
+    let listed = || -> Json { serde_json::from_str(&home.said(&["library", "list", "--json"])).unwrap() };
+    home.said(&["library", "add", "music"]);
+    let told = |wanted: bool, name: &str| {
+        let listed = listed();
+        let library = listed.as_array().unwrap().iter().find(|library| library["name"] == name).unwrap_or(&Json::Null);
+        assert_eq!(library["writable"], wanted, "{listed}");
+    };
+    told(false, "music");
+    assert!(home.said(&["library", "add", "music", "--writable", "--name", "Band"]).contains("\"Band\""));
+    told(true, "Band");
+    home.said(&["library", "add", "music"]);
+    told(true, "Band");
+    assert!(home.said(&["shares"]).contains(link.trim().rsplit('/').next().unwrap()));
+}
+
+#[test]
 fn mistakes_are_told_by_name() {
     let home = Home::new();
     fs::write(home.path("settings.toml"), "lisen = \"127.0.0.1:0\"\n").unwrap();

@@ -15,12 +15,12 @@ use crate::library::names::{is_left_out, numbered_text};
 use crate::library::{Item, Library, LibraryKind};
 use crate::share::Bits;
 use crate::store::library::{self as rows, Access, NewLibrary};
-use crate::store::{accounts, rights};
+use crate::store::{Tx, accounts, rights};
 use crate::{App, now_ms};
 
 const LONGEST_NAME_CHARS: usize = 100;
 
-/// Serves a folder in place, by `name` or by the folder's own. A folder that is a library already is answered as it is.
+/// Serves a folder in place, by `name` or by the folder's own. A folder that is a library already stays the same one, with its links.
 /// The caller scans it, or asks the scanner to.
 pub async fn add_folder(app: &App, path: &Path, name: Option<&str>, access: Access) -> Result<Library> {
     let root = real_path(path)?;
@@ -35,7 +35,7 @@ pub async fn add_folder(app: &App, path: &Path, name: Option<&str>, access: Acce
     app.db
         .write(move |tx| {
             if let Some(known) = rows::by_root(tx, &root, None)?.filter(|known| known.kind == LibraryKind::Folder) {
-                return Ok(known);
+                return known_again(tx, known, chosen, access);
             }
             let name = match chosen {
                 Some(name) => name,
@@ -52,6 +52,19 @@ pub async fn add_folder(app: &App, path: &Path, name: Option<&str>, access: Acce
             rows::insert(tx, &new, now_ms())
         })
         .await
+}
+
+/// A folder that is served, asked for again: it is called what it is asked for as, and becomes writable where that is asked
+/// for. To be served as it is by a share is no wish to have it read only again.
+fn known_again(tx: &mut Tx, known: Library, name: Option<String>, access: Access) -> Result<Library> {
+    let name = name.unwrap_or_else(|| known.name.clone());
+    let is_as_asked = name == known.name && (known.writable || access == Access::ReadOnly);
+    if is_as_asked {
+        return Ok(known);
+    }
+    let access = if known.writable { Access::Writable } else { access };
+    rows::update(tx, known.key, &name, access, now_ms())?;
+    rows::by_key(tx, known.key)
 }
 
 fn check_name(name: &str) -> Result<()> {
