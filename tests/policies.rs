@@ -510,7 +510,7 @@ both_engines! {
             (wish(&from, number), 40057),
             (wish(&from, 77), 40035),
             (json!({"src": from, "dst": "/", "user_id": "nobody", "policy_id": 1}), 40021),
-            (json!({"src": from, "dst": "/../x", "user_id": bob, "policy_id": 1}), 40001),
+            (json!({"src": from, "dst": "/../x", "user_id": bob, "policy_id": 1}), 40052),
             (json!({"dst": "/", "user_id": bob, "policy_id": 1}), 40001),
         ] {
             assert_eq!(house.admin.post("/workflow/import", body.clone()).await["code"], code, "{body}");
