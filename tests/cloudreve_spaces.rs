@@ -188,7 +188,7 @@ both_engines! {
                 assert_eq!(page["pagination"]["page_size"], 10);
                 seen.extend(names(&page));
                 match page["pagination"]["next_token"].as_str() {
-                    Some(next) => assert_eq!(std::mem::replace(&mut token, next.to_owned()) == next, false),
+                    Some(next) => assert_ne!(std::mem::replace(&mut token, next.to_owned()), next),
                     None => return seen,
                 }
             }
