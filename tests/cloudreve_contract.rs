@@ -236,6 +236,9 @@ both_engines! {
         ] {
             assert_eq!(drive.call(Method::POST, "/file/create", create(uri, kind, strict)).await["code"], 40004, "{uri} {kind}");
         }
+        std::os::unix::fs::symlink("one.txt", drive.home().await.join("a/link.txt")).unwrap();
+        let unseen = create("cloudreve://my/a/link.txt", "file", false);
+        assert_eq!(drive.call(Method::POST, "/file/create", unseen).await["code"], 40004, "what nobody is shown is in the way");
         let id = drive.share(json!({"uri": "cloudreve://my/a", "permissions": {"everyone": "Dw=="}})).await;
         let shared = format!("cloudreve://{id}@share/one.txt");
         let again = data(drive.guest(Method::POST, "/file/create", create(&shared, "file", false)).await);

@@ -84,7 +84,9 @@ pub async fn create(
         ItemKind::Folder => work::create_folder(&call.app, &by, &into, name).await,
     };
     let made = match made {
-        Err(Error::Exists(_)) if on_conflict != OnConflict::Refuse => of_kind(kind, item(call, &by, uri).await?)?,
+        Err(Error::Exists(name)) if on_conflict != OnConflict::Refuse => {
+            of_kind(kind, name, item(call, &by, uri).await)?
+        }
         made => made?,
     };
     told(call, &by, &above.child(&made.shown), &made).await

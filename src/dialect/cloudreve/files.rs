@@ -306,8 +306,8 @@ pub async fn post_create(mut call: Call, user: Option<User>) -> Outcome {
         ItemKind::Folder => files::create_folder(&call.app, &user, &into, name).await,
     };
     let item = match made {
-        Err(Error::Exists(_)) if asked.err_on_conflict != Some(true) => {
-            of_kind(kind, own_item(&call, &user, &uri).await?)?
+        Err(Error::Exists(name)) if asked.err_on_conflict != Some(true) => {
+            of_kind(kind, name, own_item(&call, &user, &uri).await)?
         }
         made => made?,
     };
@@ -326,9 +326,13 @@ pub fn kind_of(asked: Option<&str>) -> Result<ItemKind> {
     }
 }
 
-/// What is there already in place of what was to be made; of the other kind it is in the way.
-pub fn of_kind(kind: ItemKind, there: Item) -> Result<Item> {
-    if there.kind == kind { Ok(there) } else { Err(Error::Exists(there.shown)) }
+/// What is there already in place of what was to be made. Of the other kind, or not known yet, it is in the way.
+pub fn of_kind(kind: ItemKind, name: String, there: Result<Item, Failure>) -> Result<Item, Failure> {
+    match there {
+        Ok(item) if item.kind == kind => Ok(item),
+        Ok(_) | Err(Failure::Of(Error::NotFound(_))) => Err(Error::Exists(name).into()),
+        Err(other) => Err(other),
+    }
 }
 
 #[derive(Deserialize)]
