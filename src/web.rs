@@ -1,8 +1,35 @@
 //! The pages that people see: a visitor's share, an owner's desk.
 //!
-//! `pages` are views: plain fields in, escaped HTML out; they know no store and no request. `visit` and `desk` are the
-//! handlers that fill them. Addresses all begin with a `base`, because the server may stand beneath a path of a proxy.
+//! `pages` are views: plain fields in, escaped HTML out; they know no store and no request. The others are the handlers
+//! that fill them, all behind one wrapper ([`answer`]). Addresses all begin with a `base`, because the server may stand
+//! beneath a path of a proxy.
 //! Nothing inline, neither script nor style, so that [`CSP`] can refuse both.
+
+/// A table of routes: for people who look at pages, or for scripts on these. A handler is an `async fn` from `Call` to
+/// `Result<Response>`; where the access is `User`, it takes the user as well.
+macro_rules! routes {
+    ($($to:ident { $($name:literal $methods:ident $path:tt $access:ident $handler:path;)* })*) => {
+        &[$($(routes!(@row $to $name $methods $path $access $handler),)*)*]
+    };
+    (@row $to:ident $name:literal $methods:ident $path:tt User $handler:path) => {
+        routes!(@route $to $name $methods $path User (User(|call, user| Box::pin($handler(call, user)))))
+    };
+    (@row $to:ident $name:literal $methods:ident $path:tt $access:ident $handler:path) => {
+        routes!(@route $to $name $methods $path $access (Anyone(|call| Box::pin($handler(call)))))
+    };
+    (@route $to:ident $name:literal $methods:ident $path:tt $access:ident ($door:ident($handler:expr))) => {
+        $crate::http::Route {
+            name: $name,
+            methods: $crate::web::$methods,
+            path: $path,
+            access: $crate::http::Access::$access,
+            handler: |call| {
+                let handler = $crate::web::Handler::$door($handler);
+                Box::pin($crate::web::answer($crate::web::To::$to, $name, call, handler))
+            },
+        }
+    };
+}
 
 pub mod account;
 pub mod assets;
@@ -10,18 +37,23 @@ pub mod authorize;
 pub mod desk;
 pub mod devices;
 pub mod interface;
+pub mod keys;
 pub mod mail_links;
 pub mod openid;
 pub mod pages;
+pub mod share_form;
+pub mod sign_in;
 pub mod uploads;
 pub mod visit;
 
 use askama::Template;
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::{Call, Cors, Face, put_header};
 use pages::{ErrorPage, GonePage};
@@ -33,6 +65,8 @@ pub const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; 
 pub static VISIT: Face = Face { name: "page", routes: visit::ROUTES, cors: Cors::SameOrigin };
 pub static DESK: Face = Face { name: "desk", routes: desk::ROUTES, cors: Cors::SameOrigin };
 pub static ACCOUNT: Face = Face { name: "desk", routes: account::ROUTES, cors: Cors::SameOrigin };
+pub static SIGN_IN: Face = Face { name: "desk", routes: sign_in::ROUTES, cors: Cors::SameOrigin };
+pub static KEYS: Face = Face { name: "desk", routes: keys::ROUTES, cors: Cors::SameOrigin };
 pub static INTERFACE: Face = Face { name: "interface", routes: interface::ROUTES, cors: Cors::SameOrigin };
 pub static AUTHORIZE: Face = Face { name: "desk", routes: authorize::ROUTES, cors: Cors::SameOrigin };
 pub static DEVICES: Face = Face { name: "desk", routes: devices::ROUTES, cors: Cors::SameOrigin };
@@ -40,6 +74,48 @@ pub static MAIL_LINKS: Face = Face { name: "desk", routes: mail_links::ROUTES, c
 pub static OPENID: Face = Face { name: "desk", routes: openid::ROUTES, cors: Cors::SameOrigin };
 pub static VISIT_UPLOADS: Face = Face { name: "page", routes: uploads::GUEST_ROUTES, cors: Cors::SameOrigin };
 pub static DESK_UPLOADS: Face = Face { name: "desk", routes: uploads::USER_ROUTES, cors: Cors::SameOrigin };
+
+// Methods as the tables name them.
+const GET: &[Method] = &[Method::GET, Method::HEAD];
+const GET_ALONE: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const PUT: &[Method] = &[Method::PUT];
+const DELETE: &[Method] = &[Method::DELETE];
+
+/// Who reads an answer, and is told by it what went wrong.
+#[derive(Debug, Clone, Copy)]
+enum To {
+    Person,
+    Script,
+}
+
+enum Handler {
+    Anyone(fn(Call) -> BoxFuture<'static, Result<Response>>),
+    User(fn(Call, User) -> BoxFuture<'static, Result<Response>>),
+}
+
+/// What every call of the pages goes through: what another site's page sent is refused, and people who have to sign in
+/// are led to do so.
+async fn answer(to: To, name: &'static str, call: Call, handler: Handler) -> Response {
+    let base = call.origin.prefix().to_owned();
+    let answered = async {
+        if !matches!(call.parts.method, Method::GET | Method::HEAD) {
+            refuse_foreign_post(&call)?;
+        }
+        match handler {
+            Handler::Anyone(handler) => handler(call).await,
+            Handler::User(handler) => match (sign_in::user_of(&call).await?, to) {
+                (Some(user), _) => handler(call, user).await,
+                (None, To::Person) => Ok(sign_in::lead_to_sign_in(&call)),
+                (None, To::Script) => Err(Error::SignInNeeded),
+            },
+        }
+    };
+    answered.await.unwrap_or_else(|error| match to {
+        To::Person => error_page(name, &base, &error),
+        To::Script => error_json(name, &error),
+    })
+}
 
 /// A page, with the headers that keep it to its reader: no cache keeps it, no other site learns its address.
 pub fn page(status: StatusCode, view: &impl Template) -> Response {
@@ -75,8 +151,13 @@ pub fn lead_to(address: &str) -> Response {
     response
 }
 
+/// The same, beneath the deployment's prefix.
+fn lead_within(call: &Call, path: &str) -> Response {
+    lead_to(&format!("{}{path}", call.origin.prefix()))
+}
+
 /// What happened, as a page. Whatever is not there for the visitor is the same page, byte by byte.
-pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
+fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
     crate::http::log_internal(call_name, error);
     let (status, title, advice) = explain(error);
     if status == StatusCode::NOT_FOUND {
@@ -89,7 +170,7 @@ pub fn error_page(call_name: &str, base: &str, error: &Error) -> Response {
 }
 
 /// The same for a script: `{"error": …}`.
-pub fn error_json(call_name: &str, error: &Error) -> Response {
+fn error_json(call_name: &str, error: &Error) -> Response {
     crate::http::log_internal(call_name, error);
     let (status, _, advice) = explain(error);
     // Words for people, who know no parameters.
@@ -149,7 +230,7 @@ fn retry_later(response: &mut Response, error: &Error) {
 
 /// Refuses a form that another site's page posts. Browsers say so in Sec-Fetch-Site or, where the connection is not
 /// secure, in Origin alone; programs that send neither carry no cookie of anybody's.
-pub fn refuse_foreign_post(call: &Call) -> Result<()> {
+fn refuse_foreign_post(call: &Call) -> Result<()> {
     let foreign = Err(Error::Forbidden("another site sent this form"));
     match call.header("sec-fetch-site") {
         Some("same-origin" | "none") => return Ok(()),

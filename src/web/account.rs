@@ -4,66 +4,36 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{Method, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use multer::Multipart;
 
-use super::desk::{finish, user};
 use super::pages::{AccountPage, LetInApp, LinkedOpenId};
-use super::{lead_to, page, refuse_foreign_post};
+use super::{lead_within, page};
 use crate::account::User;
 use crate::account::oauth::Client;
 use crate::error::{Error, Result, Thing};
-use crate::handle;
 use crate::http::send::{Disposition, safe_headers};
-use crate::http::{Access, Call, Route};
+use crate::http::{Call, Route};
 use crate::store::{accounts, second_factors};
 use crate::work::users::{self, PICTURE_BYTES};
 use crate::work::{oauth, openid};
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
-const POST: &[Method] = &[Method::POST];
-
-pub const ROUTES: &[Route] = &[
-    Route {
-        name: "accountPage",
-        methods: GET,
-        path: "/app/account",
-        access: Access::User,
-        handler: handle!(account_page),
-    },
-    Route {
-        name: "ownPicture",
-        methods: GET,
-        path: "/app/account/picture",
-        access: Access::User,
-        handler: handle!(own_picture),
-    },
-    Route {
-        name: "setPicture",
-        methods: POST,
-        path: "/app/account/picture",
-        access: Access::User,
-        handler: handle!(set_picture),
-    },
-    Route {
-        name: "removePicture",
-        methods: POST,
-        path: "/app/account/picture/remove",
-        access: Access::User,
-        handler: handle!(remove_picture),
-    },
-];
+pub const ROUTES: &[Route] = routes! {
+    Person {
+        "accountPage" GET "/app/account" User account_page;
+        "ownPicture" GET "/app/account/picture" User own_picture;
+        "setPicture" POST "/app/account/picture" User set_picture;
+        "removePicture" POST "/app/account/picture/remove" User remove_picture;
+    }
+};
 
 /// Of a form around a picture.
 const FRAME_BYTES: usize = 64 * 1024;
 
-async fn account_page(call: Call) -> Response {
-    match user(&call).await {
-        Ok(user) => finish(&call, "accountPage", shown(&call, &user, StatusCode::OK, AccountProblem::None).await),
-        Err(elsewhere) => *elsewhere,
-    }
+async fn account_page(call: Call, user: User) -> Result<Response> {
+    shown(&call, &user, StatusCode::OK, AccountProblem::None).await
 }
 
 /// What a form of the page came to.
@@ -104,37 +74,24 @@ fn of_client(client: Client) -> LetInApp {
     LetInApp { id: client.id, name: client.name }
 }
 
-async fn own_picture(call: Call) -> Response {
-    match user(&call).await {
-        Ok(user) => {
-            let read = call.app.db.read(move |tx| accounts::avatar(tx, user.key)).await;
-            let answer = read.and_then(|picture| picture.ok_or(Error::NotFound(Thing::Avatar))).map(|picture| {
-                let mut response = Body::from(picture).into_response();
-                *response.headers_mut() = safe_headers("avatar.jpg", "image/jpeg", Disposition::Inline);
-                response
-            });
-            finish(&call, "ownPicture", answer)
-        }
-        Err(elsewhere) => *elsewhere,
-    }
+async fn own_picture(call: Call, user: User) -> Result<Response> {
+    let picture =
+        call.app.db.read(move |tx| accounts::avatar(tx, user.key)).await?.ok_or(Error::NotFound(Thing::Avatar))?;
+    let mut response = Body::from(picture).into_response();
+    *response.headers_mut() = safe_headers("avatar.jpg", "image/jpeg", Disposition::Inline);
+    Ok(response)
 }
 
-async fn set_picture(mut call: Call) -> Response {
-    match user(&call).await {
-        Ok(user) => {
-            let set = async {
-                let picture = posted(&mut call).await?;
-                users::set_avatar(&call.app, &user, picture).await
-            };
-            let answer = match set.await {
-                Ok(()) => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
-                Err(Error::Invalid { what: "picture", why }) => with_picture_problem(&call, &user, why).await,
-                Err(Error::Missing(_)) => with_picture_problem(&call, &user, "choose one first".to_owned()).await,
-                Err(error) => Err(error),
-            };
-            finish(&call, "setPicture", answer)
-        }
-        Err(elsewhere) => *elsewhere,
+async fn set_picture(mut call: Call, user: User) -> Result<Response> {
+    let set = async {
+        let picture = posted(&mut call).await?;
+        users::set_avatar(&call.app, &user, picture).await
+    };
+    match set.await {
+        Ok(()) => Ok(lead_within(&call, "/app/account")),
+        Err(Error::Invalid { what: "picture", why }) => with_picture_problem(&call, &user, why).await,
+        Err(Error::Missing(_)) => with_picture_problem(&call, &user, "choose one first".to_owned()).await,
+        Err(error) => Err(error),
     }
 }
 
@@ -144,7 +101,6 @@ async fn with_picture_problem(call: &Call, user: &User, why: String) -> Result<R
 
 /// The picture of a posted form.
 async fn posted(call: &mut Call) -> Result<Vec<u8>> {
-    refuse_foreign_post(call)?;
     let broken = |_| Error::invalid("form", "it cannot be read");
     let boundary = multer::parse_boundary(call.header(header::CONTENT_TYPE).unwrap_or_default()).map_err(broken)?;
     let body = Bytes::from(call.body_bytes(PICTURE_BYTES + FRAME_BYTES).await?);
@@ -158,16 +114,7 @@ async fn posted(call: &mut Call) -> Result<Vec<u8>> {
     Err(Error::Missing("picture"))
 }
 
-async fn remove_picture(call: Call) -> Response {
-    match user(&call).await {
-        Ok(user) => {
-            let removed = match refuse_foreign_post(&call) {
-                Ok(()) => users::remove_avatar(&call.app, &user).await,
-                Err(error) => Err(error),
-            };
-            let answer = removed.map(|()| lead_to(&format!("{}/app/account", call.origin.prefix())));
-            finish(&call, "removePicture", answer)
-        }
-        Err(elsewhere) => *elsewhere,
-    }
+async fn remove_picture(call: Call, user: User) -> Result<Response> {
+    users::remove_avatar(&call.app, &user).await?;
+    Ok(lead_within(&call, "/app/account"))
 }

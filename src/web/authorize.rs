@@ -2,68 +2,30 @@
 //!
 //! The addresses are those that apps of the Cloudreve dialect open and wait for; those of other dialects are led here.
 
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::desk::{finish, form, user};
 use super::pages::{AuthorizePage, CallbackPage};
-use super::{CSP, encoded, lead_to, page};
+use super::sign_in::user_of;
+use super::{CSP, encoded, lead_to, lead_within, page};
 use crate::account::User;
 use crate::account::oauth::Request;
 use crate::error::{Error, Result};
-use crate::handle;
 use crate::http::fields::Fields;
-use crate::http::{Access, Call, Route};
+use crate::http::{Call, Route};
 use crate::store::site;
 use crate::work::oauth;
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
-const POST: &[Method] = &[Method::POST];
-
-pub const ROUTES: &[Route] = &[
-    Route {
-        name: "authorizeLink",
-        methods: GET,
-        path: "/session/authorize",
-        access: Access::Open,
-        handler: handle!(authorize_link),
-    },
-    Route {
-        name: "authorizePage",
-        methods: GET,
-        path: "/app/authorize",
-        access: Access::User,
-        handler: handle!(authorize_page),
-    },
-    Route {
-        name: "authorize",
-        methods: POST,
-        path: "/app/authorize",
-        access: Access::User,
-        handler: handle!(authorize),
-    },
-    Route {
-        name: "shutOut",
-        methods: POST,
-        path: "/app/account/apps/shut-out",
-        access: Access::User,
-        handler: handle!(shut_out),
-    },
-    Route {
-        name: "callbackPage",
-        methods: GET,
-        path: "/callback/desktop",
-        access: Access::Open,
-        handler: handle!(callback_desktop),
-    },
-    Route {
-        name: "callbackPage",
-        methods: GET,
-        path: "/callback/ios",
-        access: Access::Open,
-        handler: handle!(callback_phone),
-    },
-];
+pub const ROUTES: &[Route] = routes! {
+    Person {
+        "authorizeLink" GET "/session/authorize" Open authorize_link;
+        "authorizePage" GET "/app/authorize" User authorize_page;
+        "authorize" POST "/app/authorize" User authorize;
+        "shutOut" POST "/app/account/apps/shut-out" User shut_out;
+        "callbackPage" GET "/callback/desktop" Open callback_desktop;
+        "callbackPage" GET "/callback/ios" Open callback_phone;
+    }
+};
 
 /// Names of what an app asks with, as they stand in the address and in the form.
 const FIELDS: [&str; 7] =
@@ -82,20 +44,13 @@ fn request_of(fields: &Fields) -> Request {
     }
 }
 
-async fn authorize_link(call: Call) -> Response {
+async fn authorize_link(call: Call) -> Result<Response> {
     let query = call.query();
-    lead_to(&format!("{}/app/authorize{}{query}", call.origin.prefix(), if query.is_empty() { "" } else { "?" }))
+    Ok(lead_within(&call, &format!("/app/authorize{}{query}", if query.is_empty() { "" } else { "?" })))
 }
 
-async fn authorize_page(call: Call) -> Response {
-    match user(&call).await {
-        Ok(user) => finish(&call, "authorizePage", ask(&call, &user).await),
-        Err(elsewhere) => *elsewhere,
-    }
-}
-
-async fn ask(call: &Call, user: &User) -> Result<Response> {
-    let fields = Fields::of_query(call)?;
+async fn authorize_page(call: Call, user: User) -> Result<Response> {
+    let fields = Fields::of_query(&call)?;
     let request = request_of(&fields);
     let (client, permits) = oauth::asked(&call.app, &request).await?;
     let given = |name: &'static str| Some((name, fields.get(name)?.to_owned()));
@@ -134,20 +89,11 @@ fn form_target(redirect_uri: &str) -> String {
     if is_plain { target } else { String::new() }
 }
 
-async fn authorize(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, fields)) => {
-            let answer = decide(&call, &user, &fields).await;
-            finish(&call, "authorize", answer)
-        }
-        Err(elsewhere) => *elsewhere,
-    }
-}
-
-async fn decide(call: &Call, user: &User, fields: &Fields) -> Result<Response> {
-    let request = request_of(fields);
+async fn authorize(mut call: Call, user: User) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    let request = request_of(&fields);
     let answer = match fields.get("answer") {
-        Some("allow") => ("code", oauth::consent(&call.app, user, &request).await?),
+        Some("allow") => ("code", oauth::consent(&call.app, &user, &request).await?),
         Some("deny") => {
             oauth::asked(&call.app, &request).await?;
             ("error", "access_denied".to_owned())
@@ -162,18 +108,10 @@ async fn decide(call: &Call, user: &User, fields: &Fields) -> Result<Response> {
     Ok(lead_to(&format!("{base}{to}{separator}{name}={}{state}", encoded(&value))))
 }
 
-async fn shut_out(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, fields)) => {
-            let answer = async {
-                oauth::shut_out(&call.app, &user, fields.need("app")?).await?;
-                Ok(lead_to(&format!("{}/app/account", call.origin.prefix())))
-            };
-            let answer = answer.await;
-            finish(&call, "shutOut", answer)
-        }
-        Err(elsewhere) => *elsewhere,
-    }
+async fn shut_out(mut call: Call, user: User) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    oauth::shut_out(&call.app, &user, fields.need("app")?).await?;
+    Ok(lead_within(&call, "/app/account"))
 }
 
 // On to the app -------------------------------------------------------------------------------------------------------
@@ -183,24 +121,20 @@ const WHOLE_DRIVE: &str = "cloudreve://my";
 /// The client's own mark that the drive is there already.
 const AGAIN: &str = "reauthorize:";
 
-async fn callback_desktop(call: Call) -> Response {
-    let title = match call.app.db.recall("site", "", site::read).await {
-        Ok(site) => site.title.clone(),
-        Err(error) => return finish(&call, "callbackPage", Err(error)),
-    };
-    let drive = [("name", title.as_str()), ("path", WHOLE_DRIVE)];
-    finish(&call, "callbackPage", lead_on(&call, &drive).await)
+async fn callback_desktop(call: Call) -> Result<Response> {
+    let site = call.app.db.recall("site", "", site::read).await?;
+    lead_on(&call, &[("name", site.title.as_str()), ("path", WHOLE_DRIVE)]).await
 }
 
-async fn callback_phone(call: Call) -> Response {
-    finish(&call, "callbackPage", lead_on(&call, &[]).await)
+async fn callback_phone(call: Call) -> Result<Response> {
+    lead_on(&call, &[]).await
 }
 
 /// A link, which only its user's own click opens: browsers ask before they start a program.
 async fn lead_on(call: &Call, drive: &[(&str, &str)]) -> Result<Response> {
     let query = Fields::of_query(call)?;
     let state = query.get("state").unwrap_or_default();
-    let user_id = user(call).await.map_or(String::new(), |user| user.id);
+    let user_id = user_of(call).await?.map_or(String::new(), |user| user.id);
     let told = match query.get("error") {
         Some(error) => vec![("error", error)],
         None => vec![("code", query.need("code")?), ("user_id", user_id.as_str())],

@@ -1,51 +1,26 @@
 //! What users do about how they sign in: a second factor, and a session on another device.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use fast_qr::QRBuilder;
 
-use super::desk::{finish, form};
 use super::pages::{DevicePage, Drawn, SecondFactorPage};
-use super::{lead_to, page};
+use super::{lead_within, page};
 use crate::account::{User, second_factor as codes};
 use crate::error::{Error, Result};
-use crate::handle;
-use crate::http::{Access, Call, Route};
+use crate::http::fields::Fields;
+use crate::http::{Call, Route};
 use crate::store::site;
 use crate::work::{second_factor, session_copy};
 
-const POST: &[Method] = &[Method::POST];
-
-pub const ROUTES: &[Route] = &[
-    Route {
-        name: "offerSecondFactor",
-        methods: POST,
-        path: "/app/account/second-factor",
-        access: Access::User,
-        handler: handle!(offer),
-    },
-    Route {
-        name: "turnOnSecondFactor",
-        methods: POST,
-        path: "/app/account/second-factor/on",
-        access: Access::User,
-        handler: handle!(turn_on),
-    },
-    Route {
-        name: "turnOffSecondFactor",
-        methods: POST,
-        path: "/app/account/second-factor/off",
-        access: Access::User,
-        handler: handle!(turn_off),
-    },
-    Route {
-        name: "deviceLink",
-        methods: POST,
-        path: "/app/account/device",
-        access: Access::User,
-        handler: handle!(device_link),
-    },
-];
+pub const ROUTES: &[Route] = routes! {
+    Person {
+        "offerSecondFactor" POST "/app/account/second-factor" User offer;
+        "turnOnSecondFactor" POST "/app/account/second-factor/on" User turn_on;
+        "turnOffSecondFactor" POST "/app/account/second-factor/off" User turn_off;
+        "deviceLink" POST "/app/account/device" User device_link;
+    }
+};
 
 /// A text as the squares of a QR code.
 fn drawn(text: &str) -> Result<Drawn> {
@@ -60,21 +35,8 @@ fn drawn(text: &str) -> Result<Drawn> {
     Ok(Drawn { size: code.size, squares })
 }
 
-async fn offer(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, _)) => {
-            let answer = async {
-                let secret = second_factor::offer(&call.app, &user).await?;
-                offered(&call, &user, secret).await
-            };
-            let answer = answer.await;
-            finish(&call, "offerSecondFactor", answer)
-        }
-        Err(elsewhere) => *elsewhere,
-    }
-}
-
-async fn offered(call: &Call, user: &User, secret: String) -> Result<Response> {
+async fn offer(call: Call, user: User) -> Result<Response> {
+    let secret = second_factor::offer(&call.app, &user).await?;
     let site = call.app.db.recall("site", "", site::read).await?;
     let view = SecondFactorPage {
         base: call.origin.prefix().to_owned(),
@@ -85,49 +47,27 @@ async fn offered(call: &Call, user: &User, secret: String) -> Result<Response> {
     Ok(page(StatusCode::OK, &view))
 }
 
-async fn turn_on(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, fields)) => {
-            let answer = async {
-                let code = fields.need("code")?;
-                match second_factor::turn_on(&call.app, &user, code).await? {
-                    true => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
-                    false => Err(Error::invalid("code", "it is not the one that the app shows now")),
-                }
-            };
-            let answer = answer.await;
-            finish(&call, "turnOnSecondFactor", answer)
-        }
-        Err(elsewhere) => *elsewhere,
+async fn turn_on(mut call: Call, user: User) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    let is_right = second_factor::turn_on(&call.app, &user, fields.need("code")?).await?;
+    turned(&call, is_right)
+}
+
+async fn turn_off(mut call: Call, user: User) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    let is_right = second_factor::turn_off(&call.app, &user, fields.need("code")?).await?;
+    turned(&call, is_right)
+}
+
+fn turned(call: &Call, is_right: bool) -> Result<Response> {
+    match is_right {
+        true => Ok(lead_within(call, "/app/account")),
+        false => Err(Error::invalid("code", "it is not the one that the app shows now")),
     }
 }
 
-async fn turn_off(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, fields)) => {
-            let answer = async {
-                let code = fields.need("code")?;
-                match second_factor::turn_off(&call.app, &user, code).await? {
-                    true => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
-                    false => Err(Error::invalid("code", "it is not the one that the app shows now")),
-                }
-            };
-            let answer = answer.await;
-            finish(&call, "turnOffSecondFactor", answer)
-        }
-        Err(elsewhere) => *elsewhere,
-    }
-}
-
-async fn device_link(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, _)) => finish(&call, "deviceLink", device(&call, &user)),
-        Err(elsewhere) => *elsewhere,
-    }
-}
-
-fn device(call: &Call, user: &User) -> Result<Response> {
-    let slip = session_copy::offer(&call.app, user);
+async fn device_link(call: Call, user: User) -> Result<Response> {
+    let slip = session_copy::offer(&call.app, &user);
     let address = format!("{}/api/v4/user/session/copy/{}?sign={slip}", call.origin.base, user.id);
     let view = DevicePage {
         base: call.origin.prefix().to_owned(),

@@ -16,26 +16,22 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::desk::finish;
-use super::{assets, encoded};
+use super::{assets, encoded, lead_within};
 use crate::account::site::Site;
 use crate::blob::{Root, on_disk};
 use crate::error::{Error, Result, Thing};
-use crate::handle;
 use crate::http::fields::Fields;
 use crate::http::send::{Content, Disposition, Source, Transfer, mime_of, respond};
-use crate::http::{Access, Call, Route, put_header};
+use crate::http::{Call, Route, put_header};
 use crate::share::visit::is_preview_crawler;
 use crate::store::site;
 use crate::work::look;
 
-pub const ROUTES: &[Route] = &[Route {
-    name: "manifest",
-    methods: &[Method::GET, Method::HEAD],
-    path: "/manifest.json",
-    access: Access::Open,
-    handler: handle!(manifest),
-}];
+pub const ROUTES: &[Route] = routes! {
+    Person {
+        "manifest" GET "/manifest.json" Open manifest;
+    }
+};
 
 /// First components of addresses that are never the interface's.
 const OURS: [&str; 13] = [
@@ -214,14 +210,10 @@ fn inline_scripts(page: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-async fn manifest(call: Call) -> Response {
+async fn manifest(call: Call) -> Result<Response> {
     if call.app.interface.is_none() {
-        return StatusCode::NOT_FOUND.into_response();
+        return Ok(StatusCode::NOT_FOUND.into_response());
     }
-    finish(&call, "manifest", manifest_of(&call).await)
-}
-
-async fn manifest_of(call: &Call) -> Result<Response> {
     let site = call.app.db.recall("site", "", site::read).await?;
     let prefix = call.origin.prefix();
     let icon = json!({"src": format!("{prefix}{}", assets::href("icon.svg")), "sizes": "any", "type": "image/svg+xml"});
@@ -292,7 +284,7 @@ fn lead_crawler(call: &Call, path: &str) -> Option<Response> {
     let (share, _) = query.get("path")?.strip_prefix("cloudreve://")?.split_once("@share")?;
     let id = share.split(':').next()?;
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    is_id.then(|| super::lead_to(&format!("{}/s/{}", call.origin.prefix(), encoded(id))))
+    is_id.then(|| lead_within(call, &format!("/s/{}", encoded(id))))
 }
 
 #[cfg(test)]

@@ -1,57 +1,36 @@
 //! Where addresses in mails lead: to activate an account, and to set a new password. Opening one does nothing by itself,
 //! since programs that look through mail open what they find.
 
-use axum::http::{Method, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::desk::finish;
+use super::page;
 use super::pages::{MailLink, MailLinkPage};
-use super::{page, refuse_foreign_post};
 use crate::error::{Error, Result};
-use crate::handle;
 use crate::http::fields::Fields;
-use crate::http::{Access, Call, Route};
+use crate::http::{Call, Route};
 use crate::work::registration;
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
-const POST: &[Method] = &[Method::POST];
-
-pub const ROUTES: &[Route] = &[
-    Route {
-        name: "activatePage",
-        methods: GET,
-        path: "/session/activate",
-        access: Access::Signed,
-        handler: handle!(activate_page),
-    },
-    Route {
-        name: "activate",
-        methods: POST,
-        path: "/session/activate",
-        access: Access::Signed,
-        handler: handle!(activate),
-    },
-    Route {
-        name: "resetPage",
-        methods: GET,
-        path: "/session/reset",
-        access: Access::Signed,
-        handler: handle!(reset_page),
-    },
-    Route { name: "reset", methods: POST, path: "/session/reset", access: Access::Signed, handler: handle!(reset) },
-];
+pub const ROUTES: &[Route] = routes! {
+    Person {
+        "activatePage" GET "/session/activate" Signed activate_page;
+        "activate" POST "/session/activate" Signed activate;
+        "resetPage" GET "/session/reset" Signed reset_page;
+        "reset" POST "/session/reset" Signed reset;
+    }
+};
 
 fn shown(call: &Call, status: StatusCode, of: MailLink, id: &str, slip: &str, problem: Option<String>) -> Response {
     let (id, slip) = (id.to_owned(), slip.to_owned());
     page(status, &MailLinkPage { base: call.origin.prefix().to_owned(), of, id, slip, problem })
 }
 
-async fn activate_page(call: Call) -> Response {
-    finish(&call, "activatePage", asked(&call, MailLink::Activate, "sign"))
+async fn activate_page(call: Call) -> Result<Response> {
+    asked(&call, MailLink::Activate, "sign")
 }
 
-async fn reset_page(call: Call) -> Response {
-    finish(&call, "resetPage", asked(&call, MailLink::Reset, "secret"))
+async fn reset_page(call: Call) -> Result<Response> {
+    asked(&call, MailLink::Reset, "secret")
 }
 
 fn asked(call: &Call, of: MailLink, slip: &'static str) -> Result<Response> {
@@ -59,43 +38,30 @@ fn asked(call: &Call, of: MailLink, slip: &'static str) -> Result<Response> {
     Ok(shown(call, StatusCode::OK, of, query.need("id")?, query.need(slip)?, None))
 }
 
-async fn posted(call: &mut Call) -> Result<Fields> {
-    refuse_foreign_post(call)?;
-    Fields::of_form(call).await
+async fn activate(mut call: Call) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    let (id, slip) = (fields.need("id")?, fields.need("slip")?);
+    // Somebody else may have registered with the address as well: whoever has both mails might open the other one.
+    let password = fields.get("password").unwrap_or_default();
+    if !registration::is_password_of(&call.app, slip, password, &call.guest()).await? {
+        let problem = "it is not the one of this registration; another mail may be yours".to_owned();
+        return Ok(shown(&call, StatusCode::FORBIDDEN, MailLink::Activate, id, slip, Some(problem)));
+    }
+    let activated = registration::activate_by_mail(&call.app, id, slip).await?;
+    Ok(done(&call, activated.is_some()))
 }
 
-async fn activate(mut call: Call) -> Response {
-    let answer = async {
-        let fields = posted(&mut call).await?;
-        let (id, slip) = (fields.need("id")?, fields.need("slip")?);
-        // Somebody else may have registered with the address as well: whoever has both mails might open the other one.
-        let password = fields.get("password").unwrap_or_default();
-        if !registration::is_password_of(&call.app, slip, password, &call.guest()).await? {
-            let problem = "it is not the one of this registration; another mail may be yours".to_owned();
-            return Ok(shown(&call, StatusCode::FORBIDDEN, MailLink::Activate, id, slip, Some(problem)));
+async fn reset(mut call: Call) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    let (id, slip) = (fields.need("id")?, fields.need("slip")?);
+    let password = fields.get("password").unwrap_or_default();
+    match registration::set_password_by_mail(&call.app, id, slip, password).await {
+        Ok(user) => Ok(done(&call, user.is_some())),
+        Err(Error::Invalid { what: "password", why }) => {
+            Ok(shown(&call, StatusCode::BAD_REQUEST, MailLink::Reset, id, slip, Some(why)))
         }
-        let activated = registration::activate_by_mail(&call.app, id, slip).await?;
-        Ok(done(&call, activated.is_some()))
-    };
-    let answer = answer.await;
-    finish(&call, "activate", answer)
-}
-
-async fn reset(mut call: Call) -> Response {
-    let answer = async {
-        let fields = posted(&mut call).await?;
-        let (id, slip) = (fields.need("id")?, fields.need("slip")?);
-        let password = fields.get("password").unwrap_or_default();
-        match registration::set_password_by_mail(&call.app, id, slip, password).await {
-            Ok(user) => Ok(done(&call, user.is_some())),
-            Err(Error::Invalid { what: "password", why }) => {
-                Ok(shown(&call, StatusCode::BAD_REQUEST, MailLink::Reset, id, slip, Some(why)))
-            }
-            Err(error) => Err(error),
-        }
-    };
-    let answer = answer.await;
-    finish(&call, "reset", answer)
+        Err(error) => Err(error),
+    }
 }
 
 fn done(call: &Call, was_good: bool) -> Response {

@@ -1,76 +1,42 @@
 //! Signing in by the OpenID provider of the settings, and linking an account to who its user is there.
 
-use axum::http::{Method, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 
 use super::account::{self, AccountProblem};
-use super::desk::{self, DOOR, finish, form, local_path, user};
 use super::pages::{LeadOnPage, SignInProblem};
-use super::{error_page, lead_to, page, refuse_foreign_post};
+use super::sign_in::{DOOR, after_first_step, ask_to_sign_in, local_path, user_of};
+use super::{lead_within, page};
 use crate::account::User;
 use crate::error::{Error, Result};
-use crate::handle;
 use crate::http::fields::Fields;
-use crate::http::{Access, Call, Cookie, Route, put_header, set_cookie};
+use crate::http::{Call, Cookie, Route, put_header, set_cookie};
 use crate::work::openid::{self, Beginner, Bringer, Brought, COOKIE, LASTS_MS, Present, Problem, Return};
 
-const POST: &[Method] = &[Method::POST];
-
-pub const ROUTES: &[Route] = &[
-    Route {
-        name: "signInByOpenId",
-        methods: POST,
-        path: "/app/sign-in/openid",
-        access: Access::Open,
-        handler: handle!(sign_in),
-    },
-    Route {
-        name: "backFromOpenId",
+pub const ROUTES: &[Route] = routes! {
+    Person {
+        "signInByOpenId" POST "/app/sign-in/openid" Open sign_in;
         // What finishes a sign-in is not tried by HEAD.
-        methods: &[Method::GET],
-        path: CALLBACK,
-        access: Access::Open,
-        handler: handle!(back),
-    },
-    Route {
-        name: "linkOpenId",
-        methods: POST,
-        path: "/app/account/openid",
-        access: Access::User,
-        handler: handle!(link),
-    },
-    Route {
-        name: "unlinkOpenId",
-        methods: POST,
-        path: "/app/account/openid/unlink",
-        access: Access::User,
-        handler: handle!(unlink),
-    },
-];
+        "backFromOpenId" GET_ALONE CALLBACK Open back;
+        "linkOpenId" POST "/app/account/openid" User link;
+        "unlinkOpenId" POST "/app/account/openid/unlink" User unlink;
+    }
+};
 
 /// Where the provider sends browsers back to, beneath what links begin with.
 pub const CALLBACK: &str = "/app/openid";
 
-async fn sign_in(mut call: Call) -> Response {
-    let fields = match refuse_foreign_post(&call) {
-        Ok(()) => Fields::of_form(&mut call).await,
-        Err(error) => Err(error),
-    };
-    match fields {
-        Ok(fields) => lead_on(&call, None, local_path(fields.get("next"))).await,
-        Err(error) => error_page("signInByOpenId", call.origin.prefix(), &error),
-    }
+async fn sign_in(mut call: Call) -> Result<Response> {
+    let fields = Fields::of_form(&mut call).await?;
+    lead_on(&call, None, local_path(fields.get("next"))).await
 }
 
-async fn link(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, _)) => lead_on(&call, Some(&user), None).await,
-        Err(elsewhere) => *elsewhere,
-    }
+async fn link(call: Call, user: User) -> Result<Response> {
+    lead_on(&call, Some(&user), None).await
 }
 
 /// A page that leads on by itself: browsers let no form of ours lead to another site at once.
-async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Response {
+async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Result<Response> {
     let redirect_uri = format!("{}{CALLBACK}", call.origin.base);
     let back = Return { door: DOOR, begun_by: Beginner::Browser, redirect_uri, next: next.clone(), hint: None };
     let begun = match openid::begin(&call.app, user, back).await {
@@ -82,7 +48,7 @@ async fn lead_on(call: &Call, user: Option<&User>, next: Option<String>) -> Resp
     let mut response = page(StatusCode::OK, &view);
     put_header(&mut response, header::REFRESH, &format!("0; url={}", view.address));
     keep(call, &mut response, begun.cookie.as_deref().unwrap_or_default(), LASTS_MS / 1000);
-    response
+    Ok(response)
 }
 
 fn keep(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
@@ -90,11 +56,11 @@ fn keep(call: &Call, response: &mut Response, value: &str, lasts_s: i64) {
     set_cookie(call, response, &Cookie { name: COOKIE, value, path: &path, lasts_s });
 }
 
-async fn back(call: Call) -> Response {
+async fn back(call: Call) -> Result<Response> {
     match finished(&call).await {
         Ok(mut response) => {
             keep(&call, &mut response, "", 0);
-            response
+            Ok(response)
         }
         // The cookie stays: another site that leads here ends nothing that is under way.
         Err(problem) => {
@@ -111,38 +77,35 @@ async fn finished(call: &Call) -> Result<Response, Problem> {
         return Err(Problem::Declined);
     }
     let (state, code) = (query.need("state")?, query.need("code")?);
-    let user = user(call).await.ok();
+    let user = user_of(call).await?;
     let present = user.as_ref().map_or(Present::Nobody, Present::User);
     let brought = Brought { door: DOOR, state, code, by: Bringer::Browser(call.cookie(COOKIE)), present };
     let finished = openid::finish(&call.app, brought, &call.guest()).await?;
     match finished.step {
-        Some(step) => Ok(desk::after_first_step(call, step, finished.next).await),
-        None => Ok(lead_to(&format!("{}/app/account", call.origin.prefix()))),
+        Some(step) => Ok(after_first_step(call, step, finished.next).await?),
+        None => Ok(lead_within(call, "/app/account")),
     }
 }
 
 /// The page that they came from, with what happened.
-async fn failed(call: &Call, problem: Problem, next: Option<String>) -> Response {
+async fn failed(call: &Call, problem: Problem, next: Option<String>) -> Result<Response> {
     let (status, shown) = match &problem {
         Problem::Off => (StatusCode::NOT_FOUND, problem.to_string()),
         Problem::Of(Error::WrongCredentials) => (StatusCode::FORBIDDEN, "Your account is closed".to_owned()),
         Problem::Of(Error::Throttled { .. }) => (StatusCode::TOO_MANY_REQUESTS, problem.to_string()),
-        Problem::Of(error) => return error_page("openid", call.origin.prefix(), error),
+        Problem::Of(error) => return Err(error.clone()),
         Problem::Unreachable(_) => (StatusCode::BAD_GATEWAY, problem.to_string()),
         _ => (StatusCode::FORBIDDEN, problem.to_string()),
     };
-    match user(call).await {
-        Ok(user) => finish(call, "openid", account::shown(call, &user, status, AccountProblem::OpenId(shown)).await),
-        Err(_) => desk::ask_to_sign_in(call, status, String::new(), next, Some(SignInProblem::OpenId(shown))),
+    match user_of(call).await? {
+        Some(user) => account::shown(call, &user, status, AccountProblem::OpenId(shown)).await,
+        None => Ok(ask_to_sign_in(call, status, String::new(), next, Some(SignInProblem::OpenId(shown)))),
     }
 }
 
-async fn unlink(mut call: Call) -> Response {
-    match form(&mut call).await {
-        Ok((user, _)) => match openid::unlink(&call.app, &user).await {
-            Ok(()) => lead_to(&format!("{}/app/account", call.origin.prefix())),
-            Err(problem) => failed(&call, problem, None).await,
-        },
-        Err(elsewhere) => *elsewhere,
+async fn unlink(call: Call, user: User) -> Result<Response> {
+    match openid::unlink(&call.app, &user).await {
+        Ok(()) => Ok(lead_within(&call, "/app/account")),
+        Err(problem) => failed(&call, problem, None).await,
     }
 }

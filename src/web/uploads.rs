@@ -6,30 +6,27 @@
 //! proxy lets pass.
 
 use axum::body::Body;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use multer::{Constraints, Multipart, SizeLimit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::DOOR;
 use super::pages::{ReceiptPage, SentRow};
-use super::visit::{SESSION_COOKIE, know, own_address, visitor};
-use super::{encoded, error_json, error_page, lead_to, page, refuse_foreign_post};
+use super::visit::{own_address, remember, visitor};
+use super::{encoded, lead_to, lead_within, page};
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::error::{Error, Result, Thing};
-use crate::handle;
 use crate::http::digest::Whole;
 use crate::http::fields::Fields;
-use crate::http::{Access, Call, Route};
+use crate::http::{Call, Route};
 use crate::library::Item;
 use crate::share::visit::Visitor;
 use crate::store::drop_boxes::Sent;
 use crate::store::library;
 use crate::work::drop_box::{self, Sender};
 use crate::work::files::{self, Place};
-use crate::work::signin;
 use crate::work::upload::digest::Sha256;
 use crate::work::upload::ranges::Ranges;
 use crate::work::upload::{self, Begin, Content, OnConflict, Progress, Upload, Uploader};
@@ -39,95 +36,32 @@ pub const CHUNK_BYTES: u64 = 16 * 1024 * 1024;
 /// Fields of a form that are not files.
 const WORD_BYTES: u64 = 4096;
 
-const GET: &[Method] = &[Method::GET, Method::HEAD];
-const POST: &[Method] = &[Method::POST];
-const PUT: &[Method] = &[Method::PUT];
-const DELETE: &[Method] = &[Method::DELETE];
+pub const USER_ROUTES: &[Route] = routes! {
+    Person {
+        "postFiles" POST "/app/files" User post_files;
+    }
+    Script {
+        "beginUpload" POST "/app/uploads" User begin_own;
+        "uploadWhole" PUT "/app/uploads" User put_own;
+        "uploadState" GET "/app/uploads/{upload}" User own_state;
+        "endUpload" DELETE "/app/uploads/{upload}" User end_own;
+        "uploadPart" PUT "/app/uploads/{upload}/{offset}" User put_own_part;
+    }
+};
 
-pub const USER_ROUTES: &[Route] = &[
-    Route { name: "postFiles", methods: POST, path: "/app/files", access: Access::User, handler: handle!(post_files) },
-    Route {
-        name: "beginUpload",
-        methods: POST,
-        path: "/app/uploads",
-        access: Access::User,
-        handler: handle!(begin_own),
-    },
-    Route { name: "uploadWhole", methods: PUT, path: "/app/uploads", access: Access::User, handler: handle!(put_own) },
-    Route {
-        name: "uploadState",
-        methods: GET,
-        path: "/app/uploads/{upload}",
-        access: Access::User,
-        handler: handle!(own_state),
-    },
-    Route {
-        name: "endUpload",
-        methods: DELETE,
-        path: "/app/uploads/{upload}",
-        access: Access::User,
-        handler: handle!(end_own),
-    },
-    Route {
-        name: "uploadPart",
-        methods: PUT,
-        path: "/app/uploads/{upload}/{offset}",
-        access: Access::User,
-        handler: handle!(put_own_part),
-    },
-];
-
-pub const GUEST_ROUTES: &[Route] = &[
-    Route {
-        name: "sendFiles",
-        methods: POST,
-        path: "/s/{id}/-/upload",
-        access: Access::Share,
-        handler: handle!(send_files),
-    },
-    Route {
-        name: "beginSending",
-        methods: POST,
-        path: "/s/{id}/-/uploads",
-        access: Access::Share,
-        handler: handle!(begin_sending),
-    },
-    Route {
-        name: "sendWhole",
-        methods: PUT,
-        path: "/s/{id}/-/uploads",
-        access: Access::Share,
-        handler: handle!(send_whole),
-    },
-    Route {
-        name: "sendingState",
-        methods: GET,
-        path: "/s/{id}/-/uploads/{upload}",
-        access: Access::Share,
-        handler: handle!(sending_state),
-    },
-    Route {
-        name: "endSending",
-        methods: DELETE,
-        path: "/s/{id}/-/uploads/{upload}",
-        access: Access::Share,
-        handler: handle!(end_sending),
-    },
-    Route {
-        name: "sendPart",
-        methods: PUT,
-        path: "/s/{id}/-/uploads/{upload}/{offset}",
-        access: Access::Share,
-        handler: handle!(send_part),
-    },
-    Route {
-        name: "receipt",
-        methods: GET,
-        path: "/s/{id}/-/receipt",
-        access: Access::Share,
-        handler: handle!(receipt),
-    },
-];
+pub const GUEST_ROUTES: &[Route] = routes! {
+    Person {
+        "sendFiles" POST "/s/{id}/-/upload" Share send_files;
+        "receipt" GET "/s/{id}/-/receipt" Share receipt;
+    }
+    Script {
+        "beginSending" POST "/s/{id}/-/uploads" Share begin_sending;
+        "sendWhole" PUT "/s/{id}/-/uploads" Share send_whole;
+        "sendingState" GET "/s/{id}/-/uploads/{upload}" Share sending_state;
+        "endSending" DELETE "/s/{id}/-/uploads/{upload}" Share end_sending;
+        "sendPart" PUT "/s/{id}/-/uploads/{upload}/{offset}" Share send_part;
+    }
+};
 
 // What both take ------------------------------------------------------------------------------------------------------
 
@@ -212,20 +146,20 @@ fn state(upload: &Upload, ranges: &Ranges) -> Value {
     })
 }
 
-async fn state_of(call: &Call, who: Uploader) -> Result<Value> {
+async fn state_of(call: &Call, who: Uploader) -> Result<Response> {
     let id = call.path("upload").to_owned();
     let (upload, ranges) = call.app.db.read(move |tx| upload::by_id(tx, who, &id)).await?;
-    Ok(state(&upload, &ranges))
+    Ok(told(&state(&upload, &ranges)))
 }
 
-async fn put_part(call: &mut Call, who: Uploader, told: fn(&Item) -> Value) -> Result<Value> {
+async fn put_part(call: &mut Call, who: Uploader, done: fn(&Item) -> Value) -> Result<Response> {
     let offset = call.path("offset").parse().map_err(|_| Error::invalid("offset", "it is a number"))?;
     let content = call.take_content(Whole::Part)?;
     let progress = upload::write_part_at(&call.app, who, call.path("upload"), offset, content).await?;
-    Ok(match progress {
+    Ok(told(&match progress {
         Progress::More { received_bytes } => json!({ "done": false, "received": received_bytes }),
-        Progress::Done(item) => told(&item),
-    })
+        Progress::Done(item) => done(&item),
+    }))
 }
 
 /// The files of a posted form, one after the other as they come, each to where the words before it say. Tells how many
@@ -266,29 +200,11 @@ fn word<'a>(said: &'a [(String, String)], name: &str) -> Option<&'a str> {
     said.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
 }
 
-fn answer(name: &str, told: Result<Value>) -> Response {
-    match told {
-        Ok(body) => super::json(StatusCode::OK, &body),
-        Err(error) => error_json(name, &error),
-    }
-}
-
-fn gone(name: &str, ended: Result<()>) -> Response {
-    ended.map_or_else(|error| error_json(name, &error), |()| StatusCode::NO_CONTENT.into_response())
+fn told(body: &Value) -> Response {
+    super::json(StatusCode::OK, body)
 }
 
 // An owner's ----------------------------------------------------------------------------------------------------------
-
-async fn own(call: &Call) -> Result<User> {
-    if call.parts.method != Method::GET && call.parts.method != Method::HEAD {
-        refuse_foreign_post(call)?;
-    }
-    let user = match call.cookie(SESSION_COOKIE) {
-        Some(cookie) => signin::session_by_secret(&call.app, DOOR, cookie).await?,
-        None => None,
-    };
-    user.ok_or(Error::SignInNeeded)
-}
 
 async fn folder(call: &Call, user: &User, id: Option<&str>, path: &[String]) -> Result<Place> {
     let place = match id {
@@ -302,70 +218,50 @@ async fn folder(call: &Call, user: &User, id: Option<&str>, path: &[String]) -> 
     files::make_path(&call.app, user, place, path).await
 }
 
-fn told_owner(item: &Item) -> Value {
+fn done_of_owner(item: &Item) -> Value {
     json!({ "done": true, "id": item.id, "name": item.shown })
 }
 
-async fn begin_own(mut call: Call) -> Response {
-    let begun = async {
-        let user = own(&call).await?;
-        let asked: Asked = call.json().await?;
-        asked.size.ok_or(Error::Missing("size"))?;
-        let begin = asked.begin(folder(&call, &user, asked.folder.as_deref(), &asked.path).await?)?;
-        if let Some(item) = upload::twin(&call.app, &user, &begin).await? {
-            return Ok(told_owner(&item));
-        }
-        Ok(state(&upload::begin(&call.app, &user, begin).await?, &Ranges::default()))
-    };
-    answer("beginUpload", begun.await)
+async fn begin_own(mut call: Call, user: User) -> Result<Response> {
+    let asked: Asked = call.json().await?;
+    asked.size.ok_or(Error::Missing("size"))?;
+    let begin = asked.begin(folder(&call, &user, asked.folder.as_deref(), &asked.path).await?)?;
+    if let Some(item) = upload::twin(&call.app, &user, &begin).await? {
+        return Ok(told(&done_of_owner(&item)));
+    }
+    Ok(told(&state(&upload::begin(&call.app, &user, begin).await?, &Ranges::default())))
 }
 
-async fn put_own(mut call: Call) -> Response {
-    let put = async {
-        let user = own(&call).await?;
-        let asked = Asked::of_query(&call)?;
-        let begin = asked.begin(folder(&call, &user, asked.folder.as_deref(), &asked.path).await?)?;
-        let content = call.take_content(Whole::File)?;
-        Ok(told_owner(&upload::whole(&call.app, &user, begin, content).await?))
-    };
-    answer("uploadWhole", put.await)
+async fn put_own(mut call: Call, user: User) -> Result<Response> {
+    let asked = Asked::of_query(&call)?;
+    let begin = asked.begin(folder(&call, &user, asked.folder.as_deref(), &asked.path).await?)?;
+    let content = call.take_content(Whole::File)?;
+    Ok(told(&done_of_owner(&upload::whole(&call.app, &user, begin, content).await?)))
 }
 
-async fn own_state(call: Call) -> Response {
-    let told = async { state_of(&call, Uploader::User(own(&call).await?)).await };
-    answer("uploadState", told.await)
+async fn own_state(call: Call, user: User) -> Result<Response> {
+    state_of(&call, Uploader::User(user)).await
 }
 
-async fn put_own_part(mut call: Call) -> Response {
-    let put = async {
-        let user = own(&call).await?;
-        put_part(&mut call, Uploader::User(user), told_owner).await
-    };
-    answer("uploadPart", put.await)
+async fn put_own_part(mut call: Call, user: User) -> Result<Response> {
+    put_part(&mut call, Uploader::User(user), done_of_owner).await
 }
 
-async fn end_own(call: Call) -> Response {
-    let ended = async { upload::cancel(&call.app, &own(&call).await?, call.path("upload")).await };
-    gone("endUpload", ended.await)
+async fn end_own(call: Call, user: User) -> Result<Response> {
+    upload::cancel(&call.app, &user, call.path("upload")).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn post_files(mut call: Call) -> Response {
-    let posted = async {
-        let user = own(&call).await?;
-        let (count, said) = post(&mut call, Uploader::User(user)).await?;
-        let place = word(&said, "in").map(|id| format!("in={}&", encoded(id))).unwrap_or_default();
-        Ok(lead_to(&format!("{}/app/files?{place}uploaded={count}", call.origin.prefix())))
-    };
-    posted.await.unwrap_or_else(|error| error_page("postFiles", call.origin.prefix(), &error))
+async fn post_files(mut call: Call, user: User) -> Result<Response> {
+    let (count, said) = post(&mut call, Uploader::User(user)).await?;
+    let place = word(&said, "in").map(|id| format!("in={}&", encoded(id))).unwrap_or_default();
+    Ok(lead_within(&call, &format!("/app/files?{place}uploaded={count}")))
 }
 
 // A guest's -----------------------------------------------------------------------------------------------------------
 
 /// Whoever sends, and whether their browser has yet to be told who that is.
 async fn sender(call: &Call) -> Result<(Sender, Ticket)> {
-    if call.parts.method != Method::GET && call.parts.method != Method::HEAD {
-        refuse_foreign_post(call)?;
-    }
     let mut visitor = visitor(call).await?;
     let ticket = if visitor.known_as().is_none() { Ticket::New } else { Ticket::Known };
     if ticket == Ticket::New {
@@ -382,80 +278,61 @@ enum Ticket {
 
 fn with_ticket(call: &Call, mut response: Response, visitor: &Visitor, ticket: Ticket) -> Response {
     if ticket == Ticket::New && response.status().as_u16() < 400 {
-        know(call, &mut response, visitor);
+        remember(call, &mut response, visitor);
     }
     response
 }
 
 /// A guest learns that it came, and nothing of what is around it.
-fn told_guest(_: &Item) -> Value {
+fn done_of_guest(_: &Item) -> Value {
     json!({ "done": true })
 }
 
-async fn begin_sending(mut call: Call) -> Response {
-    let begun = async {
-        let (sender, ticket) = sender(&call).await?;
-        let asked: Asked = call.json().await?;
-        asked.size.ok_or(Error::Missing("size"))?;
-        let begin = asked.begin(drop_box::place_for(&call.app, &sender, asked.sender.as_deref()).await?)?;
-        let begun = upload::begin(&call.app, &sender, begin).await?;
-        let response = super::json(StatusCode::OK, &state(&begun, &Ranges::default()));
-        Ok(with_ticket(&call, response, &sender.visitor, ticket))
-    };
-    begun.await.unwrap_or_else(|error: Error| error_json("beginSending", &error))
+async fn begin_sending(mut call: Call) -> Result<Response> {
+    let (sender, ticket) = sender(&call).await?;
+    let asked: Asked = call.json().await?;
+    asked.size.ok_or(Error::Missing("size"))?;
+    let begin = asked.begin(drop_box::place_for(&call.app, &sender, asked.sender.as_deref()).await?)?;
+    let begun = upload::begin(&call.app, &sender, begin).await?;
+    Ok(with_ticket(&call, told(&state(&begun, &Ranges::default())), &sender.visitor, ticket))
 }
 
-async fn send_whole(mut call: Call) -> Response {
-    let sent = async {
-        let (sender, ticket) = sender(&call).await?;
-        let asked = Asked::of_query(&call)?;
-        let begin = asked.begin(drop_box::place_for(&call.app, &sender, asked.sender.as_deref()).await?)?;
-        let content: Content = call.take_content(Whole::File)?;
-        let item = upload::whole(&call.app, &sender, begin, content).await?;
-        let response = super::json(StatusCode::OK, &told_guest(&item));
-        Ok(with_ticket(&call, response, &sender.visitor, ticket))
-    };
-    sent.await.unwrap_or_else(|error: Error| error_json("sendWhole", &error))
+async fn send_whole(mut call: Call) -> Result<Response> {
+    let (sender, ticket) = sender(&call).await?;
+    let asked = Asked::of_query(&call)?;
+    let begin = asked.begin(drop_box::place_for(&call.app, &sender, asked.sender.as_deref()).await?)?;
+    let content: Content = call.take_content(Whole::File)?;
+    let item = upload::whole(&call.app, &sender, begin, content).await?;
+    Ok(with_ticket(&call, told(&done_of_guest(&item)), &sender.visitor, ticket))
 }
 
-async fn sending_state(call: Call) -> Response {
-    let told = async { state_of(&call, Uploader::Sender(sender(&call).await?.0)).await };
-    answer("sendingState", told.await)
+async fn sending_state(call: Call) -> Result<Response> {
+    state_of(&call, Uploader::Sender(sender(&call).await?.0)).await
 }
 
-async fn send_part(mut call: Call) -> Response {
-    let put = async {
-        let (sender, _) = sender(&call).await?;
-        put_part(&mut call, Uploader::Sender(sender), told_guest).await
-    };
-    answer("sendPart", put.await)
+async fn send_part(mut call: Call) -> Result<Response> {
+    let (sender, _) = sender(&call).await?;
+    put_part(&mut call, Uploader::Sender(sender), done_of_guest).await
 }
 
-async fn end_sending(call: Call) -> Response {
-    let ended = async { upload::cancel(&call.app, &sender(&call).await?.0, call.path("upload")).await };
-    gone("endSending", ended.await)
+async fn end_sending(call: Call) -> Result<Response> {
+    upload::cancel(&call.app, &sender(&call).await?.0, call.path("upload")).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn send_files(mut call: Call) -> Response {
-    let posted = async {
-        let (sender, ticket) = sender(&call).await?;
-        post(&mut call, Uploader::Sender(sender.clone())).await?;
-        let response = lead_to(&format!("{}/-/receipt", own_address(&call)));
-        Ok(with_ticket(&call, response, &sender.visitor, ticket))
-    };
-    posted.await.unwrap_or_else(|error: Error| error_page("sendFiles", call.origin.prefix(), &error))
+async fn send_files(mut call: Call) -> Result<Response> {
+    let (sender, ticket) = sender(&call).await?;
+    post(&mut call, Uploader::Sender(sender.clone())).await?;
+    let response = lead_to(&format!("{}/-/receipt", own_address(&call)));
+    Ok(with_ticket(&call, response, &sender.visitor, ticket))
 }
 
 // The receipt ---------------------------------------------------------------------------------------------------------
 
-async fn receipt(call: Call) -> Response {
-    receipt_of(&call).await.unwrap_or_else(|error| error_page("receipt", call.origin.prefix(), &error))
-}
-
-async fn receipt_of(call: &Call) -> Result<Response> {
-    let sender = Sender { share_id: call.path("id").to_owned(), visitor: visitor(call).await? };
+async fn receipt(call: Call) -> Result<Response> {
+    let sender = Sender { share_id: call.path("id").to_owned(), visitor: visitor(&call).await? };
     let notice = call.app.db.read(move |tx| drop_box::notice_by_id(tx, &sender)).await?;
-    let wants_json = Fields::of_query(call)?.get("form") == Some("json");
+    let wants_json = Fields::of_query(&call)?.get("form") == Some("json");
     if wants_json {
         let time = |ms| jiff::Timestamp::from_millisecond(ms).map_or_else(|_| String::new(), |at| at.to_string());
         let line = |sent: &Sent| {
@@ -468,7 +345,7 @@ async fn receipt_of(call: &Call) -> Result<Response> {
         };
         let files: Vec<Value> = notice.sent.iter().map(line).collect();
         let receipt = json!({ "title": notice.title, "to": notice.owner, "from": notice.name, "files": files });
-        return Ok(super::json(StatusCode::OK, &receipt));
+        return Ok(told(&receipt));
     }
     let row = |sent: Sent| SentRow {
         name: sent.name,
