@@ -4,8 +4,9 @@ use super::{Banned, Given, GroupLine, Reply, Right, user_named};
 use crate::App;
 use crate::account::UserState;
 use crate::error::{Error, Result, Thing};
+use crate::library::Page;
 use crate::share::{Bits, Subject};
-use crate::store::library::{self, Page};
+use crate::store::library;
 use crate::store::{accounts, groups as rows};
 use crate::work::groups::{self, GroupWish};
 use crate::work::libraries;
@@ -24,7 +25,7 @@ pub(super) async fn set_banned(app: &App, name: String, banned: Banned) -> Resul
 
 pub(super) async fn groups(app: &App) -> Result<Reply> {
     let all = app.db.read(|tx| {
-        let all = rows::page(tx, Page { offset: 0, limit: i64::MAX as u64 })?;
+        let all = rows::page(tx, Page::ALL)?;
         all.into_iter()
             .map(|group| Ok(GroupLine { members: rows::member_names(tx, group.key)?, name: group.name }))
             .collect()

@@ -6,13 +6,13 @@ use super::long::{Frame, Plan, Things, View};
 use super::params::Params;
 use super::{Answer, Asked};
 use crate::error::{Error, Result};
-use crate::library::music::{AlbumList as List, Page, TrackFilter};
-use crate::library::{AlbumKey, ItemKey};
+use crate::library::music::{AlbumList as List, TrackFilter};
+use crate::library::{AlbumKey, ItemKey, Page};
 use crate::share::grant::Scope;
 use crate::store::{Tx, music};
 
 /// What the protocol allows of one list.
-const MOST: i64 = 500;
+const MOST: u64 = 500;
 
 fn list_of(params: &Params) -> Result<List> {
     let year = |name| params.int(name)?.ok_or(Error::Missing(name));
@@ -78,11 +78,10 @@ pub async fn get_songs_by_genre(asked: Asked) -> Result<Answer> {
 }
 
 async fn starred(asked: Asked, name: &'static str, view: View) -> Result<Answer> {
-    let all = Page { limit: i64::MAX, offset: 0 };
     asked
         .at_length(move |tx, scope| {
             let artists = music::starred_artists(tx, scope)?;
-            let albums = music::album_list(tx, scope, &List::Starred, all)?;
+            let albums = music::album_list(tx, scope, &List::Starred, Page::ALL)?;
             Ok(view.plan(name, artists, albums, music::starred_tracks(tx, scope)?))
         })
         .await
