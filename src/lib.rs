@@ -181,6 +181,11 @@ fn signing_key(db: &Db, keys: &Keys) -> anyhow::Result<SigningKey> {
     pair.as_deref().and_then(SigningKey::parse).context("the database's signing key does not open; restore a backup")
 }
 
+/// In small letters.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Milliseconds since 1970, by the system's clock.
 pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

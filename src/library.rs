@@ -164,6 +164,18 @@ pub struct Item {
     pub added_ms: i64,
 }
 
+/// A part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    pub offset: u64,
+    pub limit: u64,
+}
+
+impl Page {
+    /// As far as databases count.
+    pub const ALL: Page = Page { offset: 0, limit: i64::MAX.unsigned_abs() };
+}
+
 impl Item {
     pub fn is_folder(&self) -> bool {
         self.kind == ItemKind::Folder

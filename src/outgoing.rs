@@ -6,6 +6,7 @@
 //! second look gains nothing. What comes is bounded in size and time by whoever asks.
 
 pub mod mail;
+mod rest;
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +22,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use tokio::time::{Instant, timeout, timeout_at};
+
+pub use rest::Rest;
 
 const USER_AGENT: &str = concat!("Openshelf/", env!("CARGO_PKG_VERSION"));
 const MOST_REDIRECTS: usize = 5;
@@ -170,13 +173,6 @@ impl Answer {
     /// Of a header that is text, what it says.
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.response.headers().get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// Whether it is the rest from there on that was asked for, and not another part.
-    pub fn goes_on_at(&self, received_bytes: u64) -> bool {
-        let start = self.header(header::CONTENT_RANGE).and_then(|range| range.strip_prefix("bytes "));
-        let start = start.and_then(|range| range.split_once('-')).and_then(|(start, _)| start.parse::<u64>().ok());
-        received_bytes > 0 && start == Some(received_bytes)
     }
 
     /// What its server calls the content: by a header, else by the last name of the address that it came from. Any text.

@@ -399,12 +399,33 @@ impl Row<'_> {
     }
 }
 
-/// `in_list(3, 2)` is `$3,$4`, for `IN (…)`. An empty list gives `NULL`, so that `IN` is never true; do not negate that.
-pub fn in_list(first: usize, count: usize) -> String {
-    if count == 0 {
-        return "NULL".to_owned();
+/// Keys that one statement names at most: SQLite takes 32,766 arguments, PostgreSQL twice as many.
+const KEYS_AT_ONCE: usize = 1000;
+
+/// Adds an argument and gives its placeholder.
+fn bind(args: &mut Vec<Value>, value: impl Into<Value>) -> String {
+    args.push(value.into());
+    format!("${}", args.len())
+}
+
+/// The same for the list of an `IN (…)`. An empty one gives `NULL`, so that `IN` is never true; do not negate that.
+pub fn bind_all(args: &mut Vec<Value>, values: impl IntoIterator<Item = impl Into<Value>>) -> String {
+    let placeholders: Vec<String> = values.into_iter().map(|value| bind(args, value)).collect();
+    if placeholders.is_empty() { "NULL".to_owned() } else { placeholders.join(",") }
+}
+
+/// Whether what somebody works on is still to be done: it may have been canceled or deleted meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Yes,
+    No,
+}
+
+impl Wanted {
+    /// As long as its row is there and fits.
+    fn if_changed(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Wanted, Error> {
+        Ok(if tx.run(sql, args)? > 0 { Wanted::Yes } else { Wanted::No })
     }
-    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(",")
 }
 
 /// What a transaction is for.

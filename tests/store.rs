@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
 use openshelf::args;
 use openshelf::error::Error;
-use openshelf::store::{Database, Db, Engine, QUEUE_LENGTH, Tx, Weighed, in_list};
+use openshelf::store::{Database, Db, Engine, QUEUE_LENGTH, Tx, Value, Weighed, bind_all};
 
 use crate::both_engines;
 use crate::engines::Backend;
@@ -157,14 +157,18 @@ both_engines! {
         db.write(|tx| (2..6).try_for_each(|id| insert(tx, id))).await.unwrap();
         let found = db
             .read(|tx| {
-                let sql = format!("SELECT id FROM counter WHERE total = $1 AND id IN ({}) ORDER BY id", in_list(2, 3));
-                tx.all(&sql, args![0, 2, 4, 77], |row| row.get::<i64>(0))
+                let mut args: Vec<Value> = vec![0.into()];
+                let ids = bind_all(&mut args, [2, 4, 77]);
+                let sql = format!("SELECT id FROM counter WHERE total = $1 AND id IN ({ids}) ORDER BY id");
+                tx.all(&sql, &args, |row| row.get::<i64>(0))
             })
             .await
             .unwrap();
         assert_eq!(found, [2, 4]);
-        let none = db
-            .read(|tx| tx.all(&format!("SELECT id FROM counter WHERE id IN ({})", in_list(1, 0)), args![], |row| row.get::<i64>(0)));
+        let none = db.read(|tx| {
+            let ids = bind_all(&mut Vec::new(), [] as [i64; 0]);
+            tx.all(&format!("SELECT id FROM counter WHERE id IN ({ids})"), args![], |row| row.get::<i64>(0))
+        });
         assert!(none.await.unwrap().is_empty());
     }
 

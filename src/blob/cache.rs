@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::Stat;
 use crate::account::token::random_base62;
 use crate::error::{Error, Result};
+use crate::hex;
 
 /// Holds what is not whole yet.
 const GROWING: &str = "growing";
@@ -32,8 +33,7 @@ pub struct Key(String);
 
 impl Key {
     pub fn of(content: &str, made_into: &str) -> Key {
-        let sum = Sha256::digest(format!("{content}\n{made_into}"));
-        Key(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+        Key(hex(Sha256::digest(format!("{content}\n{made_into}"))))
     }
 }
 

@@ -20,6 +20,7 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
+use crate::hex;
 use crate::library::names::ending;
 use crate::media::zip::{Reader, is_deceptive};
 use body::{Piece, pieces_body};
@@ -112,7 +113,7 @@ fn content_range(range: &Range<u64>, size_bytes: u64) -> String {
 /// The same for the same question, so that every node gives the same bytes.
 fn boundary(etag: &str, ranges: &[Range<u64>]) -> String {
     let sum = Sha256::digest(format!("{etag} {ranges:?}"));
-    sum.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&sum[..16])
 }
 
 fn parts(ranges: &[Range<u64>], size_bytes: u64, boundary: &str, mime: &str) -> VecDeque<Piece> {

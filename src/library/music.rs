@@ -208,10 +208,3 @@ pub struct TrackFilter {
     pub from_year: Option<i64>,
     pub to_year: Option<i64>,
 }
-
-/// A part of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
-    pub offset: i64,
-    pub limit: i64,
-}

@@ -72,7 +72,7 @@ impl Visitor {
     pub fn counted_as(&self) -> String {
         self.known_as().unwrap_or_else(|| {
             let digest = Sha256::digest(format!("{}\n{}", network(self.address), self.agent));
-            format!("a:{}", digest[..12].iter().map(|b| format!("{b:02x}")).collect::<String>())
+            format!("a:{}", crate::hex(&digest[..12]))
         })
     }
 

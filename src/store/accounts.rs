@@ -1,6 +1,6 @@
 //! SQL of people, groups, sessions, keys and the limiter.
 
-use super::{Row, Tx, Weighed, in_list, oauth};
+use super::{Row, Tx, Weighed, bind_all, oauth};
 use crate::account::password::{FORGET_MS, wait_ms};
 use crate::account::permit::Permits;
 use crate::account::{Allowed, GroupKey, Profile, Role, Roles, User, UserKey, UserState, name_key};
@@ -488,7 +488,8 @@ pub fn count_try(tx: &mut Tx, subjects: &[String], now_ms: i64) -> Result<()> {
 
 /// The try was right: what it counted is taken back, and only from its own subjects.
 pub fn forgive(tx: &mut Tx, subjects: &[String]) -> Result<()> {
-    let args: Vec<_> = subjects.iter().map(|subject| subject.as_str().into()).collect();
-    tx.run(&format!("DELETE FROM throttle WHERE subject IN ({})", in_list(1, subjects.len())), &args)?;
+    let mut args = Vec::new();
+    let subjects = bind_all(&mut args, subjects);
+    tx.run(&format!("DELETE FROM throttle WHERE subject IN ({subjects})"), &args)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! SQL of checksums that were found while files were read.
 
-use super::{Row, Tx, Value, in_list};
+use super::{KEYS_AT_ONCE, Row, Tx, bind_all};
 use crate::args;
 use crate::error::Result;
 use crate::library::ItemKey;
@@ -22,19 +22,16 @@ pub struct Checksum {
     pub crc32: u32,
 }
 
-/// Keys that one statement names at most.
-const KEYS_AT_ONCE: usize = 1000;
-
 /// What is known of these items, of whatever version; in no order.
 pub fn of_items(tx: &mut Tx, items: &[ItemKey]) -> Result<Vec<Checksum>> {
     let mut known = Vec::new();
     for part in items.chunks(KEYS_AT_ONCE) {
-        let keys: Vec<Value> = part.iter().map(|item| item.0.into()).collect();
+        let mut args = Vec::new();
+        let keys = bind_all(&mut args, part.iter().map(|item| item.0));
         let sql = format!(
-            "SELECT item_id, size_bytes, modified_ns, inode, birth_ns, crc32 FROM checksum WHERE item_id IN ({})",
-            in_list(1, keys.len())
+            "SELECT item_id, size_bytes, modified_ns, inode, birth_ns, crc32 FROM checksum WHERE item_id IN ({keys})"
         );
-        known.extend(tx.all(&sql, &keys, checksum)?);
+        known.extend(tx.all(&sql, &args, checksum)?);
     }
     Ok(known)
 }

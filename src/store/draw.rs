@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use super::list::List;
-use super::music::bind_all;
-use super::{Tx, Value};
+use super::{KEYS_AT_ONCE, Tx, Value, bind_all};
 use crate::error::Result;
 
 /// Lengths of statements are multiples of this, so that few are prepared.
@@ -23,7 +22,7 @@ pub(super) struct Numbered {
 
 impl Numbered {
     /// Up to `limit` of the numbers, each as likely as any other and in no order. `list` is the same rows in an order.
-    pub fn draw(&self, tx: &mut Tx, limit: i64, list: &List) -> Result<Vec<i64>> {
+    pub fn draw(&self, tx: &mut Tx, limit: u64, list: &List) -> Result<Vec<i64>> {
         match self.guess(tx, usize::try_from(limit).unwrap_or(0))? {
             Some(drawn) => Ok(drawn),
             None => list.draw(tx, limit),
@@ -45,7 +44,7 @@ impl Numbered {
         let (mut looked, mut drawn) = (HashSet::new(), Vec::new());
         while drawn.len() < limit {
             let missing = limit - drawn.len();
-            let looks = (missing + missing / 8).next_multiple_of(AT_ONCE).min(super::music::KEYS_AT_ONCE);
+            let looks = (missing + missing / 8).next_multiple_of(AT_ONCE).min(KEYS_AT_ONCE);
             if looked.len() + looks > most_looks {
                 return Ok(None);
             }

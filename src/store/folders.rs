@@ -4,9 +4,8 @@
 //! index has each order within a folder: a page costs what it holds, however large the folder.
 
 use super::library::{ITEM_COLUMNS, item_of, kind_number, media_number};
-use super::music::{bind, bind_all};
 use super::search::literal;
-use super::{Row, Tx, Value, Weighed};
+use super::{Row, Tx, Value, Weighed, bind, bind_all};
 use crate::args;
 use crate::error::Result;
 use crate::library::names::{search_key, sort_key};

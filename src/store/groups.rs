@@ -1,10 +1,10 @@
 //! SQL of groups of users.
 
-use super::library::Page;
 use super::{Row, Tx};
 use crate::account::{Group, GroupKey, Roles, UserKey, name_key};
 use crate::args;
 use crate::error::{Error, Result, Thing};
+use crate::library::Page;
 
 const GROUP: &str = "SELECT id, public_id, name, roles, quota_bytes, created_ms FROM user_group";
 

@@ -1,6 +1,6 @@
 //! Rows of libraries and of the folders and files in them.
 
-use super::{Row, Tx, Value, in_list, rights};
+use super::{KEYS_AT_ONCE, Row, Tx, Value, bind_all, rights};
 use crate::account::token::random_base62;
 use crate::account::{UserKey, name_key};
 use crate::args;
@@ -27,13 +27,6 @@ pub struct NewLibrary {
     /// Of a `Single` library: the one name in `root` that is served.
     pub only: Option<Vec<u8>>,
     pub writable: bool,
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct Page {
-    pub offset: u64,
-    pub limit: u64,
 }
 
 /// What lies at and below an item.
@@ -148,13 +141,11 @@ pub fn find(tx: &mut Tx, key: LibraryKey) -> Result<Option<Library>> {
 
 /// In which libraries these lie, each once. What is no item may lie anywhere, and is left out.
 pub fn holding(tx: &mut Tx, items: &[Shared]) -> Result<Vec<LibraryKey>> {
-    let keys: Vec<Value> = items
-        .iter()
-        .filter_map(|shared| if let Shared::Item(key) = shared { Some(key.0.into()) } else { None })
-        .collect();
-    let sql =
-        format!("SELECT DISTINCT library_id FROM item WHERE id IN ({}) ORDER BY library_id", in_list(1, keys.len()));
-    tx.all(&sql, &keys, |row| Ok(LibraryKey(row.get(0)?)))
+    let keys = items.iter().filter_map(|shared| if let Shared::Item(key) = shared { Some(key.0) } else { None });
+    let mut args = Vec::new();
+    let keys = bind_all(&mut args, keys);
+    let sql = format!("SELECT DISTINCT library_id FROM item WHERE id IN ({keys}) ORDER BY library_id");
+    tx.all(&sql, &args, |row| Ok(LibraryKey(row.get(0)?)))
 }
 
 pub fn by_key(tx: &mut Tx, key: LibraryKey) -> Result<Library> {
@@ -245,9 +236,9 @@ pub fn item_ever(tx: &mut Tx, key: ItemKey) -> Result<Option<Item>> {
 /// Items that are there, in the order of their keys.
 pub fn items(tx: &mut Tx, keys: &[ItemKey]) -> Result<Vec<Item>> {
     let mut found = HashMap::new();
-    for part in keys.chunks(1000) {
+    for part in keys.chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();
-        let ids = super::music::bind_all(&mut args, part.iter().map(|key| key.0));
+        let ids = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!("{ITEM} WHERE id IN ({ids}) AND missing_ms IS NULL AND trashed_ms IS NULL");
         found.extend(tx.all(&sql, &args, item_of)?.into_iter().map(|item| (item.key, item)));
     }
@@ -282,16 +273,9 @@ pub fn child_keys(tx: &mut Tx, parent: ItemKey) -> Result<Vec<ItemKey>> {
 
 /// What lies directly in a folder: folders first, then by name.
 pub fn children(tx: &mut Tx, parent: ItemKey) -> Result<Vec<Item>> {
-    children_page(tx, parent, Page { offset: 0, limit: i64::MAX as u64 })
-}
-
-/// A part of [`children`].
-pub fn children_page(tx: &mut Tx, parent: ItemKey, page: Page) -> Result<Vec<Item>> {
-    let sql = format!(
-        "{ITEM} WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY kind, sort, id
-         LIMIT $2 OFFSET $3"
-    );
-    tx.all(&sql, args![parent.0, page.limit, page.offset], item_of)
+    let sql =
+        format!("{ITEM} WHERE parent_id = $1 AND missing_ms IS NULL AND trashed_ms IS NULL ORDER BY kind, sort, id");
+    tx.all(&sql, args![parent.0], item_of)
 }
 
 /// Files beside one that are called like it, but for what follows its last dot or stands between: `Song.en.lrc` beside
@@ -362,14 +346,14 @@ pub fn child_count(tx: &mut Tx, parent: ItemKey) -> Result<u64> {
 /// What [`child_count`] tells, of many folders at once; those without children are left out.
 pub fn child_counts(tx: &mut Tx, parents: &[ItemKey]) -> Result<HashMap<ItemKey, u64>> {
     let mut counts = HashMap::new();
-    for part in parents.chunks(1000) {
-        let keys: Vec<Value> = part.iter().map(|key| key.0.into()).collect();
+    for part in parents.chunks(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let keys = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!(
             "SELECT parent_id, COUNT(*) FROM item
-             WHERE parent_id IN ({}) AND missing_ms IS NULL AND trashed_ms IS NULL GROUP BY parent_id",
-            in_list(1, part.len())
+             WHERE parent_id IN ({keys}) AND missing_ms IS NULL AND trashed_ms IS NULL GROUP BY parent_id"
         );
-        counts.extend(tx.all(&sql, &keys, |row| Ok((ItemKey(row.get(0)?), row.get(1)?)))?);
+        counts.extend(tx.all(&sql, &args, |row| Ok((ItemKey(row.get(0)?), row.get(1)?)))?);
     }
     Ok(counts)
 }
@@ -410,13 +394,12 @@ pub fn place(tx: &mut Tx, item: Item, playlists: &[PlaylistKey]) -> Result<Place
     let playlists = if playlists.is_empty() {
         Vec::new()
     } else {
+        let mut args: Vec<Value> = vec![key.0.into()];
+        let playlists = bind_all(&mut args, playlists.iter().map(|playlist| playlist.0));
         let sql = format!(
-            "SELECT DISTINCT playlist_id FROM playlist_entry WHERE item_id = $1 AND playlist_id IN ({})",
-            in_list(2, playlists.len())
+            "SELECT DISTINCT playlist_id FROM playlist_entry WHERE item_id = $1 AND playlist_id IN ({playlists})"
         );
-        let mut values = vec![Value::from(key.0)];
-        values.extend(playlists.iter().map(|playlist| Value::from(playlist.0)));
-        tx.all(&sql, &values, |row| Ok(PlaylistKey(row.get(0)?)))?
+        tx.all(&sql, &args, |row| Ok(PlaylistKey(row.get(0)?)))?
     };
     Ok(Placed { item, library, path, chain, album: album.flatten().map(AlbumKey), artists, playlists })
 }

@@ -11,10 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::music::{bind, bind_all};
-use super::{Tx, Value};
+use super::{Tx, Value, bind, bind_all};
 use crate::error::Result;
-use crate::library::music::Page;
+use crate::library::Page;
 use crate::share::grant::Scope;
 
 /// Rows between two places that are kept.
@@ -145,7 +144,7 @@ impl<'a> List<'a> {
 
     /// The keys of a page, in order.
     pub fn keys(&self, tx: &mut Tx, page: Page) -> Result<Vec<i64>> {
-        let kept = if page.offset > STRIDE as i64 { self.kept(tx)? } else { None };
+        let kept = if page.offset > STRIDE { self.kept(tx)? } else { None };
         self.stretch(tx, kept.as_ref(), page)
     }
 
@@ -155,11 +154,11 @@ impl<'a> List<'a> {
     }
 
     /// Up to `limit` keys, each as likely as any other and in no order.
-    pub fn draw(&self, tx: &mut Tx, limit: i64) -> Result<Vec<i64>> {
+    pub fn draw(&self, tx: &mut Tx, limit: u64) -> Result<Vec<i64>> {
         let kept = self.kept(tx)?;
-        let (count, limit) = (self.counted(tx, kept.as_ref())?, limit.max(0).unsigned_abs());
+        let count = self.counted(tx, kept.as_ref())?;
         let mut keys = if count <= limit.saturating_mul(2) {
-            self.walk(tx, None, i64::MAX, 0)?
+            self.walk(tx, None, Page::ALL)?
         } else {
             let mut ranks: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
             let mut drawn = 0;
@@ -175,7 +174,7 @@ impl<'a> List<'a> {
             for ranks in ranks.values_mut() {
                 ranks.sort_unstable();
                 let (first, last) = (ranks[0], ranks[ranks.len() - 1]);
-                let page = Page { offset: first as i64, limit: (last - first + 1) as i64 };
+                let page = Page { offset: first, limit: last - first + 1 };
                 let stretch = self.stretch(tx, kept.as_ref(), page)?;
                 keys.extend(ranks.iter().filter_map(|rank| stretch.get((rank - first) as usize)));
             }
@@ -187,9 +186,8 @@ impl<'a> List<'a> {
     }
 
     fn stretch(&self, tx: &mut Tx, kept: Option<&Shared>, page: Page) -> Result<Vec<i64>> {
-        let offset = page.offset.max(0).unsigned_abs();
-        let (limit, stretch) = (page.limit.max(0), (offset / STRIDE) as usize);
-        let Some(kept) = kept.filter(|_| stretch > 0) else { return self.walk(tx, None, limit, offset) };
+        let stretch = (page.offset / STRIDE) as usize;
+        let Some(kept) = kept.filter(|_| stretch > 0) else { return self.walk(tx, None, page) };
         let mut known = lock(kept);
         let had = known.places.len();
         self.go(tx, &mut known, stretch)?;
@@ -200,7 +198,7 @@ impl<'a> List<'a> {
             self.keep(tx, kept);
         }
         match from {
-            Some(from) => self.walk(tx, Some(&from), limit, offset % STRIDE),
+            Some(from) => self.walk(tx, Some(&from), Page { offset: page.offset % STRIDE, ..page }),
             // It ends before.
             None => Ok(Vec::new()),
         }
@@ -223,7 +221,7 @@ impl<'a> List<'a> {
     /// Finds places until there are so many, or no more.
     fn go(&self, tx: &mut Tx, known: &mut Kept, places: usize) -> Result<()> {
         while known.places.len() < places && known.count.is_none() {
-            let args = self.args(known.places.last(), 1, STRIDE);
+            let args = self.args(known.places.last(), Page { offset: STRIDE, limit: 1 });
             let width = self.columns.len();
             let next = tx.maybe(self.sql(known.places.last()), &args, |row| {
                 (0..width).map(|column| row.get::<Value>(column)).collect::<Result<Place>>()
@@ -236,22 +234,22 @@ impl<'a> List<'a> {
         Ok(())
     }
 
-    fn walk(&self, tx: &mut Tx, from: Option<&Place>, limit: i64, offset: u64) -> Result<Vec<i64>> {
+    fn walk(&self, tx: &mut Tx, from: Option<&Place>, page: Page) -> Result<Vec<i64>> {
         let key = self.columns.len() - 1;
-        tx.all(self.sql(from), &self.args(from, limit, offset), |row| row.get(key))
+        tx.all(self.sql(from), &self.args(from, page), |row| row.get(key))
     }
 
     fn count_from(&self, tx: &mut Tx, from: Option<&Place>) -> Result<u64> {
         let sql = format!("SELECT COUNT(*) FROM ({}) AS l", self.sql(from));
-        tx.one(&sql, &self.args(from, i64::MAX, 0), |row| row.get(0))
+        tx.one(&sql, &self.args(from, Page::ALL), |row| row.get(0))
     }
 
     /// Of [`List::sql`], in its order.
-    fn args(&self, from: Option<&Place>, limit: i64, offset: u64) -> Vec<Value> {
+    fn args(&self, from: Option<&Place>, page: Page) -> Vec<Value> {
         let mut args = self.args.clone();
         args.extend(from.into_iter().flatten().cloned());
         args.extend(self.bounds(from).map(|(_, bound)| bound.into()));
-        args.extend([limit.into(), offset.into()]);
+        args.extend([page.limit.into(), page.offset.into()]);
         args
     }
 

@@ -1,7 +1,6 @@
 //! SQL of what users say of tracks, folders, albums and artists: stars, ratings, plays, bookmarks.
 
-use super::music::bind_all;
-use super::{Tx, args};
+use super::{Tx, args, bind_all};
 use crate::account::UserKey;
 use crate::error::{Error, Result};
 use crate::library::music::{Bookmark, Mark, Marked};

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::library::{ITEM_COLUMNS, item_of};
-use super::music::bind_all;
-use super::{Tx, Value};
+use super::{KEYS_AT_ONCE, Tx, Value, bind_all};
 use crate::account::UserKey;
 use crate::args;
 use crate::error::Result;
@@ -38,7 +37,7 @@ pub fn count(tx: &mut Tx, item: ItemKey) -> Result<usize> {
 /// Of each of these items that has some.
 pub fn of_items(tx: &mut Tx, items: &[ItemKey]) -> Result<HashMap<ItemKey, Metadata>> {
     let mut found: HashMap<ItemKey, Metadata> = HashMap::new();
-    for part in items.chunks(1000) {
+    for part in items.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = Vec::new();
         let keys = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!("SELECT item_id, name, value FROM item_metadata WHERE item_id IN ({keys})");
@@ -70,7 +69,7 @@ pub fn copy(tx: &mut Tx, from: ItemKey, to: ItemKey) -> Result<()> {
 /// Of these tracks, what their tags say, under the names that clients know.
 pub fn of_music(tx: &mut Tx, tracks: &[ItemKey]) -> Result<HashMap<ItemKey, Metadata>> {
     let mut found = HashMap::new();
-    for part in tracks.chunks(1000) {
+    for part in tracks.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = Vec::new();
         let keys = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!(

@@ -117,7 +117,7 @@ impl Migration {
     }
 
     fn hash(&self, engine: Engine) -> String {
-        Sha256::digest(self.full_text(engine)).iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::hex(Sha256::digest(self.full_text(engine)))
     }
 }
 

@@ -34,7 +34,7 @@ use crate::library::tags::cover_rank;
 use crate::library::{IdKind, ItemKey, LibraryKey, Media, PlaylistKey};
 use crate::share::Shared;
 use crate::share::grant::Scope;
-use crate::store::{Tx, Value, in_list, library};
+use crate::store::{Tx, Value, bind, bind_all, library};
 use albums::album_key;
 use artists::artist_key;
 
@@ -44,21 +44,6 @@ pub(super) const THERE: &str = "i.missing_ms IS NULL AND i.trashed_ms IS NULL";
 pub(super) const ALBUM_THERE: &str = "a.track_count > 0";
 /// The order of tracks within an album.
 const TRACK_ORDER: &str = "COALESCE(t.disc, 1), COALESCE(t.number, 0), t.sort, t.item_id";
-/// Keys that one statement names at most: SQLite takes 32,766 arguments, PostgreSQL twice as many.
-pub(super) const KEYS_AT_ONCE: usize = 1000;
-
-/// Adds an argument and gives its placeholder.
-pub(super) fn bind(args: &mut Vec<Value>, value: impl Into<Value>) -> String {
-    args.push(value.into());
-    format!("${}", args.len())
-}
-
-/// The same for the list of an `IN (…)`.
-pub(super) fn bind_all(args: &mut Vec<Value>, keys: impl IntoIterator<Item = i64>) -> String {
-    let first = args.len() + 1;
-    args.extend(keys.into_iter().map(Value::from));
-    in_list(first, args.len() + 1 - first)
-}
 
 pub(super) fn libraries(args: &mut Vec<Value>, scope: &Scope) -> String {
     bind_all(args, scope.libraries().iter().map(|library| library.0))

@@ -1,7 +1,7 @@
 //! SQL of playlists: who may read them, what they hold.
 
-use super::music::{THERE, bind, libraries};
-use super::{Row, Tx, Value, args};
+use super::music::{THERE, libraries};
+use super::{Row, Tx, Value, args, bind};
 use crate::account::UserKey;
 use crate::account::token::random_base62;
 use crate::error::{Error, Result, Thing};

@@ -1,8 +1,7 @@
 //! SQL of podcasts: channels, episodes, and the downloads that go on.
 
 use super::library::new_id;
-use super::music::{KEYS_AT_ONCE, bind_all};
-use super::{Engine, Row, Tx, Value};
+use super::{Engine, KEYS_AT_ONCE, Row, Tx, Wanted, bind_all};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::feed::{Feed, FeedEpisode};
@@ -248,7 +247,7 @@ pub fn episodes_of(tx: &mut Tx, channel: ChannelKey) -> Result<Vec<Episode>> {
 }
 
 /// Of all channels, those that were deleted left out.
-pub fn newest_episodes(tx: &mut Tx, count: i64) -> Result<Vec<Episode>> {
+pub fn newest_episodes(tx: &mut Tx, count: u64) -> Result<Vec<Episode>> {
     tx.all(&format!("{EPISODE} WHERE e.state <> 'deleted' {NEWEST_FIRST} LIMIT $1"), args![count], episode_of)
 }
 
@@ -406,26 +405,19 @@ pub fn take_download(tx: &mut Tx, now_ms: i64, alive_ms: i64) -> Result<Option<D
 
 /// Where what comes is kept, before the first of it is written.
 pub fn set_temporary(tx: &mut Tx, key: EpisodeKey, temporary: &str, validator: Option<&str>) -> Result<Wanted> {
-    changed(
+    Wanted::if_changed(
         tx,
         "UPDATE podcast_episode SET temporary = $1, validator = $2 WHERE id = $3 AND state = 'downloading'",
         args![temporary, validator.map(str::to_owned), key.0],
     )
 }
 
-/// Whether a download is still wanted: its episode may have been deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    Yes,
-    No,
-}
-
-fn changed(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Wanted> {
-    Ok(if tx.run(sql, args)? > 0 { Wanted::Yes } else { Wanted::No })
-}
-
 pub fn sign_of_life(tx: &mut Tx, key: EpisodeKey, now_ms: i64) -> Result<Wanted> {
-    changed(tx, "UPDATE podcast_episode SET busy_ms = $1 WHERE id = $2 AND state = 'downloading'", args![now_ms, key.0])
+    Wanted::if_changed(
+        tx,
+        "UPDATE podcast_episode SET busy_ms = $1 WHERE id = $2 AND state = 'downloading'",
+        args![now_ms, key.0],
+    )
 }
 
 /// It broke off, and is tried again.
@@ -450,7 +442,7 @@ pub fn set_download_failed(tx: &mut Tx, key: EpisodeKey) -> Result<Option<String
 }
 
 pub fn set_completed(tx: &mut Tx, key: EpisodeKey, item: ItemKey) -> Result<Wanted> {
-    changed(
+    Wanted::if_changed(
         tx,
         "UPDATE podcast_episode SET state = 'completed', item_id = $1, temporary = NULL, validator = NULL, busy_ms = 0
          WHERE id = $2 AND state = 'downloading'",

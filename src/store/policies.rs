@@ -1,12 +1,12 @@
 //! SQL of storage policies: what may be stored, which groups give which, and what is under which.
 
-use super::library::{ITEM_COLUMNS, Page, item_of, new_id};
+use super::library::{ITEM_COLUMNS, item_of, new_id};
 use super::{Row, Tx, Value};
 use crate::account::{GroupKey, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::policy::{DEFAULT_ID, Listed, Policy, PolicyKey};
-use crate::library::{IdKind, Item, ItemKey};
+use crate::library::{IdKind, Item, ItemKey, Page};
 
 const COLUMNS: &str = "p.id, p.public_id, p.name, p.most_bytes, p.endings, p.endings_are, p.pattern, p.pattern_is,
                        p.chunk_bytes, p.created_ms, p.modified_ms";

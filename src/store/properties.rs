@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Tx;
+use super::{KEYS_AT_ONCE, Tx, bind_all};
 use crate::args;
 use crate::error::Result;
 use crate::library::ItemKey;
@@ -37,9 +37,9 @@ pub fn count(tx: &mut Tx, item: ItemKey) -> Result<u64> {
 /// What is noted about each.
 pub fn of(tx: &mut Tx, items: &[ItemKey]) -> Result<HashMap<ItemKey, Vec<Property>>> {
     let mut all: HashMap<ItemKey, Vec<Property>> = HashMap::new();
-    for part in items.chunks(1000) {
+    for part in items.chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();
-        let keys = super::music::bind_all(&mut args, part.iter().map(|key| key.0));
+        let keys = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!(
             "SELECT item_id, namespace, name, xml FROM dav_property WHERE item_id IN ({keys}) ORDER BY namespace, name"
         );

@@ -1,7 +1,7 @@
 //! SQL of rights in libraries, loaded for the rules of the centre to judge.
 
 use super::shares::{subject_columns, subject_of};
-use super::{Row, Tx, Value, in_list, library};
+use super::{Row, Tx, library};
 use crate::account::User;
 use crate::args;
 use crate::error::Result;
@@ -51,14 +51,11 @@ pub fn in_library(tx: &mut Tx, user: &User, key: LibraryKey) -> Result<Bits> {
 
 /// What the owner of a share may do now in each library that something of it may lie in.
 pub fn of_share(tx: &mut Tx, owner: &User, items: &[Shared]) -> Result<Vec<(LibraryKey, Bits)>> {
-    let keys: Option<Vec<Value>> =
-        items.iter().map(|shared| if let Shared::Item(key) = shared { Some(key.0.into()) } else { None }).collect();
     // Tracks of an album, artist or playlist may lie anywhere.
-    let Some(keys) = keys else { return of_user(tx, owner) };
-    let list = in_list(1, keys.len());
-    let sql = format!("SELECT DISTINCT library_id FROM item WHERE id IN ({list}) ORDER BY library_id");
-    let libraries = tx.all(&sql, &keys, |row| Ok(LibraryKey(row.get(0)?)))?;
-    libraries.into_iter().map(|library| Ok((library, in_library(tx, owner, library)?))).collect()
+    if !items.iter().all(|shared| matches!(shared, Shared::Item(_))) {
+        return of_user(tx, owner);
+    }
+    library::holding(tx, items)?.into_iter().map(|library| Ok((library, in_library(tx, owner, library)?))).collect()
 }
 
 /// What the user may look through.

@@ -1,6 +1,6 @@
 //! SQL of scrobbles: the services that users' plays are told to, and the plays that are still to be told.
 
-use super::{Row, Tx, Value, in_list};
+use super::{Row, Tx, bind_all};
 use crate::account::UserKey;
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -183,8 +183,9 @@ fn set_due(tx: &mut Tx, link: &Link, due_ms: i64) -> Result<()> {
 
 /// The service knows them.
 pub fn set_told(tx: &mut Tx, link: &Link, plays: &[i64]) -> Result<()> {
-    let keys: Vec<Value> = plays.iter().map(|key| Value::from(*key)).collect();
-    tx.run(&format!("DELETE FROM scrobble WHERE id IN ({})", in_list(1, keys.len())), &keys)?;
+    let mut args = Vec::new();
+    let keys = bind_all(&mut args, plays.iter().copied());
+    tx.run(&format!("DELETE FROM scrobble WHERE id IN ({keys})"), &args)?;
     let sql = "UPDATE scrobble_link SET due_ms = 0, failures = 0 WHERE account_id = $1 AND target = $2";
     tx.run(sql, args![link.user.0, link.target.text()]).map(drop)
 }

@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::list::{List, arms};
-use super::music::{bind, libraries};
+use super::music::libraries;
 use super::words::Kind;
-use super::{Tx, Value, library, music};
+use super::{Tx, Value, bind, library, music};
 use crate::args;
 use crate::error::Result;
-use crate::library::music::{Page, Track};
+use crate::library::music::Track;
 use crate::library::names::{beginning, beginnings, holds, search_key};
-use crate::library::{AlbumKey, ArtistKey, Item, ItemKey};
+use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, Page};
 use crate::share::grant::Scope;
 
 /// Words of one search that count.
@@ -188,12 +188,12 @@ impl Filling {
     }
 
     fn is_full(&self) -> bool {
-        self.keys.len() as i64 >= self.page.limit
+        self.keys.len() as u64 >= self.page.limit
     }
 }
 
 fn found(tx: &mut Tx, scope: &Scope, terms: &Terms, kind: Kind, all: List, page: Page) -> Result<Vec<i64>> {
-    if page.limit <= 0 || scope.libraries().is_empty() {
+    if page.limit == 0 || scope.libraries().is_empty() {
         return Ok(Vec::new());
     }
     let Some(lead) = terms.lead(tx, scope, kind)? else { return all.keys(tx, page) };
@@ -284,7 +284,7 @@ pub fn tracks_by_field(tx: &mut Tx, scope: &Scope, asked: &Asked, page: Page) ->
         Ok(if fits { Some(ItemKey(row.get(0)?)) } else { None })
     })?;
     let found: Vec<ItemKey> = found.into_iter().flatten().collect();
-    let shown = |number: i64| usize::try_from(number).unwrap_or(0);
+    let shown = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let keys: Vec<ItemKey> = found.iter().skip(shown(page.offset)).take(shown(page.limit)).copied().collect();
     Ok((found.len(), music::tracks(tx, scope, &keys)?))
 }

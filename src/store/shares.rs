@@ -1,16 +1,25 @@
-//! SQL of shares: what they are, who visited, what was downloaded.
+//! SQL of shares: what they are, and what decides whether they open.
 
-use super::{Row, Tx, Value, Weighed, accounts, drop_boxes, in_list, purchases, uploads};
+use super::{KEYS_AT_ONCE, Row, Tx, Value, Weighed, accounts, bind_all, drop_boxes, purchases, uploads};
 use crate::account::{GroupKey, User, UserKey};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::{AlbumKey, ArtistKey, ItemKey, PlaylistKey};
 use crate::share::drop_box::DropBox;
 use crate::share::grant::ShareFacts;
-use crate::share::visit::{LEASE_MS, Lease, LeaseKey, VISIT_MS, Visitor};
+use crate::share::visit::{Lease, LeaseKey, Visitor};
 use crate::share::{Audience, Bits, Door, Mode, Share, ShareKey, Shared, Subject, Terms};
 
+mod counting;
+mod item_rights;
 pub mod lists;
+
+pub use counting::{
+    LeaseEnd, add_downloads, count_call, count_view, end_transfer, give_back_reserved, has_unused_reservations,
+    has_visited, is_counted, keep_leases, know_visitor, lease, no_longer_standing, reserve, seen_ms,
+};
+use item_rights::granted;
+pub use item_rights::{grant_item, grant_unasked, granted_on, ungrant_item, ungrant_items};
 
 const SHARE: &str = "s.id, s.public_id, s.slug, s.auth_id, s.owner_id, s.door, s.two_step, s.title, s.description,
     CASE WHEN s.password_hash IS NULL THEN 0 ELSE 1 END, s.not_before_ms, s.expires_ms, s.view_limit, s.download_limit,
@@ -162,12 +171,12 @@ pub fn subject_of(kind: &str, id: String) -> Result<Subject> {
 
 /// Items and permissions of shares that were just read, in two queries however many they are.
 fn complete(tx: &mut Tx, mut shares: Vec<Share>) -> Result<Vec<Share>> {
-    for part in shares.chunks_mut(200) {
-        let keys: Vec<Value> = part.iter().map(|share| share.key.0.into()).collect();
-        let list = in_list(1, keys.len());
+    for part in shares.chunks_mut(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let list = bind_all(&mut args, part.iter().map(|share| share.key.0));
         let items = tx.all(
             &format!("SELECT share_id, kind, object_id FROM share_item WHERE share_id IN ({list}) ORDER BY share_id, position"),
-            &keys,
+            &args,
             |row| Ok((row.get::<i64>(0)?, shared_of(&row.get::<String>(1)?, row.get(2)?)?)),
         )?;
         let rights = tx.all(
@@ -175,7 +184,7 @@ fn complete(tx: &mut Tx, mut shares: Vec<Share>) -> Result<Vec<Share>> {
                 "SELECT object_id, subject_kind, subject_id, bits FROM rights
                  WHERE object_kind = 'share' AND object_id IN ({list}) ORDER BY subject_kind, subject_id"
             ),
-            &keys,
+            &args,
             |row| Ok((row.get::<i64>(0)?, subject_of(&row.get::<String>(1)?, row.get(2)?)?, Bits(row.get(3)?))),
         )?;
         for share in part {
@@ -250,13 +259,12 @@ pub fn of_owner(tx: &mut Tx, owner: UserKey) -> Result<Vec<Share>> {
 /// Of these items, those that this owner's shares hold by themselves.
 pub fn shared_items(tx: &mut Tx, owner: UserKey, items: &[ItemKey]) -> Result<Vec<ItemKey>> {
     let mut found = Vec::new();
-    for part in items.chunks(1000) {
+    for part in items.chunks(KEYS_AT_ONCE) {
         let mut args: Vec<Value> = vec![owner.0.into()];
-        args.extend(part.iter().map(|key| Value::from(key.0)));
+        let keys = bind_all(&mut args, part.iter().map(|key| key.0));
         let sql = format!(
             "SELECT DISTINCT i.object_id FROM share_item i JOIN share s ON s.id = i.share_id
-             WHERE i.kind = 'item' AND s.owner_id = $1 AND s.revoked_ms IS NULL AND i.object_id IN ({})",
-            in_list(2, part.len())
+             WHERE i.kind = 'item' AND s.owner_id = $1 AND s.revoked_ms IS NULL AND i.object_id IN ({keys})"
         );
         found.extend(tx.all(&sql, &args, |row| Ok(ItemKey(row.get(0)?)))?);
     }
@@ -275,21 +283,19 @@ pub fn naming_of(tx: &mut Tx, user: &User, items: &[ItemKey], most: usize) -> Re
 
 fn named(tx: &mut Tx, user: &User, items: &[ItemKey], most: usize) -> Result<Vec<Share>> {
     let mut args: Vec<Value> = vec![user.key.0.into(), user.key.0.to_string().into(), most.into()];
-    args.extend(user.groups.iter().map(|group| Value::from(group.0.to_string())));
+    let groups = bind_all(&mut args, user.groups.iter().map(|group| group.0.to_string()));
     let holding = match items {
         [] => String::new(),
         items => format!(
             " AND EXISTS (SELECT 1 FROM share_item i WHERE i.share_id = s.id AND i.kind = 'item' AND i.object_id IN ({}))",
-            in_list(args.len() + 1, items.len())
+            bind_all(&mut args, items.iter().map(|item| item.0))
         ),
     };
-    args.extend(items.iter().map(|item| Value::from(item.0)));
     let sql = format!(
         "SELECT {SHARE} FROM share s WHERE s.revoked_ms IS NULL AND s.owner_id <> $1 AND EXISTS (
              SELECT 1 FROM rights r WHERE r.object_kind = 'share' AND r.object_id = s.id
-             AND (r.subject_kind = 'user' AND r.subject_id = $2 OR r.subject_kind = 'group' AND r.subject_id IN ({})))
-         {holding} ORDER BY s.id DESC LIMIT $3",
-        in_list(4, user.groups.len())
+             AND (r.subject_kind = 'user' AND r.subject_id = $2 OR r.subject_kind = 'group' AND r.subject_id IN ({groups})))
+         {holding} ORDER BY s.id DESC LIMIT $3"
     );
     let shares = tx.all(&sql, &args, share)?;
     complete(tx, shares)
@@ -544,70 +550,6 @@ pub fn revoke(tx: &mut Tx, key: ShareKey, now_ms: i64) -> Result<()> {
     uploads::expire_of_share(tx, key)
 }
 
-// Rights on items, given to a share's holders -------------------------------------------------------------------------
-
-/// `Exists` when it was asked for before.
-pub fn grant_item(tx: &mut Tx, auth_id: &str, item: ItemKey, bits: Bits) -> Result<()> {
-    let rows = tx.run(
-        "INSERT INTO rights (subject_kind, subject_id, object_kind, object_id, bits) VALUES ('auth', $1, 'item', $2, $3)
-         ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO UPDATE SET bits = excluded.bits, unasked = 0
-         WHERE rights.unasked = 1",
-        args![auth_id, item.0, bits.0],
-    )?;
-    if rows == 0 { Err(Error::Exists("permission".into())) } else { Ok(()) }
-}
-
-/// To read them, before anybody asks for it.
-pub fn grant_unasked(tx: &mut Tx, auth_id: &str, items: &[Shared]) -> Result<()> {
-    for shared in items {
-        let Shared::Item(item) = shared else { continue };
-        tx.run(
-            "INSERT INTO rights (subject_kind, subject_id, object_kind, object_id, bits, unasked)
-             VALUES ('auth', $1, 'item', $2, $3, 1)
-             ON CONFLICT (object_kind, object_id, subject_kind, subject_id) DO NOTHING",
-            args![auth_id, item.0, Bits::READ.0],
-        )?;
-    }
-    Ok(())
-}
-
-pub fn ungrant_items(tx: &mut Tx, auth_id: &str, items: &[Shared]) -> Result<()> {
-    for shared in items {
-        let Shared::Item(item) = shared else { continue };
-        ungrant_item(tx, auth_id, *item)?;
-    }
-    Ok(())
-}
-
-pub fn ungrant_item(tx: &mut Tx, auth_id: &str, item: ItemKey) -> Result<u64> {
-    tx.run(
-        "DELETE FROM rights WHERE subject_kind = 'auth' AND subject_id = $1 AND object_kind = 'item' AND object_id = $2",
-        args![auth_id, item.0],
-    )
-}
-
-/// The `auth_id` of each share of this owner's whose holders were given a right to this very item.
-pub fn granted_on(tx: &mut Tx, owner: UserKey, item: ItemKey) -> Result<Vec<String>> {
-    tx.all(
-        "SELECT s.auth_id FROM rights r JOIN share s ON s.auth_id = r.subject_id
-         WHERE r.subject_kind = 'auth' AND r.object_kind = 'item' AND r.object_id = $1 AND s.owner_id = $2
-             AND s.revoked_ms IS NULL ORDER BY s.id",
-        args![item.0, owner.0],
-        |row| row.get(0),
-    )
-}
-
-fn granted(tx: &mut Tx, auth_id: &str) -> Result<Vec<ItemKey>> {
-    tx.all(
-        "SELECT object_id, bits FROM rights WHERE subject_kind = 'auth' AND subject_id = $1 AND object_kind = 'item'",
-        args![auth_id],
-        |row| Ok((ItemKey(row.get(0)?), Bits(row.get(1)?))),
-    )
-    .map(|rows| rows.into_iter().filter(|(_, bits)| bits.has(Bits::READ)).map(|(item, _)| item).collect())
-}
-
-// Visits and leases ---------------------------------------------------------------------------------------------------
-
 /// All that decides whether a share opens to this visitor. `NotFound` for an unknown one.
 pub fn facts(tx: &mut Tx, id: &str, visitor: &Visitor, now_ms: i64) -> Result<ShareFacts> {
     let share = by_id(tx, id)?.ok_or(Error::NotFound(Thing::Share))?;
@@ -660,218 +602,4 @@ impl Weighed for ShareFacts {
             + 8 * self.granted.len()
             + 16 * self.owner_rights.len()
     }
-}
-
-/// Whether this visitor's view is counted already: for good by cookie or account, for half an hour by address and agent.
-pub fn has_visited(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<bool> {
-    Ok(is_counted(seen_ms(tx, share, &visitor.counted_as())?, visitor, now_ms))
-}
-
-/// When the visitor of that name was last counted.
-pub fn seen_ms(tx: &mut Tx, share: ShareKey, counted_as: &str) -> Result<Option<i64>> {
-    tx.maybe("SELECT seen_ms FROM visit WHERE share_id = $1 AND visitor = $2", args![share.0, counted_as], |row| {
-        row.get(0)
-    })
-}
-
-/// Whether a view that was counted then still is this visitor's.
-pub fn is_counted(seen_ms: Option<i64>, visitor: &Visitor, now_ms: i64) -> bool {
-    seen_ms.is_some_and(|seen| visitor.known_as().is_some() || seen > now_ms - VISIT_MS)
-}
-
-/// Counts a visitor's first visit; a later one changes nothing. `NotFound` when the last view is spent.
-pub fn count_view(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
-    if has_visited(tx, share, visitor, now_ms)? { Ok(()) } else { count_call(tx, share, visitor, now_ms) }
-}
-
-/// Counts a view that a client asked to be counted, however often it did. When the last one is spent, whoever visited
-/// before goes on uncounted; for others it is `NotFound`.
-pub fn count_call(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
-    let counted = tx.run(
-        "UPDATE share SET views = views + 1, visited_ms = $2
-         WHERE id = $1 AND revoked_ms IS NULL AND (view_limit IS NULL OR views < view_limit)",
-        args![share.0, now_ms],
-    )?;
-    if counted == 0 {
-        return if has_visited(tx, share, visitor, now_ms)? { Ok(()) } else { Err(Error::NotFound(Thing::Share)) };
-    }
-    tx.run("DELETE FROM visit WHERE visitor LIKE 'a:%' AND seen_ms <= $1", args![now_ms - 2 * VISIT_MS])?;
-    tx.run(
-        "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 1, $3, $3)
-         ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",
-        args![share.0, visitor.counted_as(), now_ms],
-    )?;
-    Ok(())
-}
-
-/// A visitor who was counted without a ticket is the same one who now holds it.
-pub fn know_visitor(tx: &mut Tx, share: ShareKey, visitor: &Visitor, now_ms: i64) -> Result<()> {
-    tx.run(
-        "INSERT INTO visit (share_id, visitor, counted, first_ms, seen_ms) VALUES ($1, $2, 0, $3, $3)
-         ON CONFLICT (share_id, visitor) DO UPDATE SET seen_ms = excluded.seen_ms",
-        args![share.0, visitor.counted_as(), now_ms],
-    )?;
-    Ok(())
-}
-
-/// A download of `object`, paid for by one atomic update, or one that this visitor has open already.
-///
-/// A visitor who carries a ticket takes up their own lease. One who carries nothing takes up one only in the middle of
-/// a file, from the same address, while that download is unfinished. `NotFound` when none is left.
-pub fn lease(
-    tx: &mut Tx,
-    share: &Share,
-    visitor: &Visitor,
-    object: &str,
-    range_start: u64,
-    now_ms: i64,
-) -> Result<LeaseKey> {
-    let known_as = visitor.known_as();
-    let open = match &known_as {
-        Some(name) => tx.maybe(
-            "SELECT id FROM lease WHERE share_id = $1 AND object = $2 AND visitor = $3 AND expires_ms > $4 ORDER BY id LIMIT 1",
-            args![share.key.0, object, name, now_ms],
-            |row| Ok(LeaseKey(row.get(0)?)),
-        )?,
-        None if range_start > 0 => tx.maybe(
-            "SELECT id FROM lease WHERE share_id = $1 AND object = $2 AND visitor IS NULL AND address = $3 AND finished = 0
-                AND expires_ms > $4 ORDER BY id LIMIT 1",
-            args![share.key.0, object, visitor.network(), now_ms],
-            |row| Ok(LeaseKey(row.get(0)?)),
-        )?,
-        None => None,
-    };
-    if let Some(lease) = open {
-        tx.run(
-            "UPDATE lease SET holders = holders + 1, expires_ms = $2 WHERE id = $1",
-            args![lease.0, now_ms + LEASE_MS],
-        )?;
-        return Ok(lease);
-    }
-    let spent = tx.run(
-        "UPDATE share SET downloads = downloads + 1
-         WHERE id = $1 AND revoked_ms IS NULL AND (download_limit IS NULL OR downloads < download_limit)",
-        args![share.key.0],
-    )?;
-    if spent == 0 {
-        return Err(Error::NotFound(Thing::Share));
-    }
-    tx.run("DELETE FROM lease WHERE expires_ms <= $1 AND started >= 0", args![now_ms])?;
-    tx.one(
-        "INSERT INTO lease (share_id, visitor, address, object, taken_ms, expires_ms, started, finished)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, 0) RETURNING id",
-        args![share.key.0, known_as, visitor.network(), object, now_ms, now_ms + LEASE_MS],
-        |row| Ok(LeaseKey(row.get(0)?)),
-    )
-}
-
-/// Marks a download that was leased for an address which somebody may open later: a look at its head does not give it
-/// back, a file that is not there does.
-pub fn reserve(tx: &mut Tx, lease: Lease) -> Result<()> {
-    if let Lease::Row(key) = lease {
-        tx.run("UPDATE lease SET started = -1, holders = 0 WHERE id = $1 AND started = 0", args![key.0])?;
-    }
-    Ok(())
-}
-
-/// Keeps the leases of transfers that are running, however long they take: bytes are going out under them.
-pub fn keep_leases(tx: &mut Tx, leases: &[LeaseKey], now_ms: i64) -> Result<()> {
-    for part in leases.chunks(200) {
-        let mut args: Vec<Value> = vec![(now_ms + LEASE_MS).into()];
-        args.extend(part.iter().map(|lease| Value::from(lease.0)));
-        let list = in_list(2, part.len());
-        tx.run(&format!("UPDATE lease SET started = 1, expires_ms = $1 WHERE id IN ({list})"), &args)?;
-    }
-    Ok(())
-}
-
-/// Whether [`give_back_reserved`] has anything to do.
-pub fn has_unused_reservations(tx: &mut Tx, now_ms: i64) -> Result<bool> {
-    let sql = "SELECT id FROM lease WHERE expires_ms <= $1 AND started < 0 LIMIT 1";
-    Ok(tx.maybe(sql, args![now_ms], |row| row.get::<i64>(0))?.is_some())
-}
-
-/// Downloads that were reserved for an address which nobody opened in time go back to their shares.
-pub fn give_back_reserved(tx: &mut Tx, now_ms: i64) -> Result<()> {
-    let unused =
-        tx.all("DELETE FROM lease WHERE expires_ms <= $1 AND started < 0 RETURNING share_id", args![now_ms], |row| {
-            row.get::<i64>(0)
-        })?;
-    for share in unused {
-        tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
-    }
-    Ok(())
-}
-
-/// Raises the counters of shares without limits by what was counted in memory.
-pub fn add_downloads(tx: &mut Tx, counts: &[(ShareKey, i64)]) -> Result<()> {
-    for (share, count) in counts {
-        tx.run(
-            "UPDATE share SET downloads = CASE WHEN downloads + $2 > 0 THEN downloads + $2 ELSE 0 END WHERE id = $1",
-            args![share.0, *count],
-        )?;
-    }
-    Ok(())
-}
-
-/// How a transfer under a lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeaseEnd {
-    /// Not one byte went out: the download is given back, unless another transfer under it sends some.
-    NothingSent,
-    /// The file could not be opened: a reserved download is given back too.
-    NotThere,
-    BrokenOff,
-    Complete,
-}
-
-pub fn end_transfer(tx: &mut Tx, lease: LeaseKey, end: LeaseEnd, now_ms: i64) -> Result<()> {
-    match end {
-        LeaseEnd::NothingSent => {
-            tx.run("UPDATE lease SET holders = holders - 1 WHERE id = $1 AND holders > 0", args![lease.0])?;
-            give_back(tx, "DELETE FROM lease WHERE id = $1 AND holders = 0 AND started = 0 RETURNING share_id", lease)?;
-        }
-        // The holder that may be left is the transfer that found no file: it ends next, and says so itself.
-        LeaseEnd::NotThere => {
-            give_back(
-                tx,
-                "DELETE FROM lease WHERE id = $1 AND holders <= 1 AND started <= 0 RETURNING share_id",
-                lease,
-            )?;
-        }
-        LeaseEnd::BrokenOff | LeaseEnd::Complete => {
-            tx.run(
-                "UPDATE lease SET started = 1, finished = CASE WHEN $3 = 1 THEN 1 ELSE finished END, expires_ms = $2,
-                                  holders = CASE WHEN holders > 0 THEN holders - 1 ELSE 0 END WHERE id = $1",
-                args![lease.0, now_ms + LEASE_MS, i64::from(end == LeaseEnd::Complete)],
-            )?;
-        }
-    }
-    Ok(())
-}
-
-fn give_back(tx: &mut Tx, deletion: &str, lease: LeaseKey) -> Result<()> {
-    if let Some(share) = tx.maybe(deletion, args![lease.0], |row| row.get::<i64>(0))? {
-        tx.run("UPDATE share SET downloads = downloads - 1 WHERE id = $1 AND downloads > 0", args![share])?;
-    }
-    Ok(())
-}
-
-/// Of these shares, with the epoch at which a transfer began, those that no longer stand.
-pub fn no_longer_standing(tx: &mut Tx, shares: &[(ShareKey, i64)]) -> Result<Vec<ShareKey>> {
-    let mut ended = Vec::new();
-    for part in shares.chunks(200) {
-        let keys: Vec<Value> = part.iter().map(|(key, _)| key.0.into()).collect();
-        let standing = tx.all(
-            &format!(
-                "SELECT s.id, s.epoch FROM share s JOIN account a ON a.id = s.owner_id
-                 WHERE s.revoked_ms IS NULL AND a.state = 'active' AND s.id IN ({})",
-                in_list(1, keys.len())
-            ),
-            &keys,
-            |row| Ok((ShareKey(row.get(0)?), row.get::<i64>(1)?)),
-        )?;
-        ended.extend(part.iter().filter(|share| !standing.contains(share)).map(|(key, _)| *key));
-    }
-    Ok(ended)
 }

@@ -5,7 +5,7 @@ pub mod lists;
 use serde::{Deserialize, Serialize};
 
 use super::library::new_id;
-use super::{Engine, Row, Tx, Value};
+use super::{Engine, Row, Tx, Wanted};
 use crate::account::UserKey;
 use crate::args;
 use crate::error::{Error, Result, Thing};
@@ -314,20 +314,9 @@ pub fn take(tx: &mut Tx, kinds: &[Kind], most_of_user: usize, now_ms: i64, alive
     Ok(Some(Task { state: State::Working, error: None, ..task }))
 }
 
-/// Whether a task is still to be done: it may have been canceled, or be gone with its user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
-    Yes,
-    No,
-}
-
-fn changed(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Wanted> {
-    Ok(if tx.run(sql, args)? > 0 { Wanted::Yes } else { Wanted::No })
-}
-
 /// A sign of life of whoever works on it, and how far they are.
 pub fn sign_of_life(tx: &mut Tx, key: TaskKey, progress: Progress, worked_ms: i64, now_ms: i64) -> Result<Wanted> {
-    changed(
+    Wanted::if_changed(
         tx,
         "UPDATE task SET busy_ms = $1, updated_ms = $1, files = $2, files_total = $3, files_failed = $4, bytes = $5,
                          bytes_total = $6, rate_bytes_s = $7, worked_ms = $8
@@ -348,7 +337,7 @@ pub fn sign_of_life(tx: &mut Tx, key: TaskKey, progress: Progress, worked_ms: i6
 
 /// What is known of a file that is fetched, before its first byte.
 pub fn set_fetching(tx: &mut Tx, key: TaskKey, upload_id: &str, name: &str, validator: Option<&str>) -> Result<Wanted> {
-    changed(
+    Wanted::if_changed(
         tx,
         "UPDATE task SET upload_id = $1, file_name = $2, validator = $3, is_landing = 0 WHERE id = $4 AND state = 'working'",
         args![upload_id, name, validator.map(str::to_owned), key.0],
@@ -357,7 +346,7 @@ pub fn set_fetching(tx: &mut Tx, key: TaskKey, upload_id: &str, name: &str, vali
 
 /// All of it came.
 pub fn set_landing(tx: &mut Tx, key: TaskKey) -> Result<Wanted> {
-    changed(tx, "UPDATE task SET is_landing = 1 WHERE id = $1 AND state = 'working'", args![key.0])
+    Wanted::if_changed(tx, "UPDATE task SET is_landing = 1 WHERE id = $1 AND state = 'working'", args![key.0])
 }
 
 /// It broke off, and is tried again. `tries`: since something came.
@@ -377,7 +366,7 @@ pub fn end(tx: &mut Tx, key: TaskKey, state: State, error: Option<&str>, now_ms:
                          updated_ms = $3
          WHERE id = $4 AND {IS_OPEN}"
     );
-    changed(tx, &sql, args![state.text(), error.map(str::to_owned), now_ms, key.0])
+    Wanted::if_changed(tx, &sql, args![state.text(), error.map(str::to_owned), now_ms, key.0])
 }
 
 /// After a start, where no other process works on the same rows: nobody is at work on any of them.

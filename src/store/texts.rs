@@ -5,8 +5,7 @@ use std::ops::ControlFlow;
 
 use super::folders::{By, Mark, Order};
 use super::library::ITEM_COLUMNS;
-use super::music::{bind, bind_all};
-use super::{Engine, Tx, Value};
+use super::{Engine, Tx, Value, bind, bind_all};
 use crate::args;
 use crate::error::Result;
 use crate::library::text::{Query, Term, VERSION, each_word, parts};

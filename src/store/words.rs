@@ -2,8 +2,7 @@
 //! its name. One mechanism on both engines: what begins with a word lies side by side in the order of bytes.
 
 use super::inserts::Inserts;
-use super::music::bind;
-use super::{Tx, Value};
+use super::{Tx, Value, bind};
 use crate::args;
 use crate::error::Result;
 use crate::library::names::beginnings;

@@ -8,11 +8,10 @@ use super::files::{self, Place};
 use crate::account::User;
 use crate::error::{Error, Result, Thing};
 use crate::library::policy::{Policy, PolicyKey, holding};
-use crate::library::{Item, ItemKey, Library, LibraryKind};
+use crate::library::{Item, ItemKey, Library, LibraryKind, Page};
 use crate::now_ms;
 use crate::share::grant::{Action, Grant};
-use crate::store::library::{self, Page};
-use crate::store::{Tx, policies};
+use crate::store::{Tx, library, policies};
 
 /// Why a policy is not removed.
 pub const HAS_FILES: &str = "folders or files are under this storage policy";

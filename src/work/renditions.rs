@@ -175,13 +175,21 @@ impl Renditions {
     /// [`Growing`] of one ends the work.
     pub async fn have(self: &Arc<Renditions>, source: Source, rendition: Rendition) -> Result<Made> {
         let key = Key::of(&source.identity(), &format!("{VERSION} {}", rendition.name()));
+        let renditions = Arc::clone(self);
+        self.find_or_make(key, |sink| renditions.fill(source, rendition, sink)).await
+    }
+
+    async fn find_or_make<F>(&self, key: Key, fill: impl FnOnce(Sink) -> F) -> Result<Made>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let cache = Arc::clone(&self.cache);
         let looked = spawn_blocking(move || cache.find_or_join(&key));
         match looked.await.map_err(|cause| Error::internal("rendition", cause))?? {
             Joined::Whole(file, stat) => Ok(Made::Whole(file, stat)),
             Joined::Reader(growing) => Ok(Made::Growing(growing)),
             Joined::Maker(growing, sink) => {
-                tokio::spawn(Arc::clone(self).fill(source, rendition, sink));
+                tokio::spawn(fill(sink));
                 Ok(Made::Growing(growing))
             }
         }
@@ -197,16 +205,8 @@ impl Renditions {
     pub async fn mosaic(self: &Arc<Renditions>, sources: Vec<Source>, size_px: u32) -> Result<Made> {
         let identities: Vec<String> = sources.iter().map(Source::identity).collect();
         let key = Key::of(&identities.join(" "), &format!("{VERSION} mosaic-{size_px}"));
-        let cache = Arc::clone(&self.cache);
-        let looked = spawn_blocking(move || cache.find_or_join(&key));
-        match looked.await.map_err(|cause| Error::internal("rendition", cause))?? {
-            Joined::Whole(file, stat) => Ok(Made::Whole(file, stat)),
-            Joined::Reader(growing) => Ok(Made::Growing(growing)),
-            Joined::Maker(growing, sink) => {
-                tokio::spawn(Arc::clone(self).fill_mosaic(sources, size_px, sink));
-                Ok(Made::Growing(growing))
-            }
-        }
+        let renditions = Arc::clone(self);
+        self.find_or_make(key, |sink| renditions.fill_mosaic(sources, size_px, sink)).await
     }
 
     async fn fill_mosaic(self: Arc<Renditions>, sources: Vec<Source>, size_px: u32, mut sink: Sink) {

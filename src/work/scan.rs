@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -282,74 +282,77 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn store(&self, progress: Report) -> Result<Outcome> {
-        let changes = &self.comparison.changes;
-        let library = self.batch.library;
-        let report =
-            |changed: u64| progress(Progress { seen: self.seen.len() as u64, changed, total: changes.len() as u64 });
-        let outcome = |ended, changed, broken: &AtomicUsize| Outcome {
-            ended,
-            seen: self.seen.len() as u64,
-            changed,
-            broken: broken.load(Ordering::Relaxed) as u64,
-        };
         let broken = AtomicUsize::new(0);
-        let mut changed = 0u64;
-        if report(0).is_break() {
-            return Ok(outcome(Ended::Stopped, 0, &broken));
+        let (ended, changed) = self.store_changes(progress, &broken)?;
+        if ended == Ended::Complete {
+            self.sum_up()?;
         }
-        // Tags of the next chunk are read while one is stored.
-        let stored = thread::scope(|scope| {
+        Ok(Outcome { ended, seen: self.seen.len() as u64, changed, broken: broken.load(Ordering::Relaxed) as u64 })
+    }
+
+    /// How many are stored at its end. Tags of the next chunk are read while one is stored.
+    fn store_changes(&self, progress: Report, broken: &AtomicUsize) -> Result<(Ended, u64)> {
+        let (seen, total) = (self.seen.len() as u64, self.comparison.changes.len() as u64);
+        let mut changed = 0;
+        if progress(Progress { seen, changed, total }).is_break() {
+            return Ok((Ended::Stopped, changed));
+        }
+        thread::scope(|scope| {
             let (ready, chunks) = sync_channel(1);
-            let broken = &broken;
-            scope.spawn(move || {
-                // Its threads have it from this one. Storing goes first, and so does whoever listens meanwhile.
-                let _ = rustix::process::nice(READING_NICENESS);
-                let (mut rest, mut size) = (changes.as_slice(), FIRST_CHUNK);
-                while !rest.is_empty() {
-                    let (chunk, others) = rest.split_at(size.min(rest.len()));
-                    if ready.send(self.entries(chunk, broken)).is_err() {
-                        break;
-                    }
-                    (rest, size) = (others, (size * 2).min(CHUNK));
-                }
-            });
-            let mut keys = HashMap::new();
-            let mut part = FIRST_CHUNK;
+            scope.spawn(move || self.read_chunks(broken, &ready));
+            let (mut keys, mut part) = (HashMap::new(), FIRST_CHUNK);
             for chunk in chunks {
                 let mut rest: VecDeque<Entry> = chunk.into();
                 while !rest.is_empty() {
                     let entries: Vec<Entry> = rest.drain(..part.min(rest.len())).collect();
-                    let count = entries.len();
-                    let mut so_far = std::mem::take(&mut keys);
-                    let batch = self.batch;
-                    let (took, so_far) = self.db.write_repeatable_blocking(move |tx| {
-                        let begun = Instant::now();
-                        rows::commit(tx, batch, &entries, &mut so_far)?;
-                        Ok((begun.elapsed(), so_far))
-                    })?;
-                    keys = so_far;
+                    changed += entries.len() as u64;
+                    let took = self.commit(entries, &mut keys)?;
                     part = if took > WRITE_TIME { (part / 2).max(1) } else { (part * 2).min(CHUNK) };
-                    changed += count as u64;
-                    if report(changed).is_break() {
-                        return Ok(Ended::Stopped);
+                    if progress(Progress { seen, changed, total }).is_break() {
+                        return Ok((Ended::Stopped, changed));
                     }
                 }
             }
-            Ok(Ended::Complete)
-        });
-        let ended: Result<Ended> = stored;
-        let ended = ended?;
-        if ended == Ended::Stopped {
-            return Ok(outcome(ended, changed, &broken));
+            Ok((Ended::Complete, changed))
+        })
+    }
+
+    /// Until nobody takes them any more. The first are few, so that something is stored soon.
+    fn read_chunks(&self, broken: &AtomicUsize, ready: &SyncSender<Vec<Entry>>) {
+        // Its threads have it from this one. Storing goes first, and so does whoever listens meanwhile.
+        let _ = rustix::process::nice(READING_NICENESS);
+        let (mut rest, mut size) = (self.comparison.changes.as_slice(), FIRST_CHUNK);
+        while !rest.is_empty() {
+            let (chunk, others) = rest.split_at(size.min(rest.len()));
+            if ready.send(self.entries(chunk, broken)).is_err() {
+                break;
+            }
+            (rest, size) = (others, (size * 2).min(CHUNK));
         }
-        let unfinished = self.db.read_blocking(move |tx| rows::is_unfinished(tx, library))?;
-        if unfinished {
-            let now_ms = self.batch.now_ms;
-            while self.db.write_repeatable_blocking(move |tx| rows::sort(tx, library, ALBUMS, now_ms))? == Left::More {}
-            while self.db.write_repeatable_blocking(move |tx| rows::refresh(tx, library, ALBUMS))? == Left::More {}
-            self.db.write_repeatable_blocking(rows::forget_unused_names)?;
+    }
+
+    /// Tells how long the statements took. `keys`: of what was new at entries of `seen` before, and is from now on.
+    fn commit(&self, entries: Vec<Entry>, keys: &mut HashMap<usize, ItemKey>) -> Result<Duration> {
+        let (batch, mut so_far) = (self.batch, std::mem::take(keys));
+        let (took, so_far) = self.db.write_repeatable_blocking(move |tx| {
+            let begun = Instant::now();
+            rows::commit(tx, batch, &entries, &mut so_far)?;
+            Ok((begun.elapsed(), so_far))
+        })?;
+        *keys = so_far;
+        Ok(took)
+    }
+
+    /// Albums and artists of what was stored now, or by a scan that was stopped.
+    fn sum_up(&self) -> Result<()> {
+        let (library, now_ms) = (self.batch.library, self.batch.now_ms);
+        if !self.db.read_blocking(move |tx| rows::is_unfinished(tx, library))? {
+            return Ok(());
         }
-        Ok(outcome(Ended::Complete, changed, &broken))
+        while self.db.write_repeatable_blocking(move |tx| rows::sort(tx, library, ALBUMS, now_ms))? == Left::More {}
+        while self.db.write_repeatable_blocking(move |tx| rows::refresh(tx, library, ALBUMS))? == Left::More {}
+        self.db.write_repeatable_blocking(rows::forget_unused_names)?;
+        Ok(())
     }
 
     /// What is to be stored for these changes; the tags of audio files are read by all processors.

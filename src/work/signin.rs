@@ -21,7 +21,7 @@ use crate::library::IdKind;
 use crate::share::visit::Visitor;
 use crate::store::accounts::{self, ApiKey, ForApp, NewUser, Session, StoredPassword};
 use crate::store::{Asker, Tx, Weighed, second_factors, shares};
-use crate::{App, now_ms};
+use crate::{App, hex, now_ms};
 
 /// Credentials that fitted lately; holds no secret, only keyed digests of them.
 pub struct HotCredentials {
@@ -216,10 +216,7 @@ pub async fn by_token(app: &App, login: &str, token: &str, salt: &str, visitor: 
         Some(_) => return Err(Error::Unsupported("token login")),
         None => None,
     };
-    let expected: String = Md5::digest(format!("{}{salt}", clear.as_deref().unwrap_or(app.nobody())))
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let expected = hex(Md5::digest(format!("{}{salt}", clear.as_deref().unwrap_or(app.nobody()))));
     let fits = same(expected.as_bytes(), token.to_ascii_lowercase().as_bytes());
     match found {
         Some(Found { user, second_factor, .. }) if fits && user.is_active() => match second_factor {

@@ -35,9 +35,9 @@ use crate::error::{Error, Result, Thing};
 use crate::library::Item;
 use crate::outgoing::Failure;
 use crate::share::grant::{Action, Grant};
-use crate::store::tasks::{self as rows, Target, Wanted};
+use crate::store::tasks::{self as rows, Target};
 pub use crate::store::tasks::{Kind, Named, Progress, State, Task, Which, Wish};
-use crate::store::{Tx, accounts, library};
+use crate::store::{Tx, Wanted, accounts, library};
 use crate::{App, now_ms};
 
 /// Tasks of one user that wait or are worked on.

@@ -3,13 +3,13 @@
 use super::{GroupLine, Reply};
 use crate::App;
 use crate::error::{Error, Result, Thing};
-use crate::store::library::Page;
+use crate::library::Page;
 use crate::store::{accounts, groups as rows};
 use crate::work::groups::{self, GroupWish};
 
 pub(super) async fn list(app: &App) -> Result<Reply> {
     let all = app.db.read(|tx| {
-        let all = rows::page(tx, Page { offset: 0, limit: i64::MAX as u64 })?;
+        let all = rows::page(tx, Page::ALL)?;
         all.into_iter()
             .map(|group| Ok(GroupLine { members: rows::member_names(tx, group.key)?, name: group.name }))
             .collect()

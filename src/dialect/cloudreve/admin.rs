@@ -25,7 +25,7 @@ use super::{Failure, Outcome, done_but_for};
 use crate::account::User;
 use crate::error::{Error, Result};
 use crate::http::Call;
-use crate::store::library::Page;
+use crate::library::Page;
 
 pub const ADMIN_NEEDED: Failure = Failure::Code(40008, "Only administrators may do this");
 

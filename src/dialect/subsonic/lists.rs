@@ -6,13 +6,13 @@ use super::long::{Frame, Plan, Things, View};
 use super::params::Params;
 use super::{Answer, Asked};
 use crate::error::{Error, Result};
-use crate::library::music::{AlbumList as List, Page, TrackFilter};
-use crate::library::{AlbumKey, ItemKey};
+use crate::library::music::{AlbumList as List, TrackFilter};
+use crate::library::{AlbumKey, ItemKey, Page};
 use crate::share::grant::Scope;
 use crate::store::{Tx, music};
 
 /// What the protocol allows of one list.
-const MOST: i64 = 500;
+const MOST: u64 = 500;
 
 fn list_of(params: &Params) -> Result<List> {
     let year = |name| params.int(name)?.ok_or(Error::Missing(name));
@@ -78,7 +78,7 @@ pub async fn get_songs_by_genre(asked: Asked) -> Result<Answer> {
 }
 
 fn starred_albums(tx: &mut Tx, scope: &Scope) -> Result<Vec<AlbumKey>> {
-    music::album_list(tx, scope, &List::Starred, Page { limit: i64::MAX, offset: 0 })
+    music::album_list(tx, scope, &List::Starred, Page::ALL)
 }
 
 /// With what apps that browse by folders star there: folders beside the albums, films beside the songs.

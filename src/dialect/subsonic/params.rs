@@ -76,13 +76,13 @@ impl Params {
     }
 
     /// How many of something: 0 means none, too many means `max`, as clients send 999999999 for "all".
-    pub fn count(&self, name: &'static str, default: i64, max: i64) -> Result<i64> {
-        Ok(self.ms(name)?.unwrap_or(default).min(max))
+    pub fn count(&self, name: &'static str, default: u64, max: u64) -> Result<u64> {
+        Ok(self.ms(name)?.map_or(default, i64::unsigned_abs).min(max))
     }
 
     /// How many to skip, 0 unless given.
-    pub fn offset(&self, name: &'static str) -> Result<i64> {
-        Ok(self.ms(name)?.unwrap_or(0))
+    pub fn offset(&self, name: &'static str) -> Result<u64> {
+        Ok(self.ms(name)?.map_or(0, i64::unsigned_abs))
     }
 }
 

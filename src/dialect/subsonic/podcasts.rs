@@ -13,7 +13,7 @@ use crate::library::podcasts::{self, ChannelState, EpisodeState};
 use crate::store::{music, podcasts as rows};
 use crate::work::podcasts::{self as work, Episodes};
 
-const MOST_NEWEST: i64 = 500;
+const MOST_NEWEST: u64 = 500;
 
 /// The address is not asked before this answers; what comes of it is the channel's status.
 pub async fn create_podcast_channel(asked: Asked) -> Result<Payload> {

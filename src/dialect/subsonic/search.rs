@@ -6,12 +6,12 @@ use super::long::View;
 use super::params::Params;
 use super::{Answer, Asked};
 use crate::error::Result;
-use crate::library::music::Page;
+use crate::library::Page;
 use crate::store::search::{self, Asked as Fields, Terms};
 
 /// Clients ask for 999999999 where they want all.
 fn page(params: &Params, count: &'static str, offset: &'static str) -> Result<Page> {
-    Ok(Page { limit: params.count(count, 20, i64::MAX)?, offset: params.offset(offset)? })
+    Ok(Page { limit: params.count(count, 20, Page::ALL.limit)?, offset: params.offset(offset)? })
 }
 
 /// A missing or empty query, and one of two quotes, find everything: the first is what OpenSubsonic demands, the last
@@ -43,7 +43,7 @@ pub async fn search(asked: Asked) -> Result<Payload> {
     let page = page(&asked.params, "count", "offset")?;
     let (total, tracks) = asked.read(move |tx, scope| search::tracks_by_field(tx, scope, &fields, page)).await?;
     Ok(Payload::SearchResult(SearchResult {
-        offset: page.offset.unsigned_abs(),
+        offset: page.offset,
         total_hits: total,
         found: tracks.iter().map(Child::of).collect(),
     }))

@@ -9,10 +9,10 @@ use crate::store::{Tx, music};
 use crate::work::similar::{self, By, Match};
 use crate::work::sounds;
 
-const MOST: i64 = 500;
+const MOST: u64 = 500;
 
 impl Asked {
-    fn count_of(&self, default: i64) -> Result<usize> {
+    fn count_of(&self, default: u64) -> Result<usize> {
         Ok(usize::try_from(self.params.count("count", default, MOST)?).unwrap_or(0))
     }
 

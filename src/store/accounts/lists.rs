@@ -3,9 +3,9 @@
 use super::{USER, state_text, user, with_groups};
 use crate::account::{GroupKey, User, UserKey, UserState, name_key};
 use crate::error::Result;
-use crate::store::library::Page;
+use crate::library::Page;
 use crate::store::search::literal;
-use crate::store::{Tx, Value, in_list};
+use crate::store::{Tx, Value, bind_all};
 
 /// Which users are looked for. Parts of names and addresses are compared in the folded form.
 #[derive(Debug, Clone, Default)]
@@ -82,14 +82,14 @@ pub fn page(tx: &mut Tx, wanted: &Wanted, page: Page) -> Result<(Vec<User>, u64)
 
 /// Bytes that lie in the homes of these users.
 pub fn home_bytes(tx: &mut Tx, users: &[UserKey]) -> Result<Vec<(UserKey, u64)>> {
-    let args: Vec<Value> = users.iter().map(|user| user.0.into()).collect();
+    let mut args = Vec::new();
+    let users = bind_all(&mut args, users.iter().map(|user| user.0));
     tx.all(
         &format!(
             "SELECT l.owner_id, CAST(COALESCE(SUM(i.size_bytes), 0) AS BIGINT) FROM library l
              JOIN item i ON i.library_id = l.id
-             WHERE l.kind = 'home' AND l.owner_id IN ({}) AND i.kind = 1
-             AND (i.missing_ms IS NULL OR i.trashed_ms IS NOT NULL) GROUP BY l.owner_id",
-            in_list(1, users.len())
+             WHERE l.kind = 'home' AND l.owner_id IN ({users}) AND i.kind = 1
+             AND (i.missing_ms IS NULL OR i.trashed_ms IS NOT NULL) GROUP BY l.owner_id"
         ),
         &args,
         |row| Ok((UserKey(row.get(0)?), row.get(1)?)),

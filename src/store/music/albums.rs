@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use super::tracks::year;
-use super::{ALBUM_THERE, KEYS_AT_ONCE, bind_all, distinct, genre_key, in_order, libraries, texts};
+use super::{ALBUM_THERE, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{Album, AlbumList, ArtistName, Marked, Page};
-use crate::library::{AlbumKey, ArtistKey};
+use crate::library::music::{Album, AlbumList, ArtistName, Marked};
+use crate::library::{AlbumKey, ArtistKey, Page};
 use crate::share::grant::Scope;
 use crate::store::credits::artist_name;
 use crate::store::draw::Numbered;
 use crate::store::list::{List, Order};
-use crate::store::{Row, Tx, Value, marks};
+use crate::store::{KEYS_AT_ONCE, Row, Tx, Value, bind_all, marks};
 
 fn album_keys(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Vec<AlbumKey>> {
     tx.all(sql, args, |row| Ok(AlbumKey(row.get(0)?)))

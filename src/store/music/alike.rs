@@ -1,12 +1,12 @@
 //! SQL of what is alike by its own facts, and of what is liked most.
 
-use super::{KEYS_AT_ONCE, THERE, TRACK_ORDER, bind, bind_all, libraries};
+use super::{THERE, TRACK_ORDER, libraries};
 use crate::account::name_key;
 use crate::error::Result;
 use crate::library::music::{Role, Track};
 use crate::library::{ArtistKey, ItemKey};
 use crate::share::grant::Scope;
-use crate::store::{Tx, Value, in_list};
+use crate::store::{KEYS_AT_ONCE, Tx, Value, bind, bind_all};
 
 /// Tracks with the genres and artists of these, the most in common first, those of about the same year before others; drawn
 /// anew each time.
@@ -35,9 +35,7 @@ fn bind_texts(args: &mut Vec<Value>, texts: impl IntoIterator<Item = String>) ->
     let mut texts: Vec<String> = texts.into_iter().collect();
     texts.sort_unstable();
     texts.dedup();
-    let first = args.len() + 1;
-    args.extend(texts.into_iter().map(Value::from));
-    in_list(first, args.len() + 1 - first)
+    bind_all(args, texts)
 }
 
 fn artists_of(tracks: &[Track]) -> Vec<ArtistKey> {

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{KEYS_AT_ONCE, bind_all, distinct, in_order, libraries};
+use super::{distinct, in_order, libraries};
 use crate::args;
 use crate::error::{Error, Result, Thing};
 use crate::library::ArtistKey;
 use crate::library::music::{Artist, Marked, Role};
 use crate::share::grant::Scope;
 use crate::store::list::{Found, List};
-use crate::store::{Row, Tx, Value, marks};
+use crate::store::{KEYS_AT_ONCE, Row, Tx, Value, bind_all, marks};
 
 fn artist_keys(tx: &mut Tx, sql: &str, args: &[Value]) -> Result<Vec<ArtistKey>> {
     tx.all(sql, args, |row| Ok(ArtistKey(row.get(0)?)))

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::tracks::{TRACK, track, track_keys, tracks, tracks_of_album};
-use super::{KEYS_AT_ONCE, THERE, TRACK_ORDER, bind_all, distinct, in_order};
+use super::{THERE, TRACK_ORDER, distinct, in_order};
 use crate::args;
 use crate::error::Result;
 use crate::library::music::Track;
 use crate::library::{ArtistKey, Item, ItemKey};
 use crate::share::Shared;
 use crate::share::grant::Scope;
-use crate::store::Tx;
+use crate::store::{KEYS_AT_ONCE, Tx, bind_all};
 
 /// Folders that are opened to find the tracks beneath one.
 const MOST_FOLDERS: usize = 10_000;

@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use super::albums::album_artists;
-use super::{KEYS_AT_ONCE, THERE, TRACK_ORDER, bind, bind_all, distinct, genre_key, in_order, libraries, texts};
+use super::{THERE, TRACK_ORDER, distinct, genre_key, in_order, libraries, texts};
 use crate::args;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{AlbumName, ArtistName, Credited, Marked, Page, Role, Track, TrackFilter};
+use crate::library::music::{AlbumName, ArtistName, Credited, Marked, Role, Track, TrackFilter};
 use crate::library::names::search_key;
-use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media};
+use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, ItemKind, LibraryKey, Media, Page};
 use crate::share::grant::Scope;
 use crate::store::draw::Numbered;
 use crate::store::list::{Found, List};
 use crate::store::search::{self, Terms};
-use crate::store::{Row, Tx, Value, credits, in_list, library, marks, podcasts};
+use crate::store::{KEYS_AT_ONCE, Row, Tx, Value, bind, bind_all, credits, library, marks, podcasts};
 
 pub(super) const TRACK: &str =
     "i.id, i.public_id, i.library_id, i.parent_id, i.name, i.shown, i.size_bytes, i.modified_ns, i.revision,
@@ -153,8 +153,8 @@ pub fn tracks_named(tx: &mut Tx, scope: &Scope, ids: &[String]) -> Result<Vec<Op
     let mut found = HashMap::new();
     let ids = &podcasts::heard_by(tx, ids)?[..];
     for part in ids.chunks(KEYS_AT_ONCE) {
-        let mut args: Vec<Value> = part.iter().map(Value::from).collect();
-        let named = in_list(1, args.len());
+        let mut args = Vec::new();
+        let named = bind_all(&mut args, part);
         let sql = format!(
             "SELECT i.public_id, t.item_id, t.album_id FROM track t JOIN item i ON i.id = t.item_id
              WHERE i.public_id IN ({named}) AND +t.listed_in IN ({})",
@@ -234,7 +234,7 @@ fn texts_of(row: &Row) -> Result<Texts> {
 }
 
 /// Keys of tracks drawn at random.
-pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: i64) -> Result<Vec<ItemKey>> {
+pub fn random_tracks(tx: &mut Tx, scope: &Scope, filter: &TrackFilter, limit: u64) -> Result<Vec<ItemKey>> {
     let TrackFilter { genre, from_year, to_year } = filter;
     let list = match genre {
         None if from_year.is_none() && to_year.is_none() => {
@@ -341,7 +341,7 @@ pub fn lyrics(tx: &mut Tx, key: ItemKey) -> Result<String> {
 pub fn track_titled(tx: &mut Tx, scope: &Scope, artist: &str, title: &str) -> Result<Option<Track>> {
     let alike = Terms::of(title);
     let same = |a: &str, b: &str| search_key(a) == search_key(b);
-    let mut page = Page { offset: 0, limit: KEYS_AT_ONCE as i64 };
+    let mut page = Page { offset: 0, limit: KEYS_AT_ONCE as u64 };
     loop {
         let keys = search::tracks(tx, scope, &alike, page)?;
         let found = tracks(tx, scope, &keys)?;

@@ -11,7 +11,7 @@ use crate::library::tags::{Credit, cover_rank};
 use crate::library::{IdKind, LibraryKey, Media};
 use crate::store::library::{media_number, new_id};
 use crate::store::words::{self, Kind};
-use crate::store::{Tx, Value, in_list};
+use crate::store::{Tx, bind_all};
 
 /// Gives tracks whose tags were read to the albums that these name, up to `limit` albums.
 ///
@@ -137,7 +137,18 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
     if tracks_before > 0 {
         add_artists(tx, library, album)?;
     }
-    let members = tx.all(
+    let members = members_of(tx, album)?;
+    let searched = match members.first() {
+        Some(first) => write_sums(tx, library, album, &members, first)?,
+        None => String::new(),
+    };
+    words::change(tx, library.0, Kind::Album, album, &searched_before, &searched)?;
+    if members.is_empty() { set_empty(tx, library, album) } else { add_artists(tx, library, album) }
+}
+
+/// Its tracks that are there, in their order.
+fn members_of(tx: &mut Tx, album: i64) -> Result<Vec<Member>> {
+    tx.all(
         "SELECT t.item_id, i.parent_id, t.album_name, t.album_sort_name, t.album_musicbrainz_id, t.compilation,
                 t.release_types, t.artist_name, t.album_artist_name, t.year, t.duration_ms, t.has_cover, i.added_ms,
                 COALESCE(t.disc, 1), t.disc_title, t.moods,
@@ -170,34 +181,39 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
                 advisory: row.get(19)?,
             })
         },
-    )?;
-    let Some(first) = members.first() else {
-        words::change(tx, library.0, Kind::Album, album, &searched_before, "")?;
-        count_genres(tx, library, album, &[], &[])?;
-        let waiting: Option<i64> =
-            tx.maybe("SELECT item_id FROM track WHERE album_id = $1", args![album], |row| row.get(0))?;
-        match waiting {
-            Some(_) => tx.run(
-                "UPDATE album SET track_count = 0, duration_ms = 0, cover_item_id = NULL, search = '', stale = 0 WHERE id = $1",
-                args![album],
-            )?,
-            None => tx.run("DELETE FROM album WHERE id = $1", args![album])?,
-        };
-        return Ok(());
-    };
+    )
+}
 
-    let is_compilation = members.iter().any(|member| member.is_compilation);
-    let credited = members.iter().find(|member| !member.album_artist_name.is_empty());
-    let (artist_name, credits) = match credited {
-        Some(member) => (member.album_artist_name.clone(), credits(tx, member.item, "albumartist")?),
-        None if !is_compilation && members.iter().all(|member| member.artist_name == first.artist_name) => {
-            (first.artist_name.clone(), credits(tx, first.item, "artist")?)
+/// Waits for its tracks, or goes where it has none.
+fn set_empty(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
+    count_genres(tx, library, album, &[], &[])?;
+    let waiting: Option<i64> =
+        tx.maybe("SELECT item_id FROM track WHERE album_id = $1", args![album], |row| row.get(0))?;
+    let sql = match waiting {
+        Some(_) => {
+            "UPDATE album SET track_count = 0, duration_ms = 0, cover_item_id = NULL, search = '', stale = 0 WHERE id = $1"
         }
-        None => {
-            let various = Credit { name: VARIOUS_ARTISTS.to_owned(), ..Credit::default() };
-            (VARIOUS_ARTISTS.to_owned(), vec![artist(tx, &various)?.key.0])
-        }
+        None => "DELETE FROM album WHERE id = $1",
     };
+    tx.run(sql, args![album]).map(drop)
+}
+
+/// Whose it is: as text, and as artists.
+fn credited(tx: &mut Tx, members: &[Member], first: &Member) -> Result<(String, Vec<i64>)> {
+    if let Some(member) = members.iter().find(|member| !member.album_artist_name.is_empty()) {
+        return Ok((member.album_artist_name.clone(), credits(tx, member.item, "albumartist")?));
+    }
+    let is_by_one = |member: &Member| !member.is_compilation && member.artist_name == first.artist_name;
+    if members.iter().all(is_by_one) {
+        return Ok((first.artist_name.clone(), credits(tx, first.item, "artist")?));
+    }
+    let various = Credit { name: VARIOUS_ARTISTS.to_owned(), ..Credit::default() };
+    Ok((VARIOUS_ARTISTS.to_owned(), vec![artist(tx, &various)?.key.0]))
+}
+
+/// Sums up an album of these tracks, and tells what it is searched by.
+fn write_sums(tx: &mut Tx, library: LibraryKey, album: i64, members: &[Member], first: &Member) -> Result<String> {
+    let (artist_name, credits) = credited(tx, members, first)?;
     let name = match (first.album_name.as_str(), first.folder) {
         ("", Some(folder)) => tx.one("SELECT shown FROM item WHERE id = $1", args![folder], |row| row.get(0))?,
         (name, _) => name.to_owned(),
@@ -208,10 +224,9 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
     };
     let ordered_by = if first.sort_name.is_empty() { &name } else { &first.sort_name };
     let (sort, searched) = (sort_key(ordered_by), search_key(&format!("{name} {artist_name}")));
-    let cover = cover(tx, &members)?;
+    let cover = cover(tx, members)?;
     let genres = genres_of(tx, album)?;
     count_genres(tx, library, album, &sort, &genres)?;
-    words::change(tx, library.0, Kind::Album, album, &searched_before, &searched)?;
     tx.run(
         "UPDATE album SET name = $1, sort_name = $2, sort = $3, search = $4, artist_name = $5, artist_sort = $6, year = $7,
                           compilation = $8, release_types = $9, musicbrainz_id = $10, cover_item_id = $11,
@@ -223,11 +238,11 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
             &name,
             &first.sort_name,
             sort,
-            searched,
+            &searched,
             &artist_name,
             first_credit_sort.unwrap_or_else(|| sort_key(&artist_name)),
             members.iter().find_map(|member| member.year),
-            is_compilation,
+            members.iter().any(|member| member.is_compilation),
             &first.release_types,
             &first.musicbrainz_id,
             cover,
@@ -235,11 +250,11 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
             members.iter().map(|member| member.duration_ms).sum::<i64>(),
             members.iter().map(|member| member.added_ms).min(),
             json(&genres.into_iter().map(|(_, name, _)| name).collect::<Vec<_>>()),
-            moods_of(&members)?,
-            disc_titles_of(&members),
-            first_said(&members, "[]", |member| &member.labels),
-            first_said(&members, "", |member| &member.original_date),
-            first_said(&members, "", |member| &member.release_date),
+            moods_of(members)?,
+            disc_titles_of(members),
+            first_said(members, "[]", |member| &member.labels),
+            first_said(members, "", |member| &member.original_date),
+            first_said(members, "", |member| &member.release_date),
             ["explicit", "clean"].into_iter().find(|one| members.iter().any(|m| m.advisory == *one)).unwrap_or(""),
             album
         ],
@@ -249,7 +264,7 @@ fn refresh_one(tx: &mut Tx, library: LibraryKey, album: i64) -> Result<()> {
         let sql = "INSERT INTO album_credit (album_id, position, artist_id) VALUES ($1, $2, $3)";
         tx.run(sql, args![album, position, artist])?;
     }
-    add_artists(tx, library, album)
+    Ok(searched)
 }
 
 /// Genres of an album's tracks and how many have each: the most frequent first.
@@ -340,9 +355,10 @@ fn cover(tx: &mut Tx, members: &[Member]) -> Result<Option<i64>> {
     folders.sort_unstable();
     let mut found = picture_in(tx, &folders)?;
     if found.is_none() && folders.len() > 1 {
-        let sql = format!("SELECT DISTINCT parent_id FROM item WHERE id IN ({})", in_list(1, folders.len()));
-        let values: Vec<Value> = folders.iter().map(|folder| Value::from(*folder)).collect();
-        let above: Vec<Option<i64>> = tx.all(&sql, &values, |row| row.get(0))?;
+        let mut args = Vec::new();
+        let keys = bind_all(&mut args, folders.iter().copied());
+        let sql = format!("SELECT DISTINCT parent_id FROM item WHERE id IN ({keys})");
+        let above: Vec<Option<i64>> = tx.all(&sql, &args, |row| row.get(0))?;
         if let [Some(above)] = above[..] {
             found = picture_in(tx, &[above])?;
         }

@@ -5,9 +5,9 @@ use crate::account::UserKey;
 use crate::args;
 use crate::error::Result;
 use crate::library::ItemKey;
+use crate::library::Page;
 use crate::share::Share;
 use crate::store::Tx;
-use crate::store::library::Page;
 
 /// A part of all shares that are not revoked, or of one owner's, by when they were made; and how many there are.
 pub fn page(tx: &mut Tx, owner: Option<UserKey>, way: Direction, page: Page) -> Result<(Vec<Share>, u64)> {

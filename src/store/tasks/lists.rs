@@ -4,7 +4,7 @@ use super::{IS_OPEN, Kind, State, TASK, Task, TaskKey, task_of};
 use crate::account::UserKey;
 use crate::args;
 use crate::error::{Error, Result};
-use crate::store::library::Page;
+use crate::library::Page;
 use crate::store::shares::Direction;
 use crate::store::{Tx, Value};
 

@@ -4,10 +4,9 @@ use super::version_of;
 use crate::args;
 use crate::error::Result;
 use crate::library::versions::Version;
-use crate::library::{ItemKey, LibraryKey};
-use crate::store::library::Page;
+use crate::library::{ItemKey, LibraryKey, Page};
 use crate::store::shares::Direction;
-use crate::store::{Row, Tx, Value, in_list};
+use crate::store::{Row, Tx, bind, bind_all};
 
 /// Key of a former content inside this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,19 +34,18 @@ pub fn by_key(tx: &mut Tx, key: VersionKey) -> Result<Option<Kept>> {
 
 /// A part of those of files that lie in these libraries and not in the trash, by when they were kept, and how many there are.
 pub fn page(tx: &mut Tx, libraries: &[LibraryKey], way: Direction, page: Page) -> Result<(Vec<Kept>, u64)> {
-    let mut args: Vec<Value> = libraries.iter().map(|library| library.0.into()).collect();
+    let mut args = Vec::new();
+    let libraries = bind_all(&mut args, libraries.iter().map(|library| library.0));
     let of = format!(
         "WHERE v.item_id IN (SELECT i.id FROM item i WHERE i.id = v.item_id AND i.trashed_ms IS NULL
-                             AND i.missing_ms IS NULL AND i.library_id IN ({}))",
-        in_list(1, args.len())
+                             AND i.missing_ms IS NULL AND i.library_id IN ({libraries}))"
     );
     let total = tx.one(&format!("SELECT COUNT(*) FROM file_version v {of}"), &args, |row| row.get(0))?;
     let way = match way {
         Direction::Ascending => "ASC",
         Direction::Descending => "DESC",
     };
-    let limit = args.len() + 1;
-    args.extend([Value::from(page.limit.cast_signed()), Value::from(page.offset.cast_signed())]);
-    let sql = format!("{KEPT} {of} ORDER BY v.id {way} LIMIT ${limit} OFFSET ${}", limit + 1);
+    let (limit, offset) = (bind(&mut args, page.limit), bind(&mut args, page.offset));
+    let sql = format!("{KEPT} {of} ORDER BY v.id {way} LIMIT {limit} OFFSET {offset}");
     Ok((tx.all(&sql, &args, kept_of)?, total))
 }

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use crate::App;
 use crate::blob::{Kind, Root, Stat};
 use crate::error::{Error, Result, Thing};
+use crate::hex;
 use crate::library::{ItemKey, Library};
 use crate::media::zip::{Contents, Reader, ZipEntry, ZipPlan, safe_names};
 use crate::share::grant::Grant;
@@ -178,7 +179,7 @@ fn tag(plan: &ZipPlan, files: &[OneFile]) -> String {
             sum.update(number.to_le_bytes());
         }
     }
-    sum.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&sum.finalize()[..16])
 }
 
 fn version(stat: &Stat) -> Version {

@@ -5,17 +5,17 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap};
+use axum::http::header;
 
 use super::read::make_folder;
 use super::{LOOK_EVERY, Trouble, back_off_ms, bytes, library, on_disk};
 use crate::blob::{Existing, Root, Temporary};
 use crate::error::{Error, Result};
 use crate::library::{EpisodeKey, Library};
-use crate::outgoing::{Answer, Failure, Limits, header_value};
+use crate::outgoing::{Answer, Failure, Limits, Rest};
+use crate::store::Wanted;
 use crate::store::files;
-use crate::store::podcasts::{self as rows, Download, Wanted};
+use crate::store::podcasts::{self as rows, Download};
 use crate::work::scan;
 use crate::{App, now_ms};
 
@@ -146,17 +146,11 @@ async fn fetch(app: &App, download: Download) -> Result<(), Trouble> {
     let room = app.config.podcast_space_bytes.checked_sub(used).filter(|room| *room > received);
     let room = room.ok_or(Trouble::NoSpace)?;
 
-    let mut headers = HeaderMap::new();
-    let validator = download.validator.as_deref().and_then(header_value).filter(|_| received > 0);
-    if let Some(validator) = validator {
-        headers.extend(header_value(&format!("bytes={received}-")).map(|range| (header::RANGE, range)));
-        headers.insert(header::IF_RANGE, validator);
-    }
-    let answer = app.outgoing.get(&download.url, headers, Limits { size_bytes: room, time: LONGEST }).await?;
-    let start = match answer.status {
-        StatusCode::OK => 0,
-        StatusCode::PARTIAL_CONTENT if answer.goes_on_at(received) => received,
-        status => {
+    let limits = Limits { size_bytes: room, time: LONGEST };
+    let rest = app.outgoing.get_rest(&download.url, received, download.validator.as_deref(), limits).await?;
+    let (start, answer) = match rest {
+        Rest::From(start, answer) => (start, answer),
+        Rest::Refused(status) => {
             // What is here is of no use to this server.
             here.into_iter().for_each(Part::discard);
             return Err(Failure::Status(status.as_u16()).into());
@@ -218,9 +212,7 @@ async fn renew(
     let part = on_disk(move || Ok(Part(Some(Root::open(&root)?.create_temporary(length)?)))).await?;
     // Its name is known from its row, or not at all: a crash leaves nothing behind that is not swept.
     let name = part.0.as_ref().map(Temporary::name).unwrap_or_default().to_owned();
-    let strong = answer.header(header::ETAG).filter(|etag| etag.starts_with('"'));
-    let validator = strong.or_else(|| answer.header(header::LAST_MODIFIED)).filter(|value| value.len() <= 1024);
-    let (episode, validator) = (download.episode, validator.map(str::to_owned));
+    let (episode, validator) = (download.episode, answer.validator());
     let wanted = app.db.write(move |tx| rows::set_temporary(tx, episode, &name, validator.as_deref())).await?;
     match wanted {
         Wanted::Yes => Ok(Some(part)),

@@ -14,7 +14,7 @@ use crate::library::{ChannelKey, ItemKey};
 use crate::outgoing::{Failure, Limits, header_value};
 use crate::store::podcasts::{self as rows, DueChannel, Version};
 use crate::work::scan;
-use crate::{App, now_ms};
+use crate::{App, hex, now_ms};
 
 const READ_EVERY: Duration = Duration::from_secs(60 * 60);
 const LATEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -78,7 +78,7 @@ async fn read(app: &App, due: DueChannel) -> Result<(), Trouble> {
     let told = |name| answer.header(name).filter(|value| value.len() <= 1024).map(str::to_owned);
     let (etag, modified) = (told(header::ETAG), told(header::LAST_MODIFIED));
     let content = answer.whole().await?;
-    let content_hash = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let content_hash = hex(Sha256::digest(&content));
     let version = Version { etag, modified, content_hash };
     if due.content_hash.as_ref() == Some(&version.content_hash) {
         return Ok(app.db.write(move |tx| rows::set_unchanged(tx, key, again_ms)).await?);

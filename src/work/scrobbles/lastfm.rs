@@ -11,6 +11,7 @@ use super::{CALL, Refusal};
 use crate::App;
 use crate::config::LastfmKey;
 use crate::error::{Error, Result};
+use crate::hex;
 use crate::store::scrobbles::Play;
 
 /// By the byte order of their names, as the signature wants them.
@@ -91,7 +92,7 @@ fn not_understood() -> Refusal {
 fn signature(params: &Params, secret: &str) -> String {
     let mut text: String = params.iter().map(|(name, value)| format!("{name}{value}")).collect();
     text.push_str(secret);
-    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Md5::digest(text.as_bytes()))
 }
 
 #[cfg(test)]
@@ -102,8 +103,7 @@ mod tests {
     fn signature_is_over_all_parameters_in_their_order_and_the_secret() {
         let params = [("token", "xxx"), ("method", "auth.getSession"), ("api_key", "yyy")];
         let params: Params = params.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let expected = Md5::digest(b"api_keyyyymethodauth.getSessiontokenxxxmysecret");
-        let expected: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
+        let expected = hex(Md5::digest(b"api_keyyyymethodauth.getSessiontokenxxxmysecret"));
         assert_eq!(signature(&params, "mysecret"), expected);
     }
 }

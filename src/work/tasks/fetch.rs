@@ -1,11 +1,10 @@
 //! Fetching what is at an address, block by block, and again from where it broke off.
 
 use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap};
 
 use super::*;
 use crate::library::names::safe_file_name;
-use crate::outgoing::{Answer, Limits, header_value};
+use crate::outgoing::{Answer, Limits, Rest};
 use crate::work::upload::{Begin, OnConflict};
 
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,17 +40,9 @@ pub(super) async fn work(
     let room = room(app, &user, &into, task.upload_id.as_deref().unwrap_or_default()).await?;
     let most_bytes = room.quota_bytes.min(room.disk_bytes.saturating_add(received));
     let limits = Limits { size_bytes: most_bytes, time: LONGEST };
-    let mut headers = HeaderMap::new();
-    let validator = task.validator.as_deref().and_then(header_value).filter(|_| received > 0);
-    if let Some(validator) = validator {
-        headers.extend(header_value(&format!("bytes={received}-")).map(|range| (header::RANGE, range)));
-        headers.insert(header::IF_RANGE, validator);
-    }
-    let mut answer = app.outgoing.get(url, headers, limits).await?;
-    let start = match answer.status {
-        StatusCode::OK => 0,
-        StatusCode::PARTIAL_CONTENT if answer.goes_on_at(received) => received,
-        status => {
+    let (start, mut answer) = match app.outgoing.get_rest(url, received, task.validator.as_deref(), limits).await? {
+        Rest::From(start, answer) => (start, answer),
+        Rest::Refused(status) => {
             // What is here is of no use to its server.
             if let Some(part) =
                 here.filter(|_| matches!(status, StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT))
@@ -98,9 +89,7 @@ async fn begin(
     answer: &Answer,
 ) -> Result<Part, Trouble> {
     let name = safe_file_name(&answer.file_name().unwrap_or_default(), "download");
-    let strong = answer.header(header::ETAG).filter(|etag| etag.starts_with('"'));
-    let validator = strong.or_else(|| answer.header(header::LAST_MODIFIED)).filter(|value| value.len() <= 1024);
-    let validator = validator.map(str::to_owned);
+    let validator = answer.validator();
     let (app, user, key) = (app.clone(), user.clone(), task.key);
     files::to_the_end(async move {
         if let Some(part) = before {

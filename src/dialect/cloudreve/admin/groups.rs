@@ -13,10 +13,10 @@ use crate::dialect::cloudreve::answers::{self, GUEST_MAY, group_permission, role
 use crate::dialect::cloudreve::{Failure, Outcome, boolset, data, done, query};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
+use crate::library::Page;
 use crate::library::policy::{Policy, PolicyKey};
 use crate::share::Change;
 use crate::store::accounts::lists::{self, GroupWanted, Wanted};
-use crate::store::library::Page;
 use crate::store::{Tx, groups as rows, policies as policy_rows};
 use crate::work::groups::{self, GroupWish, MainGroup};
 

@@ -7,7 +7,6 @@ use crate::account::User;
 use crate::dialect::cloudreve::{Failure, Outcome, answers, content, data};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
-use crate::library::music::Page as Part;
 use crate::library::{Item, ItemKey};
 use crate::share::grant::Action;
 use crate::store::search::{self, Terms};
@@ -62,8 +61,7 @@ pub async fn post_list(mut call: Call, admin: User) -> Outcome {
     let visitor = call.guest().with_user(admin.clone());
     let listed = call.app.db.read(move |tx| {
         let scope = rights::scope(tx, &admin)?;
-        let part = Part { offset: page.offset.cast_signed(), limit: page.limit.cast_signed() };
-        let found = search::items(tx, &scope, &terms, part)?;
+        let found = search::items(tx, &scope, &terms, page)?;
         let is_more = found.len() as u64 == page.limit;
         let total = page.offset + found.len() as u64 + u64::from(is_more);
         let mut files = Vec::with_capacity(found.len());

@@ -8,9 +8,9 @@ use crate::account::User;
 use crate::dialect::cloudreve::{Failure, Outcome, answers, data, done, is_set, query};
 use crate::error::{Error, Result};
 use crate::http::Call;
+use crate::library::Page;
 use crate::library::policy::{Listed, Policy, PolicyKey};
 use crate::store::Tx;
-use crate::store::library::Page;
 use crate::store::policies::{self as rows, Uses};
 use crate::work::policies;
 

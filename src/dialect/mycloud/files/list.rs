@@ -7,6 +7,7 @@ use super::super::answers::{Audio, File, Listing, ROOT};
 use super::super::auth::{self, Caller};
 use super::{Chosen, ROOTS, TRASH, answer_tagged, folder, ids_of, place};
 use crate::error::{Error, Result};
+use crate::hex;
 use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::{Item, ItemKey, Media};
@@ -145,7 +146,7 @@ pub async fn get_search_parents(call: Call) -> Result<Response> {
     let (ids, page, chosen) = (ids_of(&query)?, Page::of(&query)?, Chosen::of(&query));
     let listing = call.app.db.read(move |tx| list(tx, &caller, &ids, &page, &chosen)).await?;
     let text = serde_json::to_vec(&listing).map_err(|e| Error::internal("listing", e))?;
-    let tag: String = Sha256::digest(&text).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    let tag = hex(&Sha256::digest(&text)[..12]);
     answer_tagged(&call, &format!("\"{tag}\""), &listing)
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
 use crate::library::Item;
-use crate::library::music::Page;
+use crate::library::Page;
 use crate::share::grant::Action;
 use crate::share::visit::Visitor;
 use crate::store::search::{self, Terms};
@@ -60,13 +60,13 @@ pub async fn get_search_text(call: Call) -> Result<Response> {
     let user = auth::user(&call).await?;
     let query = Fields::of_query(&call)?;
     let text = query.get("q").or(query.get("text")).ok_or(Error::Missing("q"))?.to_owned();
-    let limit = query.number("limit")?.unwrap_or(100).clamp(1, MOST).cast_signed();
+    let limit = query.number("limit")?.unwrap_or(100).clamp(1, MOST);
     let offset = query.number::<u32>("pageToken")?.unwrap_or(0).into();
     let (caller, chosen) = (Caller::of_user(&call, &user), Chosen::of(&query));
     let find = move |tx: &mut Tx| {
         let scope = rights::scope(tx, &user)?;
         let found = search::items(tx, &scope, &Terms::of(&text), Page { offset, limit: limit + 1 })?;
-        let goes_on = found.len() as i64 > limit;
+        let goes_on = found.len() as u64 > limit;
         let page_token = if goes_on { (offset + limit).to_string() } else { String::new() };
         let mut matches = Vec::new();
         for item in found.into_iter().take(limit as usize) {
