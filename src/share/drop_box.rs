@@ -3,7 +3,6 @@
 use super::{Change, Mode};
 use crate::error::{Error, Result};
 use crate::library::names::ending;
-pub use crate::size::{bytes_in, written_bytes};
 
 /// What a drop box asks of those who send to it. `None` means "no such limit".
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,8 +3,9 @@
 use super::pages::{DropFields, FormMode, FormProblem, PasswordIs, ShareFields, local_time};
 use crate::error::{Error, Result};
 use crate::http::fields::Fields;
-use crate::share::drop_box::{DropWish, bytes_in, types_in, written_bytes};
+use crate::share::drop_box::{DropWish, types_in};
 use crate::share::{Change, Mode, Share, Wish};
+use crate::size::{bytes_in, written_bytes};
 use crate::work::pace;
 
 // Filling it in -------------------------------------------------------------------------------------------------------
