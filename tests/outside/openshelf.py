@@ -31,7 +31,8 @@ def until(ready: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """An environment in which nothing of the developer's own installation is seen."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "OPENSHELF_LOG", "RUST_BACKTRACE") if name in os.environ}
+    names = ("PATH", "LANG", "OPENSHELF_LOG", "RUST_BACKTRACE")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     # What listens to music behind would be met as a program that a test left running.
     own = {"HOME": str(home), "OPENSHELF_ADMIN_PASSWORD": PASSWORD, "OPENSHELF_SOUND_ANALYSIS": "off"}
     return {**kept, **own, **more}
