@@ -17,8 +17,8 @@ use crate::fixture::Fixture;
 use crate::kill::Installation;
 use crate::server::{ADMIN, PASSWORD, Server};
 
-/// For what the server does in the background; a machine that does much else is slow.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Listening stands behind everything else that the machine does, other tests too.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What tracks are made of, for ffmpeg. Two of each kind are alike.
 const LOW_HUM: &str = "aevalsrc=0.4*sin(2*PI*220*t)*(0.8+0.2*sin(2*PI*t)):s=44100:d=6";
@@ -251,7 +251,7 @@ both_engines! {
     }
 
     async fn a_killed_server_goes_on_listening_where_it_was(backend: Backend) {
-        const TRACKS: usize = 12;
+        const TRACKS: usize = 8;
         let installation = Installation::new(&backend);
         for n in 0..TRACKS {
             let sound = format!("aevalsrc=0.4*sin(2*PI*{}*t):s=44100:d=6", 200 + 20 * n);
@@ -280,8 +280,8 @@ both_engines! {
         running.kill();
         assert!(before < TRACKS - 1, "it was killed in the middle");
         let running = installation.start_with(&[("OPENSHELF_SOUND_ANALYSIS", "on")]);
-        let after = like_first(&running.remote()).await;
-        assert!(after >= Some(before), "{after:?} of {before} that were stored");
+        let after = like_first(&running.remote()).await.expect("an answer");
+        assert!(after >= before, "{after} of {before} that were stored");
         reached(&running.remote(), TRACKS - 1).await;
     }
 
