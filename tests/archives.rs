@@ -20,11 +20,9 @@ use tempfile::TempDir;
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::Fixture;
-use crate::server::{ADMIN, Server};
+use crate::server::{ADMIN, PATIENCE, Server};
 use crate::strangers::{Answer, Desk, Guest, Owner, Shareable, contains, item, text};
 
-/// For what the server does after its answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// More than the sockets of this machine hold, so that a reader who stops stops the server too.
 const LONG_BYTES: u64 = 64 << 20;
 

@@ -30,9 +30,9 @@ both_engines! {
         let info = data(drive.guest_get(&format!("/share/info/{id}")).await);
         assert!(info.get("expires").is_none() && info.get("remain_downloads").is_none(), "zeros clear both: {info}");
 
-        let short = drive.share(json!({"uri": OPEN_TXT, "expire": 1})).await;
+        let short = drive.share(json!({"uri": OPEN_TXT, "expire": 5})).await;
         assert_eq!(drive.guest_url(&format!("cloudreve://{short}@share/open.txt")).await["code"], 0);
-        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(5500)).await;
         assert_eq!(drive.guest_url(&format!("cloudreve://{short}@share/open.txt")).await["code"], 404);
         assert_eq!(drive.guest_get(&format!("/share/info/{short}")).await["code"], 404);
         let mine = data(drive.get("/share?page_size=10").await);

@@ -68,20 +68,36 @@ both_engines! {
         assert_eq!(names(&drive.list("cloudreve://my/up", "").await), ["file.bin"]);
     }
 
-    async fn what_is_to_be_noted_with_an_upload_is_refused_and_not_lost(backend: Backend) {
+    async fn what_comes_with_an_upload_is_noted_on_the_file_that_it_becomes(backend: Backend) {
         let drive = Drive::new(&backend).await;
-        let begin = async |metadata: Value| {
-            let wish = json!({"uri": FILE, "size": 5, "policy_id": "local", "metadata": metadata});
+        let begin = async |kind: &str, metadata: Value| {
+            let wish = json!({"uri": FILE, "size": 5, "policy_id": "local", "entity_type": kind, "metadata": metadata});
             drive.call(Method::PUT, "/file/upload", wish).await
         };
+        let noted = async || data(drive.get(&format!("/file/info?uri={}", encoded(FILE))).await)["metadata"].clone();
+        let many = |from: usize, to: usize| (from..to).map(|n| (format!("props:{n}"), json!("x"))).collect::<Value>();
         for (metadata, code) in [
-            (json!({"tag:x": "#fff"}), 40019), (json!({"sys:restore_uri": "x"}), 403), (json!({"odd": "x"}), 40001), (json!({"tag:x": 1}), 40001),
+            (json!({"sys:restore_uri": "x"}), 403), (json!({"sys:shared_redirect": "cloudreve://a@share"}), 403),
+            (json!({"odd": "x"}), 40001), (json!({"tag:x": 1}), 40001), (json!({"tag:x": "x".repeat(4097)}), 40001),
+            (many(0, 101), 40001),
         ] {
-            assert_eq!(begin(metadata.clone()).await["code"], code, "{metadata}");
+            assert_eq!(begin("", metadata.clone()).await["code"], code, "{metadata}");
         }
         assert_eq!(drive.half_done().await, 0);
-        let begun = session(&begin(json!({})).await);
+
+        let begun = session(&begin("", json!({"tag:x": "#fff", "props:taken": "in May"})).await);
         assert_eq!(drive.chunk(&begun, "0", "12345").await["code"], 0);
+        assert_eq!(noted().await, json!({"tag:x": "#fff", "props:taken": "in May"}));
+        // New content brings its own, and what it says nothing of stays.
+        let begun = session(&begin("version", json!({"tag:x": "#000"})).await);
+        assert_eq!(noted().await["tag:x"], "#fff", "not before it is there");
+        assert_eq!(drive.chunk(&begun, "0", "67890").await["code"], 0);
+        assert_eq!(noted().await, json!({"tag:x": "#000", "props:taken": "in May"}));
+        assert_eq!(begin("version", many(0, 99)).await["code"], 40001, "with those that are there it would be too many");
+
+        let begun = session(&begin("version", json!({"tag:y": "#fff"})).await);
+        assert_eq!(drive.cancel(&begun, FILE).await, 0);
+        assert_eq!(noted().await, json!({"tag:x": "#000", "props:taken": "in May"}), "nothing came of that");
     }
 
     async fn an_upload_that_nobody_goes_on_with_is_in_nobodys_way(backend: Backend) {

@@ -1,15 +1,10 @@
 //! A client of the Cloudreve door, signed in as somebody.
 
-use std::time::Duration;
-
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use crate::cloudreve::{data, encoded, envelope, text};
-use crate::server::{PASSWORD, Server};
-
-/// Longer than anything that is waited for takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::server::{PASSWORD, PATIENCE, Server};
 
 #[derive(Clone)]
 pub struct Drive {

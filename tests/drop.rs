@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::both_engines;
 use crate::engines::Backend;
-use crate::server::{PASSWORD, Server};
+use crate::server::{PASSWORD, PATIENCE, Server};
 
 const SECRET_NAME: &str = "what-ann-keeps.txt";
 const SECRET: &str = "the bytes that ann keeps";
@@ -77,7 +77,7 @@ impl House {
     /// Waits until nothing is half done any more.
     async fn is_swept(&self) {
         let hidden = self.home.join(".openshelf");
-        tokio::time::timeout(Duration::from_secs(30), async {
+        tokio::time::timeout(PATIENCE, async {
             while fs::read_dir(&hidden).is_ok_and(|files| files.count() > 0) {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -366,7 +366,7 @@ both_engines! {
                     app.db.write(move |tx| tx.run(sql, args![])).await.map(drop).unwrap();
                 }
             }
-            let ended = tokio::time::timeout(Duration::from_secs(20), running).await.expect("what runs ends").unwrap();
+            let ended = tokio::time::timeout(PATIENCE, running).await.expect("what runs ends").unwrap();
             for answer in [ended.0, ended.1].into_iter().flatten() {
                 assert!(answer.status().is_client_error(), "{end}: {}", answer.status());
             }

@@ -18,7 +18,7 @@ use crate::cloudreve::{data, encoded, text};
 use crate::drive::{Drive, Ears};
 use crate::engines::Backend;
 use crate::fixture::Fixture;
-use crate::server::{ADMIN, Server};
+use crate::server::{ADMIN, PATIENCE, Server};
 
 const PHONE: &str = "0b6e4d0a-2f5c-4a39-9b5e-1f6f9d1c0a01";
 const LAPTOP: &str = "0b6e4d0a-2f5c-4a39-9b5e-1f6f9d1c0a02";
@@ -217,7 +217,7 @@ both_engines! {
             if ears.name().await == "resumed" {
                 break ears.until("create /second").await;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "it is never known again");
+            assert!(began.elapsed() < PATIENCE, "it is never known again");
         };
         // What was told last may not have arrived: it is told again.
         assert!(heard.iter().all(|told| told == "create /first" || told == "create /second"), "{heard:?}");

@@ -163,17 +163,8 @@ fn new_library(name: &str, root: PathBuf, kind: LibraryKind, writable: bool) -> 
 }
 
 fn begin(size_bytes: usize) -> Begin {
-    Begin {
-        into: Place::Root,
-        name: "file.bin".to_owned(),
-        size_bytes: Some(size_bytes as u64),
-        chunk_bytes: 4,
-        modified_ms: None,
-        on_conflict: OnConflict::Refuse,
-        sha256: None,
-        previous: None,
-        policy: None,
-    }
+    let stream = Begin::stream(Place::Root, "file.bin".to_owned(), OnConflict::Refuse);
+    Begin { size_bytes: Some(size_bytes as u64), chunk_bytes: 4, ..stream }
 }
 
 fn unsized_begin() -> Begin {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use openshelf::config::Given;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use crate::both_engines;
 use crate::engines::Backend;
-use crate::server::{ADMIN, PASSWORD, Server};
+use crate::server::{ADMIN, PASSWORD, PATIENCE, Server};
 use crate::store::{Gate, queued};
 use crate::strangers::{Answer, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, mycloud_content, text};
 use openshelf::share::visit::LEASE_MS;
@@ -366,7 +366,7 @@ both_engines! {
             assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
             gate.open().await;
 
-            let until = Instant::now() + Duration::from_secs(20);
+            let until = Instant::now() + PATIENCE;
             while stage.guest("next").download(Door::Page, &share, &stage.large).await.is_none() {
                 assert!(Instant::now() < until, "{object}: the download of nobody stays spent");
             }

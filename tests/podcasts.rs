@@ -12,10 +12,8 @@ use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::{mp3, png};
 use crate::kill::Installation;
-use crate::server::{ADMIN, PASSWORD, Server};
+use crate::server::{ADMIN, PASSWORD, PATIENCE, Server};
 use crate::stand_in::{Asked, StandIn, for_ever, head, redirect, reply};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that may ask this machine, and somebody signed in to it.
 struct Listener {
@@ -197,7 +195,7 @@ both_engines! {
         for (call, list) in [("getStarred", "starred"), ("getStarred2", "starred2")] {
             assert_eq!(listener.ok(call, &[]).await[list]["song"][0]["title"], "Episode 1", "{call}");
         }
-        let playlist = listener.ok("createPlaylist", &[("name", "Talks"), ("songId", &stream_id), ("songId", &stream_id)]).await["playlist"].clone();
+        let playlist = listener.ok("createPlaylist", &[("name", "Talks"), ("songId", &stream_id), ("songId", &episode_id)]).await["playlist"].clone();
         assert_eq!((&playlist["songCount"], playlist["entry"].as_array().unwrap().len()), (&json!(2), 2));
 
         listener.ok("downloadPodcastEpisode", &[("id", &episode_id)]).await;

@@ -14,11 +14,9 @@ use tempfile::TempDir;
 
 use crate::both_engines;
 use crate::engines::Backend;
-use crate::server::{ADMIN, PASSWORD, Server};
+use crate::server::{ADMIN, PASSWORD, PATIENCE, Server};
 use crate::strangers::{Answer, Desk, Guest, Owner, Shareable, item};
 
-/// For what the server does after its answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 const TRACK_S: u32 = 20;
 /// How long a transfer may outlive its share.
 const PROMISED: Duration = Duration::from_secs(5);

@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::{self, Fixture};
+use crate::server::PATIENCE;
 
 /// On a thread of its own, as scans are in the server; tests of both engines are async.
 fn plain(test: impl FnOnce() + Send) {
@@ -604,7 +605,7 @@ both_engines! {
             let scanner = Scanner::start(shelf.db.clone(), Duration::from_secs(3600)).unwrap();
             // Whoever looks without a pause keeps the scan from the processor.
             let until = |what: &str, is_so: &dyn Fn() -> bool| {
-                let patience = Instant::now() + Duration::from_secs(60);
+                let patience = Instant::now() + PATIENCE;
                 while !is_so() || scanner.status().is_scanning {
                     assert!(Instant::now() < patience, "{what}");
                     thread::sleep(Duration::from_millis(10));

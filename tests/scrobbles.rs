@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
 use md5::{Digest, Md5};
 use openshelf::config::{Given, Switch};
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::Fixture;
+use crate::renditions::until;
 use crate::server::{ADMIN, PASSWORD, Server};
 use crate::stand_in::{Asked, StandIn, reply};
 
@@ -72,14 +72,6 @@ impl Player {
             let user = app.db.read(|tx| openshelf::store::accounts::by_login(tx, ADMIN)).await?.unwrap();
             scrobbles::link_listenbrainz(&app, &user, token).await
         })
-    }
-}
-
-async fn until(what: &str, ready: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !ready() {
-        assert!(Instant::now() < end, "{what}: not in time");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use openshelf::App;
 use openshelf::account::{Allowed, Roles, User};
@@ -23,6 +24,9 @@ use crate::engines::Backend;
 pub const ADMIN: &str = "admin";
 pub const ADMIN_MAIL: &str = "admin@openshelf.local";
 pub const PASSWORD: &str = "correct horse";
+/// For what the server does in the background and after its answers: far longer than any of it takes on a machine that
+/// does nothing else. A test that waits for all of it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Serves until it is dropped, then drains. Its data folder goes with it.
 ///

@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -27,7 +26,7 @@ use totp_rs::{Builder, Secret as TotpSecret};
 
 use crate::both_engines;
 use crate::engines::Backend;
-use crate::server::{ADMIN, ADMIN_MAIL, PASSWORD, Server};
+use crate::server::{ADMIN, ADMIN_MAIL, PASSWORD, PATIENCE, Server};
 use crate::world::claims_of;
 
 const DESKTOP: &str = "393a1839-f52e-498e-9972-e77cc2241eee";
@@ -293,7 +292,7 @@ both_engines! {
         assert_eq!(heard.headers()["content-type"], "text/event-stream");
         let mut said = String::new();
         let mut hear = async |what: &str| while !said.contains(what) {
-            let part = tokio::time::timeout(Duration::from_secs(30), heard.chunk()).await.expect("it is told");
+            let part = tokio::time::timeout(PATIENCE, heard.chunk()).await.expect("it is told");
             said += std::str::from_utf8(&part.unwrap().expect("the stream goes on")).unwrap();
         };
         hear("event: subscribed").await;
@@ -900,7 +899,7 @@ impl Mailbox {
 
     /// The next mail: to whom, and what it says.
     pub fn next(&self) -> (String, String) {
-        tokio::task::block_in_place(|| self.mails.recv_timeout(Duration::from_secs(30))).expect("a mail")
+        tokio::task::block_in_place(|| self.mails.recv_timeout(PATIENCE)).expect("a mail")
     }
 
     fn link(&self, to: &str, start: &str) -> String {

@@ -1,6 +1,6 @@
 //! One share, seen from all doors at once.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use openshelf::library::Library;
 use reqwest::{Method, StatusCode, header};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::both_engines;
 use crate::fixture::Fixture;
-use crate::server::{ADMIN, ADMIN_MAIL, Server};
+use crate::server::{ADMIN, ADMIN_MAIL, PATIENCE, Server};
 use crate::strangers::{Answer, DESKS, DOORS, Desk, Door, Guest, Owner, Shareable, Wanted, contains, encoded, text};
 
 const LIBRARY: &str = "Shelf";
@@ -482,7 +482,7 @@ both_engines! {
             owner.subsonic("updateShare", &[("id", &id), ("expires", &soon)]).await;
             dead.push((name, id));
         }
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         for (_, id) in &dead {
             while stage.guest("clock").get(&format!("/s/{id}")).await.status != StatusCode::NOT_FOUND {
                 assert!(Instant::now() < until, "{dead:?}");

@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join, join_all};
@@ -13,9 +12,7 @@ use openshelf::store::{Database, Db, Engine, QUEUE_LENGTH, Tx, Value, Weighed, b
 
 use crate::both_engines;
 use crate::engines::Backend;
-
-/// Far longer than anything here takes; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::server::PATIENCE;
 
 /// A table for this file's tests: `counter` with one row 1 → 0.
 async fn with_counter(backend: &Backend) -> Db {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use openshelf::App;
 use openshelf::cli::order::{self, DiskPath, Order, Reply, ShareLine};
@@ -14,7 +14,7 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::server::{PASSWORD, Server};
+use crate::server::{PASSWORD, PATIENCE, Server};
 
 /// Where a share is made, edited and revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -324,7 +324,7 @@ impl Owner {
 
     /// Waits until the share has so many: what a transfer came to is known only after its last byte.
     pub async fn downloads_settle_at(&self, share: &str, expected: i64) {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         loop {
             match self.downloads(share).await {
                 counted if counted == expected => return,

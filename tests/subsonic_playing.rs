@@ -16,11 +16,8 @@ use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::{Fixture, mp3};
 use crate::renditions::{ffmpeg, film, lines, probed, seconds, track, until};
-use crate::server::{ADMIN, PASSWORD, Server};
+use crate::server::{ADMIN, PASSWORD, PATIENCE, Server};
 use crate::strangers::{Answer, item};
-
-/// For what plays by the clock.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 struct App {
     server: Server,

@@ -15,10 +15,7 @@ use crate::both_engines;
 use crate::engines::Backend;
 use crate::fixture::Fixture;
 use crate::kill::Installation;
-use crate::server::{ADMIN, PASSWORD, Server};
-
-/// Listening stands behind everything else that the machine does, other tests too.
-const PATIENCE: Duration = Duration::from_secs(300);
+use crate::server::{ADMIN, PASSWORD, PATIENCE, Server};
 
 /// What tracks are made of, for ffmpeg. Two of each kind are alike.
 const LOW_HUM: &str = "aevalsrc=0.4*sin(2*PI*220*t)*(0.8+0.2*sin(2*PI*t)):s=44100:d=6";

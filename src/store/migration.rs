@@ -68,6 +68,7 @@ const MIGRATIONS: &[Migration] = &[
         ..Migration::of(28, include_str!("../../migrations/028_texts.sql"))
     },
     Migration::of(29, include_str!("../../migrations/029_policies.sql")),
+    Migration::of(30, include_str!("../../migrations/030_uploads.sql")),
 ];
 
 pub(super) fn apply(connection: &mut Connection) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! SQL of podcasts: channels, episodes, and the downloads that go on.
 
+use std::collections::HashMap;
+
 use super::library::new_id;
 use super::{Engine, KEYS_AT_ONCE, Row, Tx, Wanted, bind_all};
 use crate::args;
@@ -269,16 +271,18 @@ pub fn episodes_in(tx: &mut Tx, items: &[ItemKey]) -> Result<Vec<Episode>> {
 
 /// The same public ids, but for each episode's that of the file that is its content.
 pub fn heard_by(tx: &mut Tx, ids: &[String]) -> Result<Vec<String>> {
-    let mut heard = Vec::with_capacity(ids.len());
-    for id in ids {
-        let sql = "SELECT i.public_id FROM podcast_episode e JOIN item i ON i.id = e.item_id WHERE e.public_id = $1";
-        let item = match IdKind::of(id) {
-            Some(IdKind::Episode) => tx.maybe(sql, args![id], |row| row.get(0))?,
-            _ => None,
-        };
-        heard.push(item.unwrap_or_else(|| id.clone()));
+    let episodes: Vec<&String> = ids.iter().filter(|id| IdKind::of(id) == Some(IdKind::Episode)).collect();
+    let mut items: HashMap<String, String> = HashMap::new();
+    for part in episodes.chunks(KEYS_AT_ONCE) {
+        let mut args = Vec::new();
+        let bound = bind_all(&mut args, part.iter().copied().cloned());
+        let sql = format!(
+            "SELECT e.public_id, i.public_id FROM podcast_episode e JOIN item i ON i.id = e.item_id
+             WHERE e.public_id IN ({bound})"
+        );
+        items.extend(tx.all(&sql, &args, |row| Ok((row.get(0)?, row.get(1)?)))?);
     }
-    Ok(heard)
+    Ok(ids.iter().map(|id| items.get(id).unwrap_or(id).clone()).collect())
 }
 
 fn episode_of(row: &Row) -> Result<Episode> {

@@ -7,6 +7,7 @@ use crate::error::{Error, Result, Thing};
 use crate::library::{ItemKey, LibraryKey};
 use crate::share::ShareKey;
 use crate::store::contents::Sha256;
+use crate::store::metadata::Metadata;
 use std::ops::Range;
 
 /// What to do when there is something of that name already.
@@ -40,6 +41,8 @@ pub struct Session {
     pub expires_ms: i64,
     /// Where a guest sends it. `account` is then the box's owner.
     pub guest: Option<Guest>,
+    /// To be noted on what it becomes.
+    pub metadata: Metadata,
 }
 
 /// Who sends to which drop box, and the epoch at which that began.
@@ -52,7 +55,7 @@ pub struct Guest {
 
 const SESSION: &str = "SELECT id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, \
                        modified_ms, on_conflict, temporary, expires_ms, inode, sha256, share_id, share_epoch, sender, \
-                       replaces_revision FROM upload";
+                       replaces_revision, metadata FROM upload";
 
 pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
     let on_conflict = match session.on_conflict {
@@ -60,11 +63,12 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
         OnConflict::Rename => "rename",
         OnConflict::Replace => "replace",
     };
+    let metadata = serde_json::to_string(&session.metadata).map_err(|cause| Error::internal("upload", cause))?;
     tx.run(
         "INSERT INTO upload (id, account_id, folder_id, replaces_id, name, size_bytes, chunk_bytes, received_bytes, modified_ms,
                              on_conflict, temporary, created_ms, expires_ms, inode, sha256, share_id, share_epoch, sender,
-                             replaces_revision)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+                             replaces_revision, metadata)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
         args![
             &session.id,
             session.account.0,
@@ -84,7 +88,8 @@ pub fn insert(tx: &mut Tx, session: &Session, now_ms: i64) -> Result<()> {
             session.guest.as_ref().map(|guest| guest.share.0),
             session.guest.as_ref().map(|guest| guest.epoch),
             session.guest.as_ref().map(|guest| guest.sender.clone()),
-            session.replaces_revision
+            session.replaces_revision,
+            metadata
         ],
     )?;
     Ok(())
@@ -235,6 +240,7 @@ fn range_of(row: &Row) -> Result<Range<u64>> {
 fn session_of(row: &Row) -> Result<Session> {
     let on_conflict: String = row.get(9)?;
     let hash = row.get::<Option<Vec<u8>>>(13)?.map(TryInto::try_into);
+    let metadata: String = row.get(18)?;
     Ok(Session {
         id: row.get(0)?,
         account: UserKey(row.get(1)?),
@@ -260,5 +266,7 @@ fn session_of(row: &Row) -> Result<Session> {
             None => None,
         },
         replaces_revision: row.get(17)?,
+        metadata: serde_json::from_str(&metadata)
+            .map_err(|cause| Error::internal("what is noted with an upload", cause))?,
     })
 }

@@ -6,6 +6,7 @@ use crate::account::User;
 use crate::error::{Error, Result};
 use crate::library::Item;
 use crate::share::grant::Action;
+use crate::store::metadata::Metadata;
 use crate::store::{Tx, metadata};
 
 /// Of one item.
@@ -22,15 +23,23 @@ pub struct Patch {
 
 impl Patch {
     fn check(&self) -> Result<()> {
-        let value_bytes = self.value.as_ref().map_or(0, String::len);
-        match self.name.len() {
-            0 => Err(Error::invalid("metadata", "a field has no name")),
-            bytes if bytes > LONGEST_NAME_BYTES => Err(Error::invalid("metadata", "a name is longer than 255 bytes")),
-            _ if value_bytes > LONGEST_VALUE_BYTES => {
-                Err(Error::invalid("metadata", "a value is longer than 4096 bytes"))
-            }
-            _ => Ok(()),
-        }
+        check(&self.name, self.value.as_deref().unwrap_or_default())
+    }
+}
+
+fn check(name: &str, value: &str) -> Result<()> {
+    match name.len() {
+        0 => Err(Error::invalid("metadata", "a field has no name")),
+        bytes if bytes > LONGEST_NAME_BYTES => Err(Error::invalid("metadata", "a name is longer than 255 bytes")),
+        _ if value.len() > LONGEST_VALUE_BYTES => Err(Error::invalid("metadata", "a value is longer than 4096 bytes")),
+        _ => Ok(()),
+    }
+}
+
+fn check_count(count: usize) -> Result<()> {
+    match count {
+        count if count > MOST_FIELDS => Err(Error::invalid("metadata", "an item holds 100 fields at most")),
+        _ => Ok(()),
     }
 }
 
@@ -53,10 +62,17 @@ fn apply(tx: &mut Tx, item: &Item, patches: &[Patch]) -> Result<()> {
             None => metadata::remove(tx, item.key, name)?,
         }
     }
-    match metadata::count(tx, item.key)? {
-        count if count > MOST_FIELDS => Err(Error::invalid("metadata", "an item holds 100 fields at most")),
-        _ => Ok(()),
-    }
+    check_count(metadata::count(tx, item.key)?)
+}
+
+/// Judges what comes with an upload before the first byte of it: at its end the file is there, and nothing can be refused.
+pub(super) fn check_coming(tx: &mut Tx, coming: &Metadata, replaces: Option<&Item>) -> Result<()> {
+    coming.iter().try_for_each(|(name, value)| check(name, value))?;
+    check_count(coming.len() + replaces.map_or(Ok(0), |item| metadata::count(tx, item.key))?)
+}
+
+pub(super) fn note(tx: &mut Tx, item: &Item, coming: &Metadata) -> Result<()> {
+    coming.iter().try_for_each(|(name, value)| metadata::set(tx, item.key, name, value))
 }
 
 /// The folders of the user's home that stand for something elsewhere, by the field that says so; at most so many.

@@ -34,7 +34,7 @@ use super::files::{
     to_the_end, with_free_name,
 };
 use super::roots::open;
-use super::{policies, versions};
+use super::{metadata, policies, versions};
 use crate::account::User;
 use crate::account::token::random_base62;
 use crate::blob::disk::{Root, set_modified};
@@ -44,6 +44,7 @@ use crate::library::policy::Policy;
 use crate::library::{Item, ItemKey, Library, Media};
 use crate::share::grant::{Action, Grant};
 use crate::store::drop_boxes::{self, Sent};
+use crate::store::metadata::Metadata;
 pub use crate::store::uploads::OnConflict;
 use crate::store::uploads::{Guest, Session};
 use crate::store::{Tx, accounts, contents, files, library, uploads};
@@ -126,6 +127,8 @@ pub struct Begin {
     pub previous: Option<i64>,
     /// The storage policy that its client believes to hold there, by its id.
     pub policy: Option<String>,
+    /// To be noted on what it becomes.
+    pub metadata: Metadata,
 }
 
 impl Begin {
@@ -141,6 +144,7 @@ impl Begin {
             sha256: None,
             previous: None,
             policy: None,
+            metadata: Metadata::new(),
         }
     }
 }
@@ -332,6 +336,7 @@ fn session(
         }
     };
     check_room(tx, payer, library, &session, begin.size_bytes.unwrap_or(0), replaces.as_ref())?;
+    metadata::check_coming(tx, &begin.metadata, replaces.as_ref())?;
     Ok((session, library.clone()))
 }
 
@@ -365,6 +370,7 @@ fn blank(payer: &User, folder: ItemKey, begin: &Begin, replaces: Option<&Item>) 
         sha256: begin.sha256,
         expires_ms: now_ms().saturating_add(LASTS_MS),
         guest: None,
+        metadata: begin.metadata.clone(),
     }
 }
 
@@ -566,7 +572,7 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
     }
     let Uploader::User(user) = who else { return Ok(None) };
     let (who, begin, payer) = (who.clone(), begin.clone(), user.clone());
-    let (modified_ms, sha256) = (begin.modified_ms, begin.sha256);
+    let (modified_ms, sha256, noted) = (begin.modified_ms, begin.sha256, begin.metadata.clone());
     let aimed = app.db.read(move |tx| {
         let (session, library) = draft(tx, &who, &begin)?;
         match room_bytes(tx, &payer, &library, "")? {
@@ -597,6 +603,7 @@ async fn at_once(app: &App, who: &Uploader, begin: &Begin, pieces: &[Bytes], tol
     let item = store_rows(app, key, move |tx| {
         let stamp = named.found.stamp;
         let item = named.store(tx, key, folder)?;
+        metadata::note(tx, &item, &noted)?;
         if let Some(sha256) = &sha256 {
             contents::note(tx, item.key, &stamp, sha256)?;
         }

@@ -1,5 +1,6 @@
 //! Folders and files: lists, facts, and what changes them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -284,7 +285,7 @@ pub async fn folder_at(call: &Call, user: &User, path: &[String]) -> Result<Plac
 struct Create {
     uri: Option<String>,
     r#type: Option<String>,
-    metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    metadata: Option<BTreeMap<String, String>>,
     err_on_conflict: Option<bool>,
 }
 

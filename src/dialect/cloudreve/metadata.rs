@@ -1,6 +1,6 @@
 //! Metadata: what clients note on files, and what tags of music say.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 
@@ -119,11 +119,10 @@ async fn patch_one(call: &Call, user: &User, uri: &str, patches: Vec<Patch>) -> 
     Ok(metadata::patch(&call.app, user, &item.id, patches).await?)
 }
 
-/// What a folder that is about to be made stands for, if it stands for a share.
-pub fn of_new(asked: Option<serde_json::Map<String, serde_json::Value>>) -> Result<Vec<Patch>> {
+/// Of what is about to be made; also what a folder stands for, if it stands for a share.
+pub fn of_new(asked: Option<BTreeMap<String, String>>) -> Result<Vec<Patch>> {
     let mut patches = Vec::new();
     for (name, value) in asked.into_iter().flatten() {
-        let serde_json::Value::String(value) = value else { return Err(Error::invalid("metadata", "it is no text")) };
         match name.as_str() {
             SHORTCUT if FileUri::parse(&value)?.in_share().is_none() => {
                 return Err(Error::invalid("metadata", "a shortcut leads to a share"));
@@ -134,6 +133,13 @@ pub fn of_new(asked: Option<serde_json::Map<String, serde_json::Value>>) -> Resu
         patches.push(Patch { name, value: Some(value) });
     }
     Ok(patches)
+}
+
+/// Of a file that is about to be uploaded.
+pub fn of_upload(asked: Option<BTreeMap<String, String>>) -> Result<Metadata> {
+    let asked = asked.unwrap_or_default();
+    asked.keys().try_for_each(|name| check_name(name))?;
+    Ok(asked)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Uploads: in chunks of the server's size, or a small file whole.
 
+use std::collections::BTreeMap;
+
 use axum::http::header;
 use serde::Deserialize;
 
@@ -27,15 +29,12 @@ struct Upload {
     entity_type: Option<String>,
     previous: Option<String>,
     policy_id: Option<String>,
-    metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
     let asked: Upload = call.json().await?;
-    if !metadata::of_new(asked.metadata)?.is_empty() {
-        // Better than to lose it: a client that hears so notes it when the file is there.
-        return Err(Error::Unsupported("Metadata that comes with an upload").into());
-    }
+    let metadata = metadata::of_upload(asked.metadata)?;
     let uri = FileUri::parse(asked.uri.as_deref().ok_or(Error::Missing("uri"))?)?;
     let (folder, name) = uri.split().ok_or(ROOT_PROTECTED)?;
     let on_conflict = on_conflict(asked.entity_type.as_deref())?;
@@ -44,9 +43,14 @@ pub async fn put_upload(mut call: Call, user: Option<User>) -> Outcome {
         chunk_bytes: CHUNK_BYTES,
         modified_ms: asked.last_modified.filter(|ms| *ms > 0),
         policy: asked.policy_id.filter(|id| !id.is_empty()),
+        metadata,
         ..Begin::stream(Place::Root, name.to_owned(), on_conflict)
     };
     let begun = match (uri.space, user) {
+        // Fields are for those whose files they are: to note them by a share would be to write where nobody may look.
+        (Space::Share, _) if !begin.metadata.is_empty() => {
+            return Err(Error::Unsupported("Metadata of what is uploaded to a share").into());
+        }
         (Space::Share, user) => by_share::begin(&call, user, &uri, begin).await?,
         (_, None) => return Err(Error::SignInNeeded.into()),
         (_, Some(user)) => {

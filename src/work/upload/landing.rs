@@ -169,6 +169,7 @@ pub(super) async fn land_closed(
         uploads::remove(tx, &landed.id)?;
         let stamp = named.found.stamp;
         let item = named.store(tx, key, folder)?;
+        metadata::note(tx, &item, &landed.metadata)?;
         if let Some(sha256) = &sha256 {
             contents::note(tx, item.key, &stamp, sha256)?;
         }
