@@ -45,9 +45,9 @@ pub struct Group {
 pub use super::content::DIRECT_LINKS_AT_ONCE;
 
 /// Bits of a group's permission, each with the role that gives it, or with none where everybody has it: administer, make
-/// shares, WebDAV, have archives made, have archives made and unpacked in the background, open shares, have files fetched,
-/// delete without the trash.
-const MAY: [(u32, Option<Role>); 8] = [
+/// shares, WebDAV, have archives made, have archives made and unpacked in the background, open shares, have files fetched.
+/// Not among them: 12, by which clients offer to unlink a file, which is refused.
+const MAY: [(u32, Option<Role>); 7] = [
     (0, Some(Role::Admin)),
     (2, Some(Role::Share)),
     (3, None),
@@ -55,7 +55,6 @@ const MAY: [(u32, Option<Role>); 8] = [
     (5, Some(Role::Upload)),
     (7, None),
     (9, Some(Role::Fetch)),
-    (12, None),
 ];
 
 /// What somebody with these roles may do.
