@@ -10,8 +10,8 @@ use super::views::View;
 use crate::account;
 use crate::account::{Preferences, Profile, Role, Roles};
 use crate::error::{Error, Result};
-use crate::library::Item;
 use crate::library::policy::{Listed, Policy};
+use crate::library::{Item, ItemKind};
 use crate::share::{Bits, Share as DomainShare, State};
 use crate::store::passkeys;
 use crate::work::node;
@@ -317,9 +317,16 @@ pub struct Source {
     pub is_gone: bool,
 }
 
+impl Source {
+    fn kind(&self) -> ItemKind {
+        if self.file_bytes.is_some() { ItemKind::File } else { ItemKind::Folder }
+    }
+}
+
 impl Share {
-    /// Without the password: that there is a share, and whose. What clients insist on has a neutral value.
-    pub fn locked(share: &DomainShare, owner: &account::User, base: &str) -> Share {
+    /// Without the password: that there is a share, whose, and whether it is of a file. What clients insist on besides has
+    /// a neutral value.
+    pub fn locked(share: &DomainShare, owner: &account::User, kind: ItemKind, base: &str) -> Share {
         Share {
             id: share.id.clone(),
             name: String::new(),
@@ -328,7 +335,7 @@ impl Share {
             remain_downloads: None,
             price: 0,
             unlocked: false,
-            source_type: 1,
+            source_type: (kind == ItemKind::Folder).into(),
             owner: User::named(owner),
             created_at: time(0),
             expires: None,
@@ -346,18 +353,19 @@ impl Share {
     }
 
     /// In the list that a user shows others: open shares have their name, nothing is unlocked by being listed.
-    pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str) -> Share {
+    pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str, now_ms: i64) -> Share {
+        let expired = source.is_gone || share.state(now_ms) != State::Active;
+        let locked = Share { expired, ..Share::locked(share, owner, source.kind(), base) };
         if share.terms.has_password {
-            return Share::locked(share, owner, base);
+            return locked;
         }
         Share {
             name: source.name.clone(),
             visited: share.views,
             price: share.terms.price,
-            source_type: source.file_bytes.is_none().into(),
             owner: User::redacted(owner),
             created_at: time(share.created_ms),
-            ..Share::locked(share, owner, base)
+            ..locked
         }
     }
 
@@ -369,14 +377,13 @@ impl Share {
             remain_downloads: share.downloads_left(),
             price: share.terms.price,
             unlocked: true,
-            source_type: source.file_bytes.is_none().into(),
             owner: User::redacted(owner),
             created_at: time(share.created_ms),
             expires: share.terms.expires_ms.map(time),
             expired: source.is_gone || share.state(now_ms) != State::Active,
             size: source.file_bytes.unwrap_or(0),
             show_readme: share.terms.show_readme,
-            ..Share::locked(share, owner, base)
+            ..Share::locked(share, owner, source.kind(), base)
         }
     }
 
