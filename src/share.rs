@@ -243,7 +243,7 @@ impl Share {
     }
 
     /// Whether others see it in the list of its owner's shares: the profile says whether there is a list at all, and
-    /// whether shares with a password are in it.
+    /// whether shares with a password are in it. One that ran out stays in it, as one that opens no more.
     pub fn is_listed_for_others(&self, profile: Profile, now_ms: i64) -> bool {
         let is_for_anyone = self.terms.audience == Audience::Anyone && self.terms.opens_to_guests();
         let is_in_profile = match profile {
@@ -252,7 +252,8 @@ impl Share {
             Profile::All => true,
         };
         let shows_something = self.terms.mode != Mode::Drop;
-        is_in_profile && is_for_anyone && shows_something && !self.two_step && self.state(now_ms) == State::Active
+        let has_begun = !matches!(self.state(now_ms), State::NotYet | State::Revoked);
+        is_in_profile && is_for_anyone && shows_something && !self.two_step && has_begun
     }
 
     /// Whether views or downloads can run out, so that it matters who came before.

@@ -197,7 +197,7 @@ both_engines! {
         assert_eq!(office.bob.put("/share", share.clone()).await["code"], 40007);
         assert_eq!(data(office.bob.get("/user/capacity").await)["total"], 500);
         let bits = text(&data(office.bob.get("/user/me").await)["group"]["permission"]);
-        assert_eq!(bits, "qBA=", "WebDAV, tasks, open shares, delete without the trash");
+        assert_eq!(bits, "qA==", "WebDAV, tasks, open shares");
         assert_eq!(data(office.admin.get(&format!("/admin/user/{bob}")).await)["edges"]["group"]["name"], "Readers");
         assert_eq!(data(office.admin.get(&format!("{path}?countUser=true")).await)["total_users"], 1);
         let listed = data(office.admin.post("/admin/group", list()).await);

@@ -142,7 +142,7 @@ both_engines! {
         let path = format!("/file?uri={}", encoded(&root));
         let listed = data(envelope(drive.send(Some("not.a.token"), Method::GET, &path, None).await).await);
         let may = bits(&listed["props"]["capability"]);
-        assert!([7, 9, 19, 23].iter().all(|bit| may.contains(bit)) && ![0, 1, 6, 14, 16].iter().any(|bit| may.contains(bit)), "{may:?}");
+        assert_eq!(may, [7, 9, 10, 19, 23], "guests lock nothing and see no versions");
         assert!(listed["context_hint"].is_null() && listed["parent"].is_object());
         for file in listed["files"].as_array().unwrap() {
             let code = drive.guest_get(&format!("/file/thumb?uri={}", encoded(&text(&file["path"])))).await["code"].clone();
@@ -150,8 +150,22 @@ both_engines! {
         }
         // What the owner may do more, their own address tells.
         let own = drive.list("cloudreve://my", "").await;
-        let may = bits(&own["props"]["capability"]);
-        assert!([0, 1, 6, 7, 8, 9, 14, 16, 18, 20, 24].iter().all(|bit| may.contains(bit)), "{may:?}");
+        assert_eq!(bits(&own["props"]["capability"]), [0, 1, 6, 7, 8, 9, 10, 14, 15, 16, 18, 19, 20, 23, 24]);
+        assert_eq!(bits(&own["parent"]["capability"]), [0, 6, 7, 9, 10, 19, 23, 24], "the root itself stays as it is");
+    }
+
+    async fn nobody_is_offered_to_unlink_a_file_which_is_always_refused(backend: Backend) {
+        const ADVANCED_DELETE: usize = 12;
+        let drive = Drive::new(&backend).await;
+        drive.put("cloudreve://my/a.txt", "a").await;
+        let me = data(drive.get("/user/me").await);
+        assert!(!bits(&me["group"]["permission"]).contains(&ADVANCED_DELETE), "{me}");
+        let unlink = json!({"uris": ["cloudreve://my/a.txt"], "unlink": true});
+        assert_eq!(drive.call(Method::DELETE, "/file", unlink).await["code"], 40019);
+        // Past the trash goes whoever asks for it.
+        let purge = json!({"uris": ["cloudreve://my/a.txt"], "skip_soft_delete": true});
+        assert_eq!(drive.call(Method::DELETE, "/file", purge).await["code"], 0);
+        assert_eq!(names(&drive.list("cloudreve://trash", "").await), [] as [&str; 0]);
     }
 
     async fn an_owner_needs_no_password_for_their_own_share(backend: Backend) {

@@ -133,7 +133,9 @@ impl Market {
     }
 
     async fn credit(&self, who: &str) -> i64 {
-        data(self.get(who, "/user/me").await)["credit"].as_i64().unwrap()
+        let points = data(self.get(who, "/user/me").await)["credit"].as_i64().unwrap();
+        assert_eq!(data(self.get(who, "/user/setting").await)["credit"], points, "two calls tell of one purse");
+        points
     }
 
     /// Reasons and amounts of all that changed somebody's purse, the first first.

@@ -160,6 +160,72 @@ both_engines! {
         assert_eq!(seen, [(open, 4)]);
     }
 
+    async fn a_profile_tells_which_of_its_shares_open_no_more_and_its_pages_are_full(backend: Backend) {
+        let market = Market::open(&backend).await;
+        data(market.ask(ADA, Method::PATCH, "/user/setting", json!({"share_links_in_profile": "all_share"})).await);
+        data(market.put(ADA, "cloudreve://my/gone.txt", "soon in the trash").await);
+        let gone = market.share(json!({"uri": "cloudreve://my/gone.txt"})).await;
+        let old = market.share(json!({"uri": GOODS})).await;
+        let locked = market.share(json!({"uri": SONG, "is_private": true})).await;
+        let old_locked = market.share(json!({"uri": SONG, "is_private": true})).await;
+        let used = market.share(json!({"uri": SONG, "downloads": 1})).await;
+        let later = market.share(json!({"uri": SONG})).await;
+        let revoked = market.share(json!({"uri": SONG})).await;
+        for (id, sql) in [
+            (&old, "UPDATE share SET expires_ms = 1 WHERE id = $1"),
+            (&old_locked, "UPDATE share SET expires_ms = 1 WHERE id = $1"),
+            (&later, "UPDATE share SET not_before_ms = 9000000000000 WHERE id = $1"),
+        ] {
+            let (id, find) = (id.clone(), "SELECT id FROM share WHERE public_id = $1");
+            let key = market.server.app.db.read(move |tx| tx.one(find, args![id], |row| row.get::<i64>(0)));
+            market.set(sql, key.await.unwrap()).await;
+        }
+        data(market.ask(NOBODY, Method::POST, "/file/url", json!({"uris": [format!("cloudreve://{used}@share/song.txt")]})).await);
+        data(market.ask(ADA, Method::DELETE, &format!("/share/{revoked}"), json!({})).await);
+        data(market.ask(ADA, Method::DELETE, "/file", json!({"uris": ["cloudreve://my/gone.txt"]})).await);
+        let mut expected = vec![
+            // What was thrown away is called by its name for its owner alone.
+            (gone, json!(""), 1, true),
+            (old, json!("goods"), 1, true),
+            (locked, json!(""), 0, false),
+            (old_locked, json!(""), 0, true),
+            (used, json!("song.txt"), 0, true),
+        ];
+        for _ in 0..6 {
+            expected.push((market.share(json!({"uri": SONG})).await, json!("song.txt"), 0, false));
+        }
+
+        let (mut seen, mut sizes, mut token) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let path = format!("/user/shares/{}?page_size=10&order_direction=asc&next_page_token={token}", market.user(ADA).id);
+            let page = data(market.get(NOBODY, &path).await);
+            let shares = page["shares"].as_array().unwrap();
+            sizes.push(shares.len());
+            let told = |share: &Value| {
+                assert_eq!(share["unlocked"], false);
+                let is_expired = share["expired"].as_bool().unwrap();
+                (text(&share["id"]), share["name"].clone(), share["source_type"].as_i64().unwrap(), is_expired)
+            };
+            seen.extend(shares.iter().map(told));
+            let Some(next) = page["pagination"]["next_token"].as_str() else { break };
+            token = next.to_owned();
+        }
+        assert_eq!((seen, sizes), (expected, vec![10, 1]), "neither what has yet to begin nor what was revoked");
+    }
+
+    async fn a_locked_share_tells_whether_it_is_of_a_file_and_no_more(backend: Backend) {
+        let market = Market::open(&backend).await;
+        for (uri, kind) in [(SONG, 0), (GOODS, 1)] {
+            let id = market.share(json!({"uri": uri, "is_private": true, "password": "Word1"})).await;
+            let info = async |query: &str| data(market.get(NOBODY, &format!("/share/info/{id}{query}")).await);
+            let (locked, open) = (info("").await, info("?password=Word1").await);
+            assert_eq!((&locked["source_type"], &open["source_type"]), (&json!(kind), &json!(kind)), "{uri}");
+            assert_eq!((&locked["name"], &locked["size"], &locked["visited"]), (&json!(""), &json!(0), &json!(0)));
+            assert_eq!(locked["created_at"], "1970-01-01T00:00:00Z", "when it was made is told to who opens it");
+            assert_ne!(open["created_at"], locked["created_at"]);
+        }
+    }
+
     async fn one_visit_as_the_interface_makes_it_is_one_view_and_a_locked_one_none(backend: Backend) {
         let market = Market::open(&backend).await;
         let id = market.share(json!({"uri": GOODS, "is_private": true, "password": "Word1"})).await;

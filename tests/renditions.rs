@@ -1,19 +1,27 @@
 //! What is made of files: once for all, in time, within its limits, and never more than a guest may have.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use lofty::config::WriteOptions;
+use lofty::picture::{MimeType, Picture, PictureType};
+use lofty::probe::Probe;
+use lofty::tag::{Tag, TagExt};
 use openshelf::config::Given;
-use openshelf::library::Library;
+use openshelf::library::tags::{endings_of, media_of};
+use openshelf::library::{Library, Media};
 use openshelf::store::accounts;
 use openshelf::work::signin;
 use reqwest::{Method, StatusCode, header};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::both_engines;
 use crate::engines::Backend;
+use crate::fixture::png;
 use crate::server::{ADMIN, PASSWORD, PATIENCE, Server};
 use crate::strangers::{Answer, Desk, Guest, Owner, Shareable, item};
 
@@ -175,6 +183,33 @@ both_engines! {
         ffmpeg("-f lavfi -i color=red:s=1600x900 -frames:v 1", &stage.root.join("box/photo.jpg"));
         let after = stage.guest().get(&address).await;
         assert!(after.body != before.body && after.header(header::ETAG) != before.header(header::ETAG));
+    }
+
+    async fn each_ending_that_pictures_are_promised_for_is_drawn(backend: Backend) {
+        let name = |ending: &str| format!("sample-{ending}.{ending}");
+        let stage = Stage::set(&backend, |folder| {
+            let known = [Media::Audio, Media::Image, Media::Video].into_iter().flat_map(endings_of);
+            known.chain(&["pdf"]).for_each(|ending| sample(&folder.join(name(ending))));
+        }).await;
+        let told: Value = serde_json::from_slice(&stage.guest().get("/api/v4/site/config/thumb").await.body).unwrap();
+        let endings: Vec<String> = serde_json::from_value(told["data"]["thumb_exts"].clone()).unwrap();
+        for known in ["jpg", "heic", "mp4", "mkv", "mp3", "pdf"] {
+            assert!(endings.iter().any(|ending| ending == known), "{known}: {endings:?}");
+        }
+        let made: Vec<&String> = endings.iter().filter(|ending| stage.root.join("box").join(name(ending)).exists()).collect();
+        assert_eq!(made.len(), endings.len() - UNWRITTEN.len(), "{endings:?}");
+        let share = stage.share(&[("downloads", "allowed")]).await;
+        let mut undrawn = Vec::new();
+        for ending in made {
+            let address = format!("/api/v4/file/thumb?uri=cloudreve://{share}@share/{}", name(ending));
+            let told: Value = serde_json::from_slice(&stage.guest().get(&address).await.body).unwrap();
+            let url = told["data"]["url"].as_str().unwrap_or_else(|| panic!("{ending}: {told}"));
+            let picture = stage.guest().get(url.strip_prefix(&stage.server.url).unwrap()).await;
+            if picture.status != StatusCode::OK || !picture.header(header::CONTENT_TYPE).starts_with("image/") {
+                undrawn.push(ending);
+            }
+        }
+        assert_eq!(undrawn, [] as [&String; 0]);
     }
 
     async fn a_stream_is_in_the_format_and_below_the_bit_rate_that_are_asked_for(backend: Backend) {
@@ -582,6 +617,37 @@ fn decoded(bytes: &[u8]) -> Vec<u8> {
     let words = ["-v", "error", "-nostdin", "-i"];
     let to = ["-ac", "1", "-ar", "44100", "-f", "s16le", "-"];
     Command::new("ffmpeg").args(words).arg(file.path()).args(to).output().unwrap().stdout
+}
+
+/// Endings of which there are pictures, and that nothing here writes.
+const UNWRITTEN: [&str; 4] = ["ape", "mpc", "heic", "heif"];
+
+/// Something with a picture, in the format that its name says; nothing where that cannot be.
+fn sample(to: &Path) {
+    const FILM: &str = "-f lavfi -i testsrc2=s=176x144:r=25:d=1";
+    const SOUND: &str = "-f lavfi -i sine=r=16000:d=1";
+    match (media_of(to.as_os_str().as_bytes()), to.extension().unwrap().to_str().unwrap()) {
+        (_, ending) if UNWRITTEN.contains(&ending) => return,
+        (_, "wma" | "dsf" | "dff" | "mka" | "tta" | "wv") => return,
+        (Media::None, _) => std::fs::write(to, PDF).unwrap(),
+        (Media::Image, "jfif") => ffmpeg(&format!("{FILM} -frames:v 1 -c:v mjpeg -f image2"), to),
+        (Media::Image, "avif") => {
+            ffmpeg(&format!("{FILM} -frames:v 1 -c:v libaom-av1 -cpu-used 8 -still-picture 1"), to)
+        }
+        (Media::Image, _) => ffmpeg(&format!("{FILM} -frames:v 1"), to),
+        (Media::Video, "m4v") => ffmpeg(&format!("{FILM} -f mp4"), to),
+        (Media::Video, "mts" | "m2ts") => ffmpeg(&format!("{FILM} -f mpegts"), to),
+        (Media::Video, _) => ffmpeg(FILM, to),
+        (Media::Audio, "oga") => ffmpeg(&format!("{SOUND} -c:a libvorbis"), to),
+        (Media::Audio, "alac") => ffmpeg(&format!("{SOUND} -c:a alac -f ipod"), to),
+        (Media::Audio, _) => ffmpeg(SOUND, to),
+    }
+    if media_of(to.as_os_str().as_bytes()) == Media::Audio {
+        let kind = Probe::open(to).unwrap().guess_file_type().unwrap().file_type().unwrap();
+        let mut tag = Tag::new(kind.primary_tag_type());
+        tag.push_picture(Picture::unchecked(png()).pic_type(PictureType::CoverFront).mime_type(MimeType::Png).build());
+        tag.save_to_path(to, WriteOptions::default()).unwrap();
+    }
 }
 
 /// One page, black from its edge to its middle.

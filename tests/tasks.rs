@@ -564,6 +564,18 @@ both_engines! {
         assert_eq!(data(guest(format!("cloudreve://{id}:pass@share/a.zip")).await)["files"], expected);
         assert_eq!(guest(format!("cloudreve://{id}@share/a.zip")).await["code"], 40069);
         assert_eq!(guest(my("a.zip")).await["code"], 401);
+
+        // What it was before is told to who may change it.
+        data(house.call(Method::PATCH, "/user/setting", json!({"version_retention_enabled": true})).await);
+        house.put("a.zip", zip(&[file("new.txt", "x")])).await;
+        let listed = async |entity: &str| {
+            let listed = data(house.get(&format!("{}&entity={entity}", list(&my("a.zip")))).await);
+            listed["files"].as_array().unwrap().iter().map(|file| text(&file["name"])).collect::<Vec<_>>()
+        };
+        assert_eq!((listed("").await, listed(&entity).await), (vec!["new.txt".into()], vec!["d".into(), "d/a.txt".into(), "../up".into()]));
+        let in_share = format!("{}&entity={entity}", list(&format!("cloudreve://{id}:pass@share/a.zip")));
+        let refused = house.client.get(format!("{}/api/v4{in_share}", house.server.url)).send().await.unwrap();
+        assert_eq!(envelope(refused).await["code"], 40077, "visitors have what is shared now");
         assert_eq!(house.call(Method::DELETE, &format!("/share/{id}"), Value::Null).await["code"], 0);
         assert_eq!(guest(format!("cloudreve://{id}:pass@share/a.zip")).await["code"], 404);
     }

@@ -97,22 +97,38 @@ pub enum Media {
     Video,
 }
 
+const AUDIO: &[&str] = &[
+    "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "alac", "wav", "aif", "aiff", "aifc",
+    "ape", "wv", "mpc", "wma", "dsf", "dff", "mka", "tta",
+];
+const IMAGE: &[&str] =
+    &["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif", "jxl"];
+const VIDEO: &[&str] =
+    &["mp4", "m4v", "mkv", "webm", "mov", "avi", "mpg", "mpeg", "ogv", "wmv", "flv", "3gp", "mts", "m2ts"];
+
 /// What a file's name says it is.
 pub fn media_of(name: &[u8]) -> Media {
-    const AUDIO: &[&str] = &[
-        "mp3", "mp2", "flac", "ogg", "oga", "opus", "spx", "m4a", "m4b", "aac", "alac", "wav", "aif", "aiff", "aifc",
-        "ape", "wv", "mpc", "wma", "dsf", "dff", "mka", "tta",
-    ];
-    const IMAGE: &[&str] =
-        &["jpg", "jpeg", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic", "heif", "jxl"];
-    const VIDEO: &[&str] =
-        &["mp4", "m4v", "mkv", "webm", "mov", "avi", "mpg", "mpeg", "ogv", "wmv", "flv", "3gp", "mts", "m2ts"];
     let Some(suffix) = suffix_of(name) else { return Media::None };
     match suffix.as_str() {
         suffix if AUDIO.contains(&suffix) => Media::Audio,
         suffix if IMAGE.contains(&suffix) => Media::Image,
         suffix if VIDEO.contains(&suffix) => Media::Video,
         _ => Media::None,
+    }
+}
+
+/// Whether a picture can be found in an audio file of this ending: of some kinds nothing is read, of WavPack no pictures.
+pub fn may_hold_picture(ending: &str) -> bool {
+    !["wma", "dsf", "dff", "mka", "tta", "wv"].contains(&ending)
+}
+
+/// The endings of names that say a file is this.
+pub fn endings_of(media: Media) -> &'static [&'static str] {
+    match media {
+        Media::None => &[],
+        Media::Audio => AUDIO,
+        Media::Image => IMAGE,
+        Media::Video => VIDEO,
     }
 }
 

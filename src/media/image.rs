@@ -42,6 +42,11 @@ pub fn drawn(bytes: Vec<u8>, size_px: u32) -> Option<Vec<u8>> {
     std::panic::catch_unwind(|| made(bytes, size_px)).ok().flatten()
 }
 
+/// Whether files of this ending are drawn without a foreign program.
+pub fn draws(ending: &str) -> bool {
+    ["jpg", "jpeg", "jfif", "png", "gif", "webp"].contains(&ending)
+}
+
 /// What a picture's first bytes say it is.
 pub fn mime_of(bytes: &[u8]) -> Option<&'static str> {
     match image::guess_format(bytes).ok()? {

@@ -164,11 +164,24 @@ impl Renditions {
 
     /// Whether there may be a picture of an item.
     pub fn draws(&self, item: &Item) -> bool {
-        match item.media {
-            Media::Audio | Media::Image => true,
+        self.draws_named(item.media, &item.suffix())
+    }
+
+    fn draws_named(&self, media: Media, ending: &str) -> bool {
+        match media {
+            Media::Audio => tags::may_hold_picture(ending),
+            Media::Image => image::draws(ending) || self.programs.ffmpeg.is_some(),
             Media::Video => self.programs.ffmpeg.is_some(),
-            Media::None => item.suffix() == "pdf" && self.programs.pdftoppm.is_some(),
+            Media::None => ending == "pdf" && self.programs.pdftoppm.is_some(),
         }
+    }
+
+    /// The endings of names of which there may be a picture.
+    pub fn drawn_endings(&self) -> Vec<&'static str> {
+        let media = [Media::Audio, Media::Image, Media::Video].into_iter();
+        let known = media.flat_map(|media| tags::endings_of(media).iter().map(move |ending| (media, *ending)));
+        let all = known.chain([(Media::None, "pdf")]);
+        all.filter(|(media, ending)| self.draws_named(*media, ending)).map(|(_, ending)| ending).collect()
     }
 
     /// Has it from the cache, reads along while somebody makes it, or begins to make it. Whoever drops the last
@@ -389,5 +402,26 @@ impl Renditions {
             Err(failure) => Err(failure),
         };
         said.inspect_err(|failure| tracing::info!(%failure, item = source.item.id, "no rendition")).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_picture_is_promised_of_what_no_program_draws() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let drawn = |programs: Programs| {
+            Renditions::new(Cache::open(folder.path().to_owned(), 0).unwrap(), programs).drawn_endings()
+        };
+        let has = |all: &[&str], some: &[&str]| some.iter().map(|ending| all.contains(ending)).collect::<Vec<_>>();
+        let endings = ["jpg", "webp", "mp3", "bmp", "heic", "mp4", "pdf", "wma", "txt"];
+        let bare = drawn(Programs::default());
+        assert_eq!(has(&bare, &endings), [true, true, true, false, false, false, false, false, false]);
+        let films = drawn(Programs { ffmpeg: Some("/ffmpeg".into()), ..Programs::default() });
+        assert_eq!(has(&films, &endings), [true, true, true, true, true, true, false, false, false]);
+        let pages = drawn(Programs { pdftoppm: Some("/pdftoppm".into()), ..Programs::default() });
+        assert_eq!(has(&pages, &endings), [true, true, true, false, false, false, true, false, false]);
     }
 }

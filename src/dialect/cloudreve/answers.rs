@@ -10,8 +10,8 @@ use super::views::View;
 use crate::account;
 use crate::account::{Preferences, Profile, Role, Roles};
 use crate::error::{Error, Result};
-use crate::library::Item;
 use crate::library::policy::{Listed, Policy};
+use crate::library::{Item, ItemKind};
 use crate::share::{Bits, Share as DomainShare, State};
 use crate::store::passkeys;
 use crate::work::node;
@@ -45,9 +45,9 @@ pub struct Group {
 pub use super::content::DIRECT_LINKS_AT_ONCE;
 
 /// Bits of a group's permission, each with the role that gives it, or with none where everybody has it: administer, make
-/// shares, WebDAV, have archives made, have archives made and unpacked in the background, open shares, have files fetched,
-/// delete without the trash.
-const MAY: [(u32, Option<Role>); 8] = [
+/// shares, WebDAV, have archives made, have archives made and unpacked in the background, open shares, have files fetched.
+/// Not among them: 12, by which clients offer to unlink a file, which is refused.
+const MAY: [(u32, Option<Role>); 7] = [
     (0, Some(Role::Admin)),
     (2, Some(Role::Share)),
     (3, None),
@@ -55,7 +55,6 @@ const MAY: [(u32, Option<Role>); 8] = [
     (5, Some(Role::Upload)),
     (7, None),
     (9, Some(Role::Fetch)),
-    (12, None),
 ];
 
 /// What somebody with these roles may do.
@@ -318,9 +317,16 @@ pub struct Source {
     pub is_gone: bool,
 }
 
+impl Source {
+    fn kind(&self) -> ItemKind {
+        if self.file_bytes.is_some() { ItemKind::File } else { ItemKind::Folder }
+    }
+}
+
 impl Share {
-    /// Without the password: that there is a share, and whose. What clients insist on has a neutral value.
-    pub fn locked(share: &DomainShare, owner: &account::User, base: &str) -> Share {
+    /// Without the password: that there is a share, whose, and whether it is of a file. What clients insist on besides has
+    /// a neutral value.
+    pub fn locked(share: &DomainShare, owner: &account::User, kind: ItemKind, base: &str) -> Share {
         Share {
             id: share.id.clone(),
             name: String::new(),
@@ -329,7 +335,7 @@ impl Share {
             remain_downloads: None,
             price: 0,
             unlocked: false,
-            source_type: 1,
+            source_type: (kind == ItemKind::Folder).into(),
             owner: User::named(owner),
             created_at: time(0),
             expires: None,
@@ -347,18 +353,19 @@ impl Share {
     }
 
     /// In the list that a user shows others: open shares have their name, nothing is unlocked by being listed.
-    pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str) -> Share {
+    pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str, now_ms: i64) -> Share {
+        let expired = source.is_gone || share.state(now_ms) != State::Active;
+        let locked = Share { expired, ..Share::locked(share, owner, source.kind(), base) };
         if share.terms.has_password {
-            return Share::locked(share, owner, base);
+            return locked;
         }
         Share {
             name: source.name.clone(),
             visited: share.views,
             price: share.terms.price,
-            source_type: source.file_bytes.is_none().into(),
             owner: User::redacted(owner),
             created_at: time(share.created_ms),
-            ..Share::locked(share, owner, base)
+            ..locked
         }
     }
 
@@ -370,14 +377,13 @@ impl Share {
             remain_downloads: share.downloads_left(),
             price: share.terms.price,
             unlocked: true,
-            source_type: source.file_bytes.is_none().into(),
             owner: User::redacted(owner),
             created_at: time(share.created_ms),
             expires: share.terms.expires_ms.map(time),
             expired: source.is_gone || share.state(now_ms) != State::Active,
             size: source.file_bytes.unwrap_or(0),
             show_readme: share.terms.show_readme,
-            ..Share::locked(share, owner, base)
+            ..Share::locked(share, owner, source.kind(), base)
         }
     }
 

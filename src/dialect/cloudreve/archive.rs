@@ -11,7 +11,8 @@ use crate::account::User;
 use crate::account::token::{Keys, Purpose};
 use crate::error::{Error, Result, Thing};
 use crate::http::{Call, deliver};
-use crate::library::Item;
+use crate::library::versions::Version;
+use crate::library::{Item, Library};
 use crate::media::unpack::{self, EntryKind};
 use crate::now_ms;
 use crate::share::Shared;
@@ -19,7 +20,7 @@ use crate::share::grant::{Action, Grant};
 use crate::share::visit::{self, Visitor};
 use crate::store::{Tx, library, shares};
 use crate::work::archives::{self, Part};
-use crate::work::{sharing, tasks};
+use crate::work::{sharing, tasks, versions};
 
 /// Things of one archive at most: all of them stand in its address, and proxies take no more than 8 KB of that.
 const MOST_THINGS: usize = 200;
@@ -180,15 +181,28 @@ pub async fn get_list(call: Call, user: Option<User>) -> Outcome {
     let query = query(&call)?;
     let uri = FileUri::parse(query.need("uri")?)?;
     let encoding = tasks::encoding_of(query.get("text_encoding"))?;
+    let entity = query.get("entity").filter(|entity| !entity.is_empty()).map(str::to_owned);
     let visitor = tree::visitor(&call, user.as_ref(), &uri).await?;
-    let grant = call.app.db.read(move |tx| preview(tx, &uri, &visitor)).await?;
-    if query.get("entity").is_some_and(|entity| !entity.is_empty() && entity != grant.item().etag()) {
-        return Err(Error::NotFound(Thing::Version).into());
-    }
-    match deliver::archived(grant, encoding).await {
+    let (grant, former) = call
+        .app
+        .db
+        .read(move |tx| {
+            let grant = preview(tx, &uri, &visitor)?;
+            let former = entity.filter(|entity| *entity != grant.item().etag());
+            let former = former.map(|entity| find_former(tx, &visitor, grant.item(), &entity)).transpose()?;
+            Ok((grant, former))
+        })
+        .await?;
+    match deliver::archived(grant, former, encoding).await {
         Err(Error::Unsupported(_)) => Err(UNKNOWN_ARCHIVE),
         listed => data(&Archived { files: listed?.into_iter().map(ArchivedFile::of).collect() }),
     }
+}
+
+/// Visitors of a share have what is shared now.
+fn find_former(tx: &mut Tx, visitor: &Visitor, item: &Item, id: &str) -> Result<(Version, Library)> {
+    let user = visitor.user.as_ref().ok_or(Error::NotFound(Thing::Version))?;
+    versions::find(tx, user, item, id)
 }
 
 fn preview(tx: &mut Tx, uri: &FileUri, visitor: &Visitor) -> Result<Grant> {

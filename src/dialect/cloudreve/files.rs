@@ -31,8 +31,8 @@ use crate::work::{files, metadata as noted, sharing, versions};
 
 /// What clients offer to do with a file, by its capability: see it, list it, draw it, read it, enter it.
 const MAY_READ: u64 = boolset::of(&[7, 9, 10, 19, 23]);
-/// Create, rename, upload, edit metadata, delete, put in the trash, see versions.
-const MAY_WRITE: u64 = boolset::of(&[0, 1, 6, 8, 14, 16, 20]);
+/// Create, rename, upload, edit metadata, delete, break locks, put in the trash, see versions.
+const MAY_WRITE: u64 = boolset::of(&[0, 1, 6, 8, 14, 15, 16, 20]);
 /// Say how folders are looked at.
 const MAY_VIEW: u64 = boolset::of(&[24]);
 /// By a share, one by one: create and upload; rename; delete and put in the trash.
@@ -41,8 +41,8 @@ const BY_RIGHT: [(Bits, u64); 3] =
 const MAY_SHARE: u64 = boolset::of(&[18]);
 /// In a share that offers no downloads.
 pub const MAY_SEE: u64 = boolset::of(&[9, 10, 19, 23]);
-/// What can be done with the root too: it is not renamed, noted on, shared or thrown away.
-pub const AT_ROOT: u64 = !boolset::of(&[1, 8, 14, 16, 18, 20]);
+/// What can be done with the root too: it is not renamed, noted on, locked, shared or thrown away.
+pub const AT_ROOT: u64 = !boolset::of(&[1, 8, 14, 15, 16, 18, 20]);
 /// List, delete, restore, see.
 pub const IN_TRASH: u64 = boolset::of(&[9, 14, 17, 19]);
 

@@ -69,7 +69,7 @@ fn setting_of(tx: &mut Tx, app: &App, user: &User) -> Result<Setting> {
         passkeys: passkeys::of(tx, user.key)?.iter().map(answers::Passkey::of).collect(),
         login_activity: [],
         storage_packs: [],
-        credit: 0,
+        credit: user.points,
         disable_view_sync: !preferences.syncs_views,
         share_links_in_profile: answers::profile_text(user.profile),
         oauth_grants: grants_of(tx, user.key)?,

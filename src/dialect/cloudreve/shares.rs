@@ -20,7 +20,7 @@ use crate::account::{Profile, Role, User};
 use crate::error::{Error, Result, Thing};
 use crate::http::Call;
 use crate::http::fields::Fields;
-use crate::library::Item;
+use crate::library::{Item, ItemKind};
 use crate::share::grant::{Action, ShareFacts};
 use crate::share::visit::Visitor;
 use crate::share::{Bits, Change, Door, Share, Shared, Subject, Wish};
@@ -258,6 +258,14 @@ fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
     })
 }
 
+/// As others are told of it: of what is gone neither name nor kind, which are its owner's alone.
+fn source_for_others(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
+    match source(tx, facts)? {
+        Source { is_gone: true, .. } => Ok(Source { name: String::new(), file_bytes: None, is_gone: true }),
+        source => Ok(source),
+    }
+}
+
 /// The one thing that was shared, if it is known still: it may lie in the trash.
 fn gone_alone(tx: &mut Tx, facts: &ShareFacts) -> Result<Option<Item>> {
     let [Shared::Item(key)] = facts.share.items.as_slice() else { return Ok(None) };
@@ -389,7 +397,8 @@ pub async fn get_info(call: Call, user: Option<User>) -> Outcome {
 
 async fn locked(call: &Call, id: &str) -> Result<Answer> {
     let look = look::at(&call.app, id, &call.guest()).await?;
-    Ok(Answer::locked(&look.facts.share, &look.facts.owner, &call.origin.base))
+    let kind = if let Contents::File(_) = look.contents { ItemKind::File } else { ItemKind::Folder };
+    Ok(Answer::locked(&look.facts.share, &look.facts.owner, kind, &call.origin.base))
 }
 
 /// How much an owner wishes to know.
@@ -548,10 +557,8 @@ pub async fn get_user_shares(call: Call, _: Option<User>) -> Outcome {
         let (page, token) = wish.page(tx, &owner, |share| share.is_listed_for_others(owner.profile, now))?;
         let mut shares = Vec::with_capacity(page.len());
         for facts in facts_of_owner(tx, &owner, page)? {
-            let source = source(tx, &facts)?;
-            if !source.is_gone {
-                shares.push(Answer::listed(&facts.share, &owner, &source, &base));
-            }
+            let source = source_for_others(tx, &facts)?;
+            shares.push(Answer::listed(&facts.share, &owner, &source, &base, now));
         }
         Ok(Shares { shares, pagination: wish.pagination(token) })
     });

@@ -39,7 +39,7 @@ pub async fn get_config(call: Call, user: Option<User>) -> Outcome {
         "emojis" => json!({ "emoji_preset": emojis().to_string() }),
         "app" => json!({ "app_promotion": false, "desktop_app_promotion": false }),
         "vas" => vas::config(),
-        "thumb" => json!({ "thumb_exts": ["jpg", "jpeg", "png", "gif", "webp", "mp3", "flac", "ogg", "opus", "m4a"] }),
+        "thumb" => json!({ "thumb_exts": call.app.renditions.drawn_endings() }),
         _ => basic(&site, own(&call, user).await?),
     })
 }
