@@ -1,5 +1,6 @@
 //! The Cloudreve door of the real server, as its clients call it.
 
+use futures_util::future::join_all;
 use openshelf::share::Door;
 use openshelf::share::{Shared, Wish};
 use openshelf::store::library;
@@ -148,7 +149,10 @@ both_engines! {
         assert_eq!(owner["url"], format!("{}/s/{id}/gcqzfaze", drive.server.url));
         assert_eq!(owner["permission_setting"]["everyone"], "AQ==");
         assert_eq!((&owner["is_private"], &owner["share_view"], &owner["price"]), (&json!(true), &json!(true), &json!(0)));
-        assert!(text(&owner["source_uri"]).ends_with("@my/Shelf/Music"), "{owner}");
+        let me = text(&data(drive.get("/user/me").await)["id"]);
+        assert_eq!(owner["source_uri"], format!("cloudreve://{me}@my/Shelf/Music"));
+        let source = data(drive.get(&format!("/file/info?uri={}", encoded(&text(&owner["source_uri"])))).await);
+        assert_eq!((&source["name"], &source["type"]), (&json!("Music"), &json!(1)), "clients ask what lies there");
 
         for query in ["", "?password=wrong", "?count_views=true"] {
             let locked = data(drive.guest_get(&format!("/share/info/{id}{query}")).await);
@@ -201,7 +205,13 @@ both_engines! {
         assert_eq!((names(&listed), &listed["single_file_view"]), (vec!["open.txt".to_owned()], &json!(true)));
         assert_eq!(drive.guest_list(&format!("cloudreve://{id}@share/hidden.txt")).await["code"], 40016);
         let info = data(drive.get(&format!("/share/info/{id}?owner_extended=true")).await);
-        assert!(text(&info["source_uri"]).ends_with("@my/Shelf/pub"), "the folder around it: {info}");
+        let me = text(&data(drive.get("/user/me").await)["id"]);
+        assert_eq!(info["source_uri"], format!("cloudreve://{me}@my/Shelf/pub"), "the folder around it");
+        // Clients add the name themselves.
+        for (uri, kind, name) in [(text(&info["source_uri"]), 1, "pub"), (format!("{}/{}", text(&info["source_uri"]), text(&info["name"])), 0, "open.txt")] {
+            let source = data(drive.get(&format!("/file/info?uri={}", encoded(&uri))).await);
+            assert_eq!((&source["type"], &source["name"]), (&json!(kind), &json!(name)), "{uri}");
+        }
         assert_eq!((&info["source_type"], &info["size"]), (&json!(0), &json!(4)));
     }
 
@@ -230,10 +240,53 @@ both_engines! {
         assert_eq!(all["code"], 40016);
         assert_eq!(data(drive.guest_get(&format!("/share/info/{id}")).await)["remain_downloads"], 3);
         let some = data(drive.guest(Method::POST, "/file/url", json!({"uris": uris, "skip_error": true})).await);
-        assert!(some["urls"][0]["url"].is_string() && some["urls"][1]["url"].is_null());
+        assert!(some["urls"][0]["url"].is_string(), "{some}");
+        assert_eq!(some["urls"][1], json!({}), "an empty object, in its place");
         assert_eq!(data(drive.guest_get(&format!("/share/info/{id}")).await)["remain_downloads"], 2);
         let many: Vec<&str> = std::iter::repeat_n(OPEN_TXT, 3001).collect();
         assert_eq!(drive.call(Method::POST, "/file/url", json!({"uris": many})).await["code"], 40074);
+    }
+
+    async fn a_batch_of_more_files_than_a_share_has_downloads_left_never_gives_more(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let names = ["one", "two", "three"];
+        for name in names {
+            drive.put(&format!("cloudreve://my/few/{name}.txt"), name).await;
+        }
+        let share = async |downloads: i64| drive.share(json!({"uri": "cloudreve://my/few", "downloads": downloads})).await;
+        let left = async |id: &str| data(drive.guest_get(&format!("/share/info/{id}")).await)["remain_downloads"].clone();
+        let ask = async |id: &str, count: usize, skip_error: bool| {
+            let uris: Vec<String> = names[..count].iter().map(|name| format!("cloudreve://{id}@share/{name}.txt")).collect();
+            drive.guest(Method::POST, "/file/url", json!({"uris": uris, "skip_error": skip_error})).await
+        };
+        let urls = |answer: &Value| -> Vec<String> {
+            let all = answer["data"]["urls"].as_array().into_iter().flatten();
+            all.filter_map(|url| url["url"].as_str().map(str::to_owned)).collect()
+        };
+        let two = share(2).await;
+        assert_eq!(ask(&two, 3, false).await["code"], 404, "all or none");
+        assert_eq!(left(&two).await, 2, "a refusal takes nothing");
+        let some = data(ask(&two, 3, true).await)["urls"].clone();
+        assert!(some[0]["url"].is_string() && some[1]["url"].is_string() && some[2] == json!({}), "{some}");
+        assert_eq!(ask(&two, 1, false).await["code"], 404, "they were the last");
+        for (name, url) in names.iter().zip(some.as_array().unwrap()).take(2) {
+            assert_eq!(drive.client.get(text(&url["url"])).send().await.unwrap().text().await.unwrap(), *name);
+        }
+
+        // The same by ten at once, of whom the last few find less than they ask for.
+        for (skip_error, count, given, rest) in [(false, 3, 6, 1), (true, 3, 7, 0), (false, 2, 6, 1)] {
+            let id = share(7).await;
+            let answers = join_all((0..10).map(|_| ask(&id, count, skip_error))).await;
+            let all: Vec<String> = answers.iter().flat_map(urls).collect();
+            assert_eq!(all.len(), given, "{answers:?}");
+            let refused = answers.iter().filter(|answer| answer["code"] == 404).count();
+            assert_eq!(refused, if skip_error { 0 } else { 10 - given / count }, "{answers:?}");
+            let mine = data(drive.get("/share?page_size=10").await)["shares"][0].clone();
+            assert_eq!((&mine["id"], &mine["downloaded"], &mine["remain_downloads"]), (&json!(id), &json!(given), &json!(rest)));
+            for url in all {
+                assert_eq!(drive.client.get(url).send().await.unwrap().status(), 200, "an address gives what it promises");
+            }
+        }
     }
 
     async fn an_edit_clears_its_limits_and_keeps_the_password(backend: Backend) {
@@ -247,6 +300,33 @@ both_engines! {
         assert!(info.get("expires").is_none() && info.get("remain_downloads").is_none(), "{info}");
         let other = json!({"uri": OPEN_TXT});
         assert_eq!(drive.call(Method::POST, &format!("/share/{id}"), other).await["code"], 404);
+    }
+
+    async fn an_edit_says_all_that_it_may_say_anew_and_counters_stay(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let id = drive.share(json!({"uri": SHELF, "expire": 60, "downloads": 9})).await;
+        data(drive.guest_get(&format!("/share/info/{id}?count_views=true")).await);
+        data(drive.guest_url(&format!("cloudreve://{id}@share/README.md")).await);
+        let an_hour_ago = "UPDATE share SET created_ms = created_ms - 3600000";
+        drive.server.app.db.write(move |tx| tx.run(an_hour_ago, openshelf::args![])).await.unwrap();
+        // What is told of it after an edit, and how long it lasts from then on.
+        let edited = async |wish: Value| {
+            let now_ms = openshelf::now_ms();
+            data(drive.call(Method::POST, &format!("/share/{id}"), wish).await);
+            let info = data(drive.get(&format!("/share/info/{id}")).await);
+            assert_eq!((&info["visited"], &info["downloaded"]), (&json!(1), &json!(1)), "{info}");
+            let expires = info["expires"].as_str().map(|time| time.parse::<jiff::Timestamp>().unwrap());
+            (info, expires.map(|expires| (expires.as_millisecond() - now_ms) / 1000))
+        };
+        let all = json!({"uri": SHELF, "share_view": true, "show_readme": true, "expire": 7200, "downloads": 3});
+        let (info, lasts_s) = edited(all).await;
+        assert_eq!((&info["share_view"], &info["show_readme"], &info["remain_downloads"]), (&json!(true), &json!(true), &json!(3)));
+        assert!((7199..7230).contains(&lasts_s.unwrap()), "from now on: {lasts_s:?}");
+        let (info, lasts_s) = edited(json!({"uri": SHELF, "share_view": true, "expire": 600})).await;
+        assert_eq!((&info["share_view"], info.get("show_readme")), (&json!(true), None), "what is not said is not so: {info}");
+        assert!((599..630).contains(&lasts_s.unwrap()), "{lasts_s:?}");
+        let (info, lasts_s) = edited(json!({"uri": SHELF, "show_readme": true, "share_view": null})).await;
+        assert_eq!((info.get("share_view"), &info["show_readme"], lasts_s), (None, &json!(true), None), "{info}");
     }
 
     async fn what_no_share_can_keep_is_refused(backend: Backend) {
@@ -271,22 +351,44 @@ both_engines! {
 
     async fn pages_of_shares_have_neither_gaps_nor_repeats_in_any_order(backend: Backend) {
         let drive = Drive::new(&backend).await;
-        for downloads in 0..25 {
-            drive.share(json!({"uri": SHELF, "downloads": downloads % 3, "price": downloads % 4})).await;
+        let mut made = Vec::new();
+        for number in 0..25 {
+            let wish = json!({"uri": SHELF, "downloads": number % 3 * 10, "price": number % 4, "expire": number * 3 % 5 * 1000});
+            made.push(drive.share(wish).await);
+            let (id, views, downloads) = (made[number].clone(), number * 7 % 6, number * 11 % 7);
+            let count = "UPDATE share SET views = $1, downloads = $2 WHERE public_id = $3";
+            drive.server.app.db.write(move |tx| tx.run(count, openshelf::args![views, downloads, id])).await.unwrap();
         }
+        // What has no limit comes after all that has.
+        let number = |share: &Value, field: &str| share.get(field).map_or(i64::MAX, |value| value.as_i64().unwrap());
+        let place = |share: &Value, order: &str| match order {
+            "views" => share["visited"].as_i64().unwrap(),
+            "downloads" => share["downloaded"].as_i64().unwrap_or(0),
+            "remain_downloads" => number(share, "remain_downloads"),
+            "expires" => share["expires"].as_str().map_or(i64::MAX, |time| time.parse::<jiff::Timestamp>().unwrap().as_millisecond()),
+            "price" => share["price"].as_i64().unwrap(),
+            _ => 0,
+        };
         for order in ["id", "created_at", "views", "downloads", "remain_downloads", "expires", "price"] {
             for way in ["asc", "desc"] {
-                let (mut seen, mut token) = (std::collections::HashSet::new(), String::new());
+                let (mut seen, mut token) = (Vec::new(), String::new());
                 loop {
                     let path = format!("/share?page_size=10&order_by={order}&order_direction={way}&next_page_token={token}");
                     let page = data(drive.get(&path).await);
-                    for share in page["shares"].as_array().unwrap() {
-                        assert!(seen.insert(text(&share["id"])), "{order} {way} repeats");
-                    }
+                    seen.extend(page["shares"].as_array().unwrap().iter().map(|share| {
+                        (place(share, order), made.iter().position(|id| *id == share["id"]).expect("one of these"))
+                    }));
                     let Some(next) = page["pagination"]["next_token"].as_str() else { break };
                     token = next.to_owned();
                 }
                 assert_eq!(seen.len(), 25, "{order} {way}");
+                if way == "desc" {
+                    seen.reverse();
+                }
+                // Of equal ones the first that was made is the first, so none comes twice.
+                assert!(seen.is_sorted_by(|one, next| one < next), "{order} {way}: {seen:?}");
+                let values: std::collections::BTreeSet<i64> = seen.iter().map(|(value, _)| *value).collect();
+                assert!(order == "id" || order == "created_at" || values.len() > 2, "{order}: {values:?}");
             }
         }
     }

@@ -7,8 +7,13 @@
 //! guest (`a_broken_token_…`); addresses are inline unless a download was asked for (`an_address_of_content_…`); times of
 //! viewer sessions are milliseconds (`viewers_are_told_…`).
 
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::ControlFlow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use openshelf::media::unpack::{Archive, Entry, EntryKind, How, Opened, Source};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -19,6 +24,24 @@ use crate::server::{ADMIN_MAIL, PASSWORD};
 fn bits(value: &Value) -> Vec<usize> {
     let bytes = STANDARD.decode(text(value)).expect("standard base64 with its padding");
     (0..bytes.len() * 8).filter(|bit| bytes[bit / 8] & (1 << (bit % 8)) != 0).collect()
+}
+
+/// The files of an archive and what they hold; folders are left out.
+fn unzipped(zip: &[u8]) -> BTreeMap<String, String> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(zip).unwrap();
+    let (how, mut files) = (How::default(), BTreeMap::new());
+    let archive = Archive::open(Source::new(file).unwrap(), &how).unwrap();
+    let mut visit = |entry: &Entry, content: Opened| {
+        if entry.kind == EntryKind::File {
+            let mut text = String::new();
+            content.unwrap_or_else(|trouble| panic!("{}: {trouble}", entry.name)).read_to_string(&mut text).unwrap();
+            files.insert(entry.name.clone(), text);
+        }
+        ControlFlow::Continue(())
+    };
+    archive.each(&how, &mut visit).unwrap();
+    files
 }
 
 both_engines! {
@@ -49,9 +72,8 @@ both_engines! {
         let urls = data(drive.guest(Method::POST, "/file/url", json!({"uris": uris, "archive": true})).await);
         assert_eq!(urls["urls"].as_array().unwrap().len(), 1, "one address for all");
         let zip = drive.client.get(text(&urls["urls"][0]["url"])).send().await.unwrap().bytes().await.unwrap();
-        for name in ["one.txt", "b/two.txt"] {
-            assert!(zip.windows(name.len()).any(|part| part == name.as_bytes()), "what lies in folders is in it: {name}");
-        }
+        let expected = [("b/two.txt", "a/b/two.txt"), ("one.txt", "a/one.txt")];
+        assert_eq!(unzipped(&zip), expected.map(|(name, content)| (name.to_owned(), content.to_owned())).into(), "what lies in folders too");
     }
 
     async fn every_answer_is_an_envelope_with_its_code_and_message(backend: Backend) {
@@ -66,6 +88,10 @@ both_engines! {
         let asked = drive.client.get(format!("{}/api/v4/file/info?uri=x", drive.server.url));
         let answer = envelope(asked.bearer_auth(&drive.token).header("x-cr-correlation-id", id).send().await.unwrap()).await;
         assert_eq!(answer["correlation_id"], id);
+        for path in ["/site/config/basic", "/user/me", "/file/info?uri=x", "/share/info/none", "/no/such/call"] {
+            let answer = drive.send(Some(&drive.token), Method::GET, path, None).await;
+            assert_eq!(answer.headers()["cache-control"], "private, no-cache", "{path}");
+        }
     }
 
     async fn the_python_sdk_sends_nulls_unknown_fields_and_its_own_booleans(backend: Backend) {
@@ -123,6 +149,17 @@ both_engines! {
         let id = drive.share(json!({"uri": SHELF})).await;
         let listed = data(drive.guest_get(&format!("/file?uri={}&page=0&page_size=100", encoded(&format!("cloudreve://{id}@share")))).await);
         assert!(names(&listed).contains(&"README.md".to_owned()));
+        // Of a locked one the root path holds the password, and what is listed leads on with it.
+        let id = drive.share(json!({"uri": SHELF, "is_private": true, "password": "Word1"})).await;
+        let mount = async |root: &str| drive.guest_get(&format!("/file?uri={}&page=0&page_size=100", encoded(root))).await;
+        for root in [format!("cloudreve://{id}@share"), format!("cloudreve://{id}:wrong@share")] {
+            assert_eq!(mount(&root).await["code"], 40069, "{root}");
+        }
+        let listed = data(mount(&format!("cloudreve://{id}:Word1@share")).await);
+        let folder = listed["files"].as_array().unwrap().iter().find(|file| file["name"] == "pub").expect("the folder");
+        let inside = data(mount(&text(&folder["path"])).await);
+        let urls = data(drive.guest_url(&text(&inside["files"][0]["path"])).await);
+        assert_eq!(drive.client.get(text(&urls["urls"][0]["url"])).send().await.unwrap().text().await.unwrap(), "open");
     }
 
     async fn the_official_interface_as_a_guest_of_a_share(backend: Backend) {
@@ -132,6 +169,9 @@ both_engines! {
         let themes = data(drive.guest_get("/site/config/basic").await);
         let themes = (text(&themes["themes"]), text(&themes["default_theme"]));
         assert!(serde_json::from_str::<Value>(&themes.0).unwrap().get(&themes.1).is_some(), "JSON within a string");
+        let icons = text(&data(drive.guest_get("/site/config/explorer").await)["icons"]);
+        assert!(serde_json::from_str::<Value>(&icons).unwrap().is_array(), "and so are these: {icons}");
+        assert_eq!(drive.guest_get("/site/config/basic").await, drive.guest_get("/site/config/of_the_future").await);
         let id = drive.share(json!({"uri": SHELF, "show_readme": true, "is_private": true, "password": "Word1"})).await;
         assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()), "ids survive browsers' URL parsers");
         for query in ["?password=Word1", "?password=Word1&count_views=true"] {
@@ -208,12 +248,13 @@ both_engines! {
 
     async fn lists_of_shares_take_ten_to_a_hundred(backend: Backend) {
         let drive = Drive::new(&backend).await;
-        for _ in 0..12 {
+        for _ in 0..101 {
             drive.share(json!({"uri": OPEN_TXT})).await;
         }
-        for (asked, told) in [("1", 10), ("50", 12), ("9999", 12)] {
+        for (asked, told) in [("1", 10), ("50", 50), ("100", 100), ("9999", 100)] {
             let page = data(drive.get(&format!("/share?page_size={asked}&order_direction=desc&next_page_token=")).await);
-            assert_eq!(page["shares"].as_array().unwrap().len(), told, "{asked}");
+            assert_eq!((page["shares"].as_array().unwrap().len(), &page["pagination"]["page_size"]), (told, &json!(told)), "{asked}");
+            assert!(page["pagination"]["next_token"].is_string(), "{asked}: {}", page["pagination"]);
         }
     }
 

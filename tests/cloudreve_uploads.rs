@@ -1,16 +1,20 @@
 //! What goes wrong with uploads of Cloudreve's clients: the documented code, and nothing lost or left behind.
 
+use futures_util::future::join_all;
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
 
 use crate::both_engines;
 use crate::cloudreve::{Drive, data, encoded, envelope, names, text};
 use crate::cloudreve_files::kept;
+use crate::renditions::until;
 use crate::uploads::Mounted;
 
 const MIB: usize = 1024 * 1024;
+/// As few bytes as a storage policy may make a chunk of.
+const SMALL_CHUNK: usize = 64 * 1024;
 /// As clients are told.
-const CHUNK: usize = 25 * MIB;
+pub const CHUNK: usize = 25 * MIB;
 
 impl Drive {
     pub async fn begin(&self, uri: &str, size: usize) -> Value {
@@ -83,6 +87,9 @@ both_engines! {
         ] {
             assert_eq!(begin("", metadata.clone()).await["code"], code, "{metadata}");
         }
+        for kind in ["live_photo", "anything"] {
+            assert_eq!(begin(kind, json!({})).await["code"], 40019, "{kind}");
+        }
         assert_eq!(drive.half_done().await, 0);
 
         let begun = session(&begin("", json!({"tag:x": "#fff", "props:taken": "in May"})).await);
@@ -137,6 +144,38 @@ both_engines! {
         assert_eq!(drive.half_done().await, 0);
     }
 
+    async fn chunks_come_all_at_once_and_some_of_them_twice(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let settings = json!({"policy": {"id": 0, "name": "Small chunks", "type": "local", "max_size": 0,
+            "settings": {"chunk_size": SMALL_CHUNK}, "dir_name_rule": "uploads/{uid}/{path}", "edges": {}}});
+        let policy = text(&data(drive.call(Method::PUT, "/admin/policy", settings).await)["hash_id"]);
+        data(drive.call(Method::POST, "/file/create", json!({"uri": "cloudreve://my/up", "type": "folder"})).await);
+        let under = json!({"uri": "cloudreve://my/up", "policy_id": policy});
+        data(drive.call(Method::PATCH, "/file/policy", under).await);
+        let content: Vec<u8> = (0..30 * SMALL_CHUNK + 1000).map(|n| (n / 7 % 251) as u8).collect();
+        let wish = json!({"uri": FILE, "size": content.len(), "policy_id": policy});
+        let begun = drive.call(Method::PUT, "/file/upload", wish).await;
+        assert_eq!(begun["data"]["chunk_size"], SMALL_CHUNK, "{begun}");
+        let id = session(&begun);
+        let chunks: Vec<&[u8]> = content.chunks(SMALL_CHUNK).collect();
+        let all = (0..2 * chunks.len()).map(|number| {
+            // The last ones among the first, and each with its twin beside it.
+            let (drive, id, index) = (&drive, &id, number / 2 * 7 % chunks.len());
+            let body = chunks[index].to_vec();
+            async move { (index, drive.chunk(id, &index.to_string(), body).await["code"].as_u64().unwrap()) }
+        });
+        let told = join_all(all).await;
+        for index in 0..chunks.len() {
+            let mut codes: Vec<u64> = told.iter().filter(|(of, _)| *of == index).map(|(_, code)| *code).collect();
+            codes.sort_unstable();
+            // Of twins one may come when the file is there already.
+            assert!(codes.len() == 2 && codes[0] == 0 && [0, 40011].contains(&codes[1]), "{index}: {codes:?}");
+        }
+        assert_eq!(std::fs::read(drive.home().await.join("up/file.bin")).unwrap(), content);
+        assert_eq!(names(&drive.list("cloudreve://my/up", "").await), ["file.bin"]);
+        assert_eq!(drive.half_done().await, 0);
+    }
+
     async fn chunks_of_a_wrong_number_or_length_change_nothing(backend: Backend) {
         let drive = Drive::new(&backend).await;
         let content: Vec<u8> = (0..CHUNK + 1000).map(|n| (n * 7 % 251) as u8).collect();
@@ -167,17 +206,23 @@ both_engines! {
 
     async fn a_body_that_breaks_off_is_sent_again_and_a_cancelled_upload_leaves_nothing(backend: Backend) {
         let drive = Drive::new(&backend).await;
-        let id = session(&drive.begin(FILE, 5).await);
+        let content: Vec<u8> = (0..3 * MIB).map(|n| (n / 7 % 251) as u8).collect();
+        let id = session(&drive.begin(FILE, content.len()).await);
         let address = drive.server.url.strip_prefix("http://").unwrap().to_owned();
         let request = format!(
-            "POST /api/v4/file/upload/{id}/0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: 5\r\n\r\n12",
-            drive.token
+            "POST /api/v4/file/upload/{id}/0 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+            drive.token, content.len()
         );
         let mut line = std::net::TcpStream::connect(address).unwrap();
-        std::io::Write::write_all(&mut line, request.as_bytes()).unwrap();
+        std::io::Write::write_all(&mut line, &[request.as_bytes(), &vec![b'x'; 3 * MIB / 2]].concat()).unwrap();
+        let home = drive.home().await;
+        let coming = crate::renditions::files(&home.join(".openshelf")).pop().unwrap();
+        until("a part of it is on the disk", || std::fs::read(&coming).unwrap().starts_with(&[b'x'; MIB])).await;
         drop(line);
-        assert_eq!(drive.chunk(&id, "0", "abcde").await["code"], 0);
-        assert_eq!(std::fs::read(drive.home().await.join("up/file.bin")).unwrap(), b"abcde");
+        assert!(!home.join("up/file.bin").exists(), "half a file has no name");
+        assert_eq!(drive.get(&format!("/file/info?uri={}", encoded(FILE))).await["code"], 40016);
+        assert_eq!(drive.chunk(&id, "0", content.clone()).await["code"], 0);
+        assert_eq!(std::fs::read(home.join("up/file.bin")).unwrap(), content, "of what broke off nothing is in it");
         let other = session(&drive.begin("cloudreve://my/up/other.bin", 5).await);
         assert_eq!(drive.half_done().await, 1);
         assert_eq!(drive.cancel(&other, "cloudreve://my/up/other.bin").await, 0);

@@ -1,11 +1,13 @@
 //! How Cloudreve's clients look at files: views and pins, sums, what others share, the trash, links and viewers.
 
+use openshelf::account::token::Purpose;
 use openshelf::args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::both_engines;
 use crate::cloudreve::{Drive, OPEN_TXT, SHELF, data, encoded, envelope, names, text};
+use crate::world::{claims_of, unsigned};
 
 impl Drive {
     async fn make_folder(&self, uri: &str) -> Value {
@@ -268,6 +270,48 @@ both_engines! {
         assert_eq!(ask(json!({"uris": ["cloudreve://my/x.txt"], "entity": own["primary_entity"]})).await["code"], 0);
         assert_eq!(ask(json!({"uris": ["cloudreve://my/x.txt"], "entity": "x"})).await["code"], 40077);
         assert_eq!(ask(json!({"uris": []})).await["code"], 40001);
+    }
+
+    async fn an_address_past_its_time_and_one_that_nobody_signed_say_so_by_their_own_codes(backend: Backend) {
+        let drive = Drive::new(&backend).await;
+        let id = drive.share(json!({"uri": SHELF})).await;
+        let signed = async |uri: &str, archive: bool| {
+            let answer = data(drive.call(Method::POST, "/file/url", json!({"uris": [uri], "archive": archive})).await);
+            text(&answer["urls"][0]["url"])
+        };
+        // Status, and the code of an envelope where it is one.
+        let open = async |url: &str| {
+            let answer = drive.client.get(url).send().await.unwrap();
+            let (status, body) = (answer.status().as_u16(), answer.bytes().await.unwrap());
+            (status, serde_json::from_slice::<Value>(&body).map_or(0, |envelope| envelope["code"].as_u64().unwrap()))
+        };
+        let shared = format!("cloudreve://{id}@share/pub/open.txt");
+        for (uri, archive) in [(OPEN_TXT, false), (&shared, false), (SHELF, true), (&format!("cloudreve://{id}@share"), true)] {
+            let url = signed(uri, archive).await;
+            let (path, sign) = url.split_once("?sign=").unwrap();
+            let expires_s = claims_of(sign)["expires_s"].as_i64().unwrap();
+            assert!((3590..=3600).contains(&(expires_s - openshelf::now_ms() / 1000)), "an hour: {expires_s}");
+            let lasting_until = |expires_s: i64| {
+                let mut claims = claims_of(sign);
+                claims["expires_s"] = json!(expires_s);
+                format!("{path}?sign={}", drive.server.app.keys.jwt(Purpose::SignedUrl, &claims))
+            };
+            let now_s = openshelf::now_ms() / 1000;
+            assert_eq!(open(&url).await, (200, 0), "{uri}");
+            assert_eq!(open(&lasting_until(now_s + 60)).await, (200, 0), "{uri}");
+            for past_s in [now_s - 1, 0, -1] {
+                assert_eq!(open(&lasting_until(past_s)).await, (404, 40005), "{uri} until {past_s}");
+            }
+            let (start, rest) = path.split_once("/file/").unwrap();
+            let (kind, of) = rest.split_once('/').unwrap();
+            let foreign = drive.server.app.keys.jwt(Purpose::Token, &claims_of(sign));
+            for odd in [
+                path.to_owned(), format!("{path}?sign="), format!("{path}?sign=a.b.c"), format!("{path}?sign={foreign}"),
+                format!("{path}?sign={}", unsigned(sign)), format!("{start}/file/{kind}/x{of}?sign={sign}"),
+            ] {
+                assert_eq!(open(&odd).await, (404, 40071), "{odd}");
+            }
+        }
     }
 
     async fn a_shares_own_rate_stands_in_its_addresses_and_holds(backend: Backend) {

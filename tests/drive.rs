@@ -1,6 +1,6 @@
 //! A client of the Cloudreve door, signed in as somebody.
 
-use reqwest::{Client, Method, Response};
+use reqwest::{Body, Client, Method, Response};
 use serde_json::{Value, json};
 
 use crate::cloudreve::{data, encoded, envelope, text};
@@ -21,14 +21,22 @@ impl Drive {
     }
 
     pub async fn sign_in_by(server: &Server, login: &str, password: &str) -> Drive {
-        let guest = Drive::guest(server);
+        Drive::guest(server).signed_in(login, password).await
+    }
+
+    pub async fn signed_in(self, login: &str, password: &str) -> Drive {
         let signed_in =
-            data(guest.call(Method::POST, "/session/token", json!({"email": login, "password": password})).await);
-        Drive { token: text(&signed_in["token"]["access_token"]), ..guest }
+            data(self.call(Method::POST, "/session/token", json!({"email": login, "password": password})).await);
+        Drive { token: text(&signed_in["token"]["access_token"]), ..self }
     }
 
     pub fn guest(server: &Server) -> Drive {
-        Drive { client: server.client(), base: server.url.clone(), token: String::new(), app: None }
+        Drive::at(&server.url, server.client())
+    }
+
+    /// Nobody, at a server of this address.
+    pub fn at(url: &str, client: Client) -> Drive {
+        Drive { client, base: url.to_owned(), token: String::new(), app: None }
     }
 
     /// Whoever this token is for.
@@ -81,6 +89,12 @@ impl Drive {
         data(envelope(request.send().await.unwrap()).await)
     }
 
+    /// The envelope of one chunk of an upload; `None` when the answer did not come whole.
+    pub async fn chunk(&self, session: &str, index: usize, body: impl Into<Body>) -> Option<Value> {
+        let url = format!("{}/api/v4/file/upload/{session}/{index}", self.base);
+        self.client.post(url).bearer_auth(&self.token).body(body).send().await.ok()?.json().await.ok()
+    }
+
     /// Listens to what becomes of files.
     pub async fn listen(&self, uri: &str) -> Ears {
         let response = self.send(Method::GET, &format!("/file/events?uri={}", encoded(uri)), None).await;
@@ -101,6 +115,16 @@ impl Ears {
     /// The next event's name and data; none once the stream ended.
     pub async fn next(&mut self) -> Option<(String, Value)> {
         loop {
+            match self.any().await {
+                Some((name, _)) if name == "keep-alive" => {}
+                told => return told,
+            }
+        }
+    }
+
+    /// The same, also where it says only that the stream goes on.
+    pub async fn any(&mut self) -> Option<(String, Value)> {
+        loop {
             if let Some((event, rest)) = self.heard.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 self.heard = rest;
@@ -109,10 +133,7 @@ impl Ears {
                 };
                 let data = line("data: ");
                 let data = if data.is_empty() { Value::Null } else { serde_json::from_str(&data).unwrap() };
-                match line("event: ").as_str() {
-                    "keep-alive" => continue,
-                    name => return Some((name.to_owned(), data)),
-                }
+                return Some((line("event: "), data));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("nothing is heard");
             match chunk {

@@ -259,6 +259,15 @@ both_engines! {
         tokio::task::spawn_blocking(move || other.close()).await.unwrap();
     }
 
+    async fn a_listener_is_told_that_the_stream_goes_on_where_nothing_happens(backend: Backend) {
+        let place = Place::new(&backend);
+        let mut ears = Drive::sign_in(&place.server, ADMIN).await.by_app(PHONE).listen("cloudreve://my").await;
+        assert_eq!(ears.name().await, "subscribed");
+        for _ in 0..2 {
+            assert_eq!(ears.any().await, Some(("keep-alive".to_owned(), Value::Null)), "and nothing else");
+        }
+    }
+
     async fn who_may_not_listen_is_told_why(backend: Backend) {
         let place = Place::new(&backend);
         let bob = place.server.add_user("bob");

@@ -6,14 +6,18 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use futures_util::{StreamExt, stream};
 use openshelf::account::Preferences;
 use openshelf::store::{Database, accounts, preferences};
-use reqwest::{Client, Response, StatusCode};
-use serde_json::Value;
+use reqwest::{Body, Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::both_engines;
+use crate::cloudreve::{data, names};
+use crate::cloudreve_uploads::CHUNK;
+use crate::drive::Drive;
 use crate::engines::Backend;
 use crate::fixture::Fixture;
 use crate::renditions::{files, long_track, until, workers};
@@ -381,6 +385,56 @@ both_engines! {
         let homes = walkdir::WalkDir::new(installation.data()).into_iter().map(Result::unwrap);
         let file = homes.into_iter().find(|entry| entry.file_name() == "killed.bin").expect("it is there");
         assert!(std::fs::read(file.path()).unwrap() == bytes, "byte by byte");
+    }
+
+    async fn a_kill_in_the_middle_of_a_chunk_costs_that_chunk_and_its_client_goes_on(backend: Backend) {
+        let installation = Installation::new(&backend);
+        let mut running = installation.start();
+        let drive = Drive::at(&running.url, running.client.clone()).signed_in(ADMIN, PASSWORD).await;
+        let content: Vec<u8> = (0..CHUNK + 1000).map(|at| (at / 7 % 251) as u8).collect();
+        let wish = |name: &str| json!({"uri": format!("cloudreve://my/{name}"), "size": content.len()});
+        let mut begun = Vec::new();
+        for name in ["killed.bin", "given up.bin"] {
+            let session = text(&data(drive.put("/file/upload", wish(name)).await)["session_id"]);
+            let chunk = drive.chunk(&session, 1, content[CHUNK..].to_vec()).await.unwrap();
+            assert_eq!(chunk["code"], 0, "{chunk}");
+            begun.push(session);
+        }
+        // Half of the other chunk comes, of other bytes than its client sends in the end.
+        let half = stream::iter([Ok::<_, std::io::Error>(vec![b'x'; CHUNK / 2])]).chain(stream::pending());
+        let (sender, session) = (drive.clone(), begun[0].clone());
+        let coming = tokio::spawn(async move { sender.chunk(&session, 0, Body::wrap_stream(half)).await });
+        let half_done = || -> Vec<PathBuf> {
+            let all = walkdir::WalkDir::new(installation.data()).into_iter().filter_map(Result::ok);
+            let all = all.filter(|entry| entry.path().parent().unwrap().ends_with(".openshelf"));
+            all.filter(|entry| entry.file_type().is_file()).map(|entry| entry.into_path()).collect()
+        };
+        let has_come = |file: &PathBuf| std::fs::File::open(file).is_ok_and(|file| {
+            let mut head = [0; 4];
+            std::os::unix::fs::FileExt::read_exact_at(&file, &mut head, 1_000_000).is_ok() && head == *b"xxxx"
+        });
+        until("a part of the chunk is on the disk", || half_done().iter().any(has_come)).await;
+        running.kill();
+        assert_eq!(coming.await.unwrap(), None, "nobody acknowledged it");
+
+        let running = installation.start();
+        let drive = Drive::at(&running.url, running.client.clone()).with_token(&drive.token);
+        assert_eq!(half_done().len(), 2, "what can go on stays");
+        assert_eq!(drive.put("/file/upload", wish("killed.bin")).await["code"], 40054, "its client may be about to go on");
+        let listed = async || names(&data(drive.get("/file?uri=cloudreve%3A%2F%2Fmy").await));
+        let before = listed().await;
+        assert!(!before.iter().any(|name| name.ends_with(".bin")), "{before:?}");
+        let rest = drive.chunk(&begun[0], 0, content[..CHUNK].to_vec()).await.unwrap();
+        assert_eq!(rest["code"], 0, "the chunk that nobody acknowledged is all that is missing: {rest}");
+        let file = walkdir::WalkDir::new(installation.data()).into_iter().map(Result::unwrap);
+        let file = file.into_iter().find(|entry| entry.file_name() == "killed.bin").expect("it is there");
+        assert!(std::fs::read(file.path()).unwrap() == content, "byte by byte");
+        let cancel = json!({"id": begun[1], "uri": "cloudreve://my/given up.bin"});
+        assert_eq!(drive.call(Method::DELETE, "/file/upload", cancel).await["code"], 0);
+        assert!(half_done().is_empty(), "nothing of it stays");
+        assert_eq!(listed().await, [before, vec!["killed.bin".to_owned()]].concat());
+        let again = text(&data(drive.put("/file/upload", wish("given up.bin")).await)["session_id"]);
+        assert!(!begun.contains(&again), "the name is free for another try");
     }
 
     async fn a_kill_in_the_middle_of_downloads_neither_loses_nor_doubles_one(backend: Backend) {

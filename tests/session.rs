@@ -31,6 +31,8 @@ use crate::world::claims_of;
 
 const DESKTOP: &str = "393a1839-f52e-498e-9972-e77cc2241eee";
 const DESKTOP_SECRET: &str = "8GaQIu3lOSdqYoDHi9cR8IZ4pvuMH8ya";
+const IOS: &str = "220db97a-44a3-44f7-99b6-d767262b4daa";
+const IOS_SECRET: &str = "1kxOW4IyVOkPlsKCnTwzfHyP8XrbpfaF";
 const DESKTOP_SCOPE: &str =
     "profile email openid offline_access UserInfo.Write Workflow.Write Files.Write Shares.Write";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -238,7 +240,8 @@ both_engines! {
         assert_eq!(claims["scopes"].as_array().unwrap().len(), 8, "{claims}");
         assert_eq!(claims["sub"], parameter(&link, "user_id").unwrap());
         let ping = data(site.get(&app, "/site/ping").await);
-        assert!(text(&ping).starts_with("4."));
+        let numbers: Vec<u32> = text(&ping).split('.').map(|number| number.parse().expect("plain semver")).collect();
+        assert!(numbers.len() == 3 && numbers[0] == 4, "{ping}");
         assert!(data(site.get(&app, "/user/capacity").await)["total"].is_u64());
         assert_eq!(data(site.get(&app, "/user/me").await)["email"], ADMIN_MAIL);
         let my = encoded("cloudreve://my");
@@ -278,6 +281,42 @@ both_engines! {
         let stolen = site.call(&GUEST, Method::POST, "/session/token/refresh", json!({"refresh_token": second})).await;
         assert_eq!(stolen["code"], 40020);
         assert_eq!(site.get(&app, "/user/me").await["code"], 401);
+    }
+
+    async fn the_phone_client_is_let_in_by_its_own_page_and_lists(backend: Backend) {
+        let site = Place::new(&backend);
+        let admin = site.user(ADMIN).await;
+        let changes = json!({"client_id": IOS, "redirect_uri": "/callback/ios", "state": "st&te"});
+        let asked_for = data(site.get(&admin, &format!("/session/oauth/app/{IOS}")).await);
+        assert_eq!(asked_for["name"], "Cloudreve for iOS", "{asked_for}");
+        let code = text(&data(site.consent(&admin, changes).await)["code"]);
+        // The browser follows to the page, which hands the code on to the app, whoever is signed in there.
+        let callback = format!("/callback/ios?code={}&state=st%26te", encoded(&code));
+        let page = site.page(&callback, None).await;
+        assert_eq!(page.status(), 200);
+        assert_eq!(page.headers()["referrer-policy"], "no-referrer", "its address holds the code");
+        let html = page.text().await.unwrap();
+        let link = html.split("href=\"cloudreve://").nth(1).expect("a link to the app").split('"').next().unwrap();
+        let link = link.replace("&#38;", "&").replace("&amp;", "&");
+        assert_eq!((parameter(&link, "code").unwrap(), parameter(&link, "state").unwrap()), (code.clone(), "st&te".to_owned()), "{link}");
+        let form = |secret: &'static str, redirect: &'static str, code: &str| {
+            [("grant_type", "authorization_code"), ("client_id", IOS), ("client_secret", secret), ("code", code),
+                ("redirect_uri", redirect), ("code_verifier", VERIFIER)].map(|(name, value)| (name, value.to_owned()))
+        };
+        let exchange = async |form: [(&'static str, String); 6]| {
+            site.token_form(&form.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+        };
+        let (status, token) = exchange(form(IOS_SECRET, "/callback/ios", &code)).await;
+        assert_eq!(status, 200, "{token}");
+        let app = As(Some(text(&token["access_token"])));
+        assert_eq!(claims_of(app.0.as_ref().unwrap())["client_id"], IOS);
+        assert_eq!(names(&data(site.get(&app, &format!("/file?uri={}", encoded("cloudreve://my"))).await)), [""; 0]);
+        for (secret, redirect) in [(DESKTOP_SECRET, "/callback/ios"), (IOS_SECRET, "/callback/desktop")] {
+            let code = text(&data(site.consent(&admin, json!({"client_id": IOS, "redirect_uri": "/callback/ios"})).await)["code"]);
+            assert_eq!(exchange(form(secret, redirect, &code)).await.0, 400, "{redirect}");
+        }
+        let foreign = site.consent(&admin, json!({"client_id": IOS, "redirect_uri": "/callback/desktop"})).await;
+        assert_eq!(foreign["code"], 40001, "each client has its own page");
     }
 
     async fn the_desktop_client_listens_keeps_versions_and_restores(backend: Backend) {
@@ -356,7 +395,7 @@ both_engines! {
             all.into_iter().map(|(name, own)| (name, if name == changed { value } else { own }.to_owned())).collect()
         };
         let wrong = [
-            ("client_id", "220db97a-44a3-44f7-99b6-d767262b4daa"),
+            ("client_id", IOS),
             ("client_id", "nobody"),
             ("client_secret", "wrong"),
             ("redirect_uri", "/callback/ios"),

@@ -2,7 +2,9 @@
 //! refused left nothing.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
+use std::io::{Write, stderr};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -348,7 +350,7 @@ both_engines! {
 pub struct Mounted(tempfile::TempDir);
 
 impl Mounted {
-    /// `None`, told loudly, where that cannot be.
+    /// `None`, told loudly, where that cannot be; where everything must run, it fails.
     pub fn of_4_mib() -> Option<Mounted> {
         let folder = tempfile::TempDir::new().unwrap();
         let mount = std::process::Command::new("mount")
@@ -358,7 +360,9 @@ impl Mounted {
         if mount.is_ok_and(|mount| mount.status.success()) {
             return Some(Mounted(folder));
         }
-        eprintln!("SKIPPED: a small disk can be mounted by root only");
+        assert!(env::var("CI").as_deref() != Ok("true"), "a small disk can be mounted by root only");
+        // Written straight to the stream: the harness swallows what a passing test prints.
+        let _ = writeln!(stderr(), "SKIPPED: a small disk can be mounted by root only");
         None
     }
 

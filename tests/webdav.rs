@@ -490,6 +490,28 @@ both_engines! {
         assert_eq!(house.status("UNLOCK", "/dav/docs/c.txt", &[("lock-token", &format!("<{lock}>"))], "").await, 409);
     }
 
+    async fn openlist_deletes_what_is_locked_by_the_token_that_it_is_told(backend: Backend) {
+        let house = House::new(&backend).await;
+        house.send("MKCOL", "/dav/docs", &[], "").await;
+        house.send("PUT", "/dav/docs/a.txt", &[], "a").await;
+        house.send("LOCK", "/dav/docs/a.txt", &[], EXCLUSIVE).await;
+        let token = house.token().await;
+        for uri in ["cloudreve://my/docs/a.txt", "cloudreve://my/docs"] {
+            let delete = json!({"uris": [uri], "unlink": false, "skip_soft_delete": true});
+            let mut said = house.cloudreve(&token, Method::DELETE, "/file", delete.clone()).await;
+            if uri.ends_with(".txt") {
+                assert_eq!((&said["code"], &said["msg"]), (&json!(40073), &json!("Lock conflict")), "{said}");
+                assert_eq!(house.read("docs/a.txt"), "a", "nothing happened yet");
+                let tokens: Vec<&Value> = said["data"].as_array().unwrap().iter().map(|lock| &lock["token"]).collect();
+                let unlocked = house.cloudreve(&token, Method::DELETE, "/file/lock", json!({"tokens": tokens})).await;
+                assert_eq!(unlocked["code"], 0, "{unlocked}");
+                said = house.cloudreve(&token, Method::DELETE, "/file", delete).await;
+            }
+            assert_eq!(said["code"], 0, "{uri}: {said}");
+        }
+        assert_eq!(house.names(), [""; 0]);
+    }
+
     async fn a_lock_on_a_folder_covers_what_is_in_it_and_ends_by_itself(backend: Backend) {
         let house = House::new(&backend).await;
         house.send("MKCOL", "/dav/docs", &[], "").await;

@@ -359,6 +359,47 @@ def test_every_operation_of_the_document_was_asked_or_is_out(scenes: dict[str, S
     assert not operations & OUT.keys()
 
 
+# Of SiteConfig nothing is required once what it errs in is repaired: this is what clients read of each section (§4.3).
+SECTIONS = {
+    "basic": {"title": str, "themes": str, "default_theme": str, "user": dict, "captcha_type": str},
+    "login": {
+        **dict.fromkeys(("login_captcha", "reg_captcha", "forget_captcha", "authn", "register_enabled"), bool),
+        "tos_url": str,
+        "privacy_policy_url": str,
+    },
+    "explorer": {
+        "icons": str,
+        "file_viewers": list,
+        "default_viewer_mapping": dict,
+        "max_batch_size": int,
+        "map_provider": str,
+        "thumbnail_width": int,
+        "thumbnail_height": int,
+        "custom_props": list,
+        "show_encryption_status": bool,
+        "full_text_search": bool,
+    },
+    "emojis": {"emoji_preset": str},
+    "app": {"app_promotion": bool, "desktop_app_promotion": bool},
+    "thumb": {"thumb_exts": list},
+}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_of_the_sites_settings_tells_what_clients_read_of_it(scenes: dict[str, Scene], section: str) -> None:
+    for scene in scenes.values():
+        told = scene.ask("GET /site/config/{section}", section=section)
+        assert {name: type(told.get(name)) for name in SECTIONS[section]} == SECTIONS[section]
+    if section == "basic":
+        themes = json.loads(told["themes"])
+        assert {"light", "dark"} <= themes[told["default_theme"]].keys()
+    if section in ("explorer", "emojis"):
+        assert json.loads(told["icons" if section == "explorer" else "emoji_preset"]) is not None
+    if section == "thumb":
+        assert told["thumb_exts"]
+        assert all(re.fullmatch(r"[a-z0-9]+", each) for each in told["thumb_exts"])
+
+
 @pytest.mark.parametrize("operation", cloudreve_document.operations())
 def test_answers_fit_the_document(scenes: dict[str, Scene], operation: str) -> None:
     schema = answer_of(cloudreve(), operation)

@@ -7,6 +7,8 @@ use super::*;
 #[derive(Default)]
 pub(super) struct Live {
     state: RwLock<LiveState>,
+    /// Whether one of its chunks has ended it. Held by the one that is about to.
+    has_landed: tokio::sync::Mutex<bool>,
 }
 
 #[derive(Default)]
@@ -288,18 +290,26 @@ pub async fn write_chunk(
     declared_bytes: Option<u64>,
 ) -> Result<Progress> {
     let who = who.into();
+    let live = live(upload_id);
     let extent = |session: &Session| chunk_extent(session, index, declared_bytes);
     let session = write(app, &who, upload_id, extent, content.into()).await?;
-    ended_or_more(app, who, session).await
+    ended_or_more(app, who, &live, session).await
 }
 
-async fn ended_or_more(app: &Arc<App>, who: Uploader, session: Session) -> Result<Progress> {
-    match session.size_bytes {
-        Some(size_bytes) if session.received_bytes >= size_bytes => {
-            Ok(Progress::Done(finish(app, who, &session.id).await?))
-        }
-        _ => Ok(Progress::More { received_bytes: session.received_bytes }),
+/// Where a chunk came twice, several requests find the upload whole. One of them ends it, and what the others brought is
+/// in the file as well.
+async fn ended_or_more(app: &Arc<App>, who: Uploader, live: &Live, session: Session) -> Result<Progress> {
+    let more = Progress::More { received_bytes: session.received_bytes };
+    if session.size_bytes.is_none_or(|size_bytes| session.received_bytes < size_bytes) {
+        return Ok(more);
     }
+    let mut has_landed = live.has_landed.lock().await;
+    if *has_landed {
+        return Ok(more);
+    }
+    let item = finish(app, who, &session.id).await?;
+    *has_landed = true;
+    Ok(Progress::Done(item))
 }
 
 /// Bytes at an offset of the client's choice; answers how many arrived in all. An empty body changes nothing.
@@ -323,9 +333,10 @@ pub async fn write_part_at(
     content: impl Into<Content>,
 ) -> Result<Progress> {
     let who = who.into();
+    let live = live(upload_id);
     let extent = |session: &Session| extent_at(session, offset);
     let session = write(app, &who, upload_id, extent, content.into()).await?;
-    ended_or_more(app, who, session).await
+    ended_or_more(app, who, &live, session).await
 }
 
 fn extent_at(session: &Session, offset: u64) -> Result<Extent> {
