@@ -291,7 +291,7 @@ both_engines! {
         let house = House::new(&backend).await;
         let terms = DropWish { asks_name: Some(true), folder_per_sender: Some(true), ..DropWish::default() };
         let share = house.drop_box(terms).await;
-        for sender in ["Mira", "Mira", "../../up", ".openshelf"] {
+        for sender in ["Dr. Mira", "Dr. Mira", "../../up", ".openshelf"] {
             let guest = house.guest(&share);
             guest.client.get(&guest.base).send().await.unwrap();
             let sent = join_all(["a.txt", "a.txt", "b.txt"].map(|name| {
@@ -304,7 +304,7 @@ both_engines! {
         }
         let day = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
         let folders: BTreeSet<String> = house.inbox().iter().map(|file| file.split('/').next().unwrap().to_owned()).collect();
-        let expected = [format!("Mira {day}"), format!("Mira {day} (2)"), format!("up {day}"), format!("openshelf {day}")];
+        let expected = [format!("Dr. Mira {day}"), format!("Dr. Mira {day} (2)"), format!("up {day}"), format!("openshelf {day}")];
         assert_eq!(folders, expected.into());
         assert_eq!(house.inbox().len(), 12);
     }

@@ -425,6 +425,34 @@ both_engines! {
         assert_eq!(app.ok("getStarred", &[]).await["starred"]["album"], json!([]));
     }
 
+    async fn a_share_lists_its_films_among_its_tracks(backend: Backend) {
+        let app = App::new(&backend, |shelf| {
+            shelf.write("Mixed/Night.mkv", b"no film");
+            shelf.write("Mixed/deep/Day.mp4", b"no film");
+            shelf.write("Mixed/deep/notes.txt", b"");
+            shelf.song("Mixed/Morning.flac", &[(TagKey::TrackTitle, "Morning")]);
+        });
+        let (mixed, film) = (app.id("Mixed").await, app.id("Mixed/Night.mkv").await);
+        let (song, notes) = (app.id("Mixed/Morning.flac").await, app.id("Mixed/deep/notes.txt").await);
+        let shared = async |ids: &[(&str, &str)]| app.ok("createShare", ids).await["shares"]["share"][0].clone();
+        let shown = |share: &Value| -> Vec<(String, bool)> {
+            let entries = share["entry"].as_array().unwrap().iter();
+            entries.map(|one| (one["title"].as_str().unwrap().to_owned(), one["isVideo"].as_bool().unwrap())).collect()
+        };
+        let one = shared(&[("id", &film)]).await;
+        assert_eq!(shown(&one), [("Night.mkv".to_owned(), true)]);
+        assert_eq!((&one["entry"][0]["type"], &one["entry"][0]["parent"]), (&json!("video"), &json!(mixed)));
+        let three = shared(&[("id", &song), ("id", &film), ("id", &song)]).await;
+        let morning = || ("Morning".to_owned(), false);
+        assert_eq!(shown(&three), [morning(), ("Night.mkv".to_owned(), true), morning()]);
+        let folder = shared(&[("id", &mixed)]).await;
+        assert_eq!(shown(&folder), [("Day.mp4".to_owned(), true), morning(), ("Night.mkv".to_owned(), true)]);
+        let text = shared(&[("id", &notes)]).await;
+        assert_eq!(text["entry"], json!([]), "no music app plays it; the page shows it");
+        let all = app.ok("getShares", &[]).await["shares"]["share"].clone();
+        assert_eq!(all, json!([text, folder, three, one]));
+    }
+
     async fn a_player_that_looks_at_a_transcode_first_is_not_told_that_it_is_empty(backend: Backend) {
         let app = App::new(&backend, |shelf| track(&shelf.path("song.flac"), 3));
         let id = app.id("song.flac").await;

@@ -778,10 +778,22 @@ both_engines! {
         // As if it were a long track of a high rate.
         shelf.set("UPDATE track SET bit_rate_kbps = $1", 900).await;
         assert_eq!(streamed(&[]).await, ("audio/flac".to_owned(), original.clone()));
+        // What lists tell is what a bare stream sends to whoever asks.
+        let told = async |app: &App<'_>| {
+            let found = app.ok("search3", &[("query", "One")]).await["searchResult3"]["song"].clone();
+            let found = found.as_array().unwrap().iter().find(|song| song["id"] == one.as_str()).unwrap().clone();
+            let alone = app.ok("getSong", &[("id", &one)]).await["song"].clone();
+            assert_eq!((&alone["suffix"], &alone["contentType"]), (&json!("flac"), &json!("audio/flac")));
+            assert_eq!(found["transcodedSuffix"], alone["transcodedSuffix"]);
+            (alone["transcodedSuffix"].clone(), alone["transcodedContentType"].clone())
+        };
+        assert_eq!(told(&bob).await, (Value::Null, Value::Null));
         admin.ok("updateUser", &[("username", "bob"), ("maxBitRate", "64")]).await;
         for query in [&[][..], &[("format", "raw")], &[("maxBitRate", "320")], &[("maxBitRate", "0")]] {
             assert_eq!(streamed(query).await.0, "audio/mpeg", "{query:?}");
         }
+        assert_eq!(told(&bob).await, (json!("mp3"), json!("audio/mpeg")));
+        assert_eq!(told(&admin).await, (Value::Null, Value::Null));
         let list = bob.xml("hls.m3u8", &[("id", &one), ("bitRate", "256")]).await;
         let segment = list.lines().find(|line| line.ends_with(".aac")).unwrap();
         let url = format!("{}/rest/{segment}", shelf.server.url);

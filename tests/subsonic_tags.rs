@@ -45,6 +45,31 @@ both_engines! {
         assert_eq!(letters, ["#", "A", "E", "L", "O", "Z"]);
     }
 
+    async fn discs_in_folders_of_their_own_are_one_album_in_their_order(backend: Backend) {
+        let track = |title, number, artist| {
+            [(Tag::TrackTitle, title), (Tag::TrackArtist, artist), (Tag::AlbumTitle, "Both"), (Tag::TrackNumber, number)]
+        };
+        let tracks = [track("a", "1", "Ann"), track("b", "2", "Bea"), track("c", "1", "Ann"), track("d", "2", "Cid")];
+        let shelf = Shelf::tagged(
+            &backend,
+            &[
+                ("Both/CD1/1.flac", &tracks[0]),
+                ("Both/CD1/2.flac", &tracks[1]),
+                ("Both/CD 2 (Live)/1.flac", &tracks[2]),
+                ("Both/CD 2 (Live)/2.flac", &tracks[3]),
+                ("Other/1.flac", &track("e", "1", "Ann")),
+            ],
+        );
+        let albums = shelf.ok("getAlbumList2", &[("type", "alphabeticalByName")]).await["albumList2"]["album"].clone();
+        assert_eq!(names(&albums), ["Both", "Both"], "what lies elsewhere is another");
+        let found = albums.as_array().unwrap().iter().find(|album| album["songCount"] == 4).unwrap();
+        let album = shelf.ok("getAlbum", &[("id", &text(&found["id"]))]).await["album"].clone();
+        let told: Vec<_> = album["song"].as_array().unwrap().iter().map(|song| (text(&song["title"]), song["discNumber"].as_i64())).collect();
+        let expected = [("a", 1), ("b", 1), ("c", 2), ("d", 2)].map(|(title, disc)| (title.to_owned(), Some(disc)));
+        assert_eq!(told, expected);
+        assert_eq!(album["artist"], "Various Artists");
+    }
+
     async fn another_list_of_articles_orders_all_artists_anew_and_its_absence_as_before(backend: Backend) {
         let installation = Installation::new(&backend);
         let group_of_the_band = async |running: &crate::kill::Running| {

@@ -76,14 +76,21 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// What the user may look through, and how they hear it.
+    fn scope(&self) -> impl Fn(&mut Tx) -> Result<Scope> + Send + 'static {
+        let user = self.user.clone();
+        let most_kbps = user.kbps_at_most(None).filter(|_| self.call.app.renditions.transcodes());
+        move |tx| Ok(rights::scope(tx, &user)?.heard_at(most_kbps))
+    }
+
     /// Reads rows, bounded by what the user may look through.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx, &Scope) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let user = self.user.clone();
+        let scope = self.scope();
         let bounded = move |tx: &mut Tx| {
-            let scope = rights::scope(tx, &user)?;
+            let scope = scope(tx)?;
             work(tx, &scope)
         };
         self.call.app.db.read(bounded).await
@@ -104,9 +111,9 @@ impl Asked {
         &self,
         work: impl FnOnce(&mut Tx, &Scope) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let user = self.user.clone();
+        let scope = self.scope();
         let bounded = move |tx: &mut Tx| {
-            let scope = rights::scope(tx, &user)?;
+            let scope = scope(tx)?;
             work(tx, &scope)
         };
         self.call.app.db.write(bounded).await

@@ -103,6 +103,8 @@ pub struct Track {
     pub mark: Mark,
     /// Where it is one, what the feed says of it.
     pub episode: Option<Box<Episode>>,
+    /// Whether its listener is sent another format where they name none, by [`Scope::heard_at`].
+    pub is_transcoded: bool,
 }
 
 impl Track {

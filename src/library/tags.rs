@@ -125,6 +125,16 @@ pub fn cover_rank(name: &[u8]) -> Option<usize> {
     ["cover", "folder", "front"].iter().position(|known| *known == stem)
 }
 
+/// The number of the disc that a folder says to hold, as `CD1`, `Disc 2` and `disk_03 (Live)` do.
+pub fn disc_of_folder(name: &str) -> Option<i64> {
+    let name = name.to_lowercase();
+    let rest = ["cd", "disc", "disk"].iter().find_map(|word| name.strip_prefix(word))?;
+    let rest = rest.trim_start_matches([' ', '-', '_', '.', '#']);
+    let (number, behind) = rest.split_at(rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len()));
+    let is_word = !behind.starts_with(char::is_alphanumeric);
+    number.parse().ok().filter(|number| is_word && (1..100).contains(number))
+}
+
 fn suffix_of(name: &[u8]) -> Option<String> {
     let ending = name[ending_at(name)..].strip_prefix(b".")?;
     std::str::from_utf8(ending).ok().map(str::to_ascii_lowercase)
@@ -601,6 +611,27 @@ mod tests {
         assert_eq!(facts.title, "07 Lost Song");
         assert!(matches!(warning, Some(Trouble::Broken(_))));
         assert_eq!(cover(Cursor::new(b"nor a picture"), b"a.mp3"), None);
+    }
+
+    #[test]
+    fn discs_are_known_by_their_folders() {
+        for (name, disc) in [
+            ("CD1", 1),
+            ("cd 02", 2),
+            ("Disc 3", 3),
+            ("DISK_4", 4),
+            ("disc-5 (Live)", 5),
+            ("Disc #6 - Demos", 6),
+            ("CD.7", 7),
+            ("cd99", 99),
+        ] {
+            assert_eq!(disc_of_folder(name), Some(disc), "{name}");
+        }
+        for name in
+            ["", "CD", "Disco 2", "CD 1a", "Discs 1-2", "Abcd1", "CD 0", "CD 100", "disc 99999999999999999999", "1"]
+        {
+            assert_eq!(disc_of_folder(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -328,6 +328,7 @@ pub struct Scope {
     /// Not looked through: what is in there is found by its id alone.
     podcasts: Vec<LibraryKey>,
     user: UserKey,
+    most_kbps: Option<u32>,
 }
 
 impl Scope {
@@ -342,7 +343,7 @@ impl Scope {
     /// Narrowed to one of its libraries.
     pub fn only(&self, library: LibraryKey) -> Result<Scope> {
         if self.libraries.contains(&library) {
-            Ok(Scope { libraries: vec![library], podcasts: Vec::new(), user: self.user })
+            Ok(Scope { libraries: vec![library], podcasts: Vec::new(), ..self.clone() })
         } else {
             Err(Error::NotFound(Thing::Library))
         }
@@ -353,6 +354,15 @@ impl Scope {
         let mut whole = self.clone();
         whole.libraries.extend(self.podcasts.iter().filter(|library| !self.libraries.contains(library)));
         whole
+    }
+
+    /// For a listener who is sent so many kilobits per second at most, and of a track that has more another format.
+    pub fn heard_at(self, most_kbps: Option<u32>) -> Scope {
+        Scope { most_kbps, ..self }
+    }
+
+    pub fn most_kbps(&self) -> Option<u32> {
+        self.most_kbps
     }
 
     pub fn is_of_podcasts(&self, library: LibraryKey) -> bool {
@@ -370,7 +380,7 @@ pub fn scope(user: &User, libraries: &[(Library, Rows)], action: Action) -> Scop
         .map(|(library, _)| library)
         .partition(|library| library.kind == LibraryKind::Podcasts);
     let keys = |libraries: Vec<&Library>| libraries.iter().map(|library| library.key).collect();
-    Scope { libraries: keys(others), podcasts: keys(podcasts), user: user.key }
+    Scope { libraries: keys(others), podcasts: keys(podcasts), user: user.key, most_kbps: None }
 }
 
 /// May this visitor do this to this item, coming this way?

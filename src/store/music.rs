@@ -17,7 +17,7 @@ pub use albums::{album_by_id, album_list, albums, albums_of, is_album_in};
 pub use alike::{Liked, artists_like, artists_on, liked_tracks, tracks_like};
 pub(super) use artists::all_artists;
 pub use artists::{artist_by_id, artist_named, artists, is_artist_in, leading_artists, starred_artists};
-pub use shared::{flattened, tracks_of};
+pub use shared::{flattened, flattened_with_films, tracks_of};
 pub(super) use tracks::{all_tracks, texts_of_album, texts_of_artist};
 pub use tracks::{
     lyrics, random_tracks, starred_films, starred_folders, starred_tracks, track_by_id, track_titled, tracks,

@@ -8,8 +8,8 @@ use super::sharing;
 use crate::account::User;
 use crate::blob::on_disk;
 use crate::error::{Error, Result, Thing};
-use crate::library::Item;
 use crate::library::names::is_direction_mark;
+use crate::library::{Item, ItemKind};
 use crate::share::drop_box::DropBox;
 use crate::share::grant::{Action, Grant, ShareFacts, Through, admit, admit_sender, authorize};
 use crate::share::visit::Visitor;
@@ -236,7 +236,7 @@ async fn make_folder(app: &App, grant: &Grant, sender: &str) -> Result<Item> {
     let key = library.key;
     let found = on_disk(move || {
         let root = roots::open(&library)?;
-        let path = with_free_name(&path, name.as_bytes(), |path| root.create_folder(path))?;
+        let path = with_free_name(&path, (name.as_bytes(), ItemKind::Folder), |path| root.create_folder(path))?;
         look(&root, &path)
     })
     .await?;

@@ -154,14 +154,18 @@ pub(super) fn not_a_root(grant: &Grant) -> Result<ItemKey> {
     grant.item().parent.filter(|_| !is_only).ok_or(Error::Forbidden("the root of a library stays as it is"))
 }
 
-/// Tries a name, then the same with a number before its ending, until one is free; tells the path that was.
+/// Tries a name, then the same with a number, until one is free; tells the path that was. A file's number stands before
+/// its ending; a folder has none.
 pub(super) fn with_free_name(
     folder: &[Vec<u8>],
-    name: &[u8],
+    (name, kind): (&[u8], ItemKind),
     mut attempt: impl FnMut(&[Vec<u8>]) -> Result<()>,
 ) -> Result<Vec<Vec<u8>>> {
     const MOST_TRIES: u64 = 10_000;
-    let (stem, ending) = name.split_at(ending_at(name));
+    let (stem, ending) = match kind {
+        ItemKind::File => name.split_at(ending_at(name)),
+        ItemKind::Folder => (name, &b""[..]),
+    };
     for number in 1..=MOST_TRIES {
         let path = [folder, &[numbered(stem, ending, number)]].concat();
         match attempt(&path) {

@@ -131,7 +131,7 @@ pub fn sonic_path(tx: &mut Tx, scope: &Scope, from: &str, to: &str, count: usize
 }
 
 fn seeds(tx: &mut Tx, scope: &Scope, thing: Shared) -> Result<Vec<Track>> {
-    let mut tracks = music::flattened(tx, scope, &[&[thing]], SEEDS)?.pop().unwrap_or_default();
+    let mut tracks = music::flattened(tx, scope, thing, SEEDS)?;
     if let Shared::Artist(artist) = thing {
         // On their records others play as well.
         let is_own = |track: &Track| track.credited(Role::Artist).any(|credited| credited.key == artist);

@@ -197,6 +197,8 @@ ADDED_ATTRIBUTES = {
     "album": child | {"version", "isCompilation", "userRating"},
     "playlist": {"readonly", "validUntil"},
     "scanStatus": {"lastScan", "folderCount"},
+    # As in JSON, beside `gain`.
+    "jukeboxPlaylist": {"volume"},
 }
 # An album in a list of folders (it has isDir) is a Child, and also bears what an album of the other lists must bear.
 ADDED_TO_FOLDERS = {"name", "songCount"}

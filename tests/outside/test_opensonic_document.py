@@ -51,7 +51,9 @@ def server(
     """With something of all that there are calls for."""
     options = ("--sound-analysis", "on", "--jukebox", "null", "--outgoing-networks", "127.0.0.0/8")
     home = tmp_path_factory.mktemp("home")
-    with Server(*music.folders, films, sung, home=home, database=database, options=options) as server:
+    # The album first, which is listened to in that order.
+    folders = (*reversed(music.folders), films, sung)
+    with Server(*folders, home=home, database=database, options=options) as server:
         server.scanned()
         yield server
 

@@ -32,7 +32,9 @@ def engine() -> str:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, music: Music, films: Path) -> Iterator[Server]:
     options = ("--sound-analysis", "on", "--jukebox", "null", "--outgoing-networks", "127.0.0.0/8")
-    with Server(*music.folders, films, home=tmp_path_factory.mktemp("home"), options=options) as server:
+    # The album first, which is listened to in that order.
+    folders = (*reversed(music.folders), films)
+    with Server(*folders, home=tmp_path_factory.mktemp("home"), options=options) as server:
         server.scanned()
         yield server
 

@@ -215,6 +215,11 @@ pub struct Child {
     pub content_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suffix: Option<String>,
+    /// Of what `stream` sends where no format is named, if that is not the original.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcoded_content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcoded_suffix: Option<String>,
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<u64>,

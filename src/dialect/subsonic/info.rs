@@ -82,13 +82,10 @@ fn artist_of(tx: &mut Tx, scope: &Scope, id: &str) -> Result<ArtistKey> {
         Shared::Album(album) => {
             music::albums(tx, scope, &[album])?.first().and_then(|album| album.artists.first()).map(|artist| artist.key)
         }
-        Shared::Item(_) | Shared::Playlist(_) => {
-            let track = music::flattened(tx, scope, &[&[thing]], 1)?.pop().and_then(|tracks| tracks.into_iter().next());
-            track.and_then(|track| {
-                let by = |role| track.credited(role).next().map(|artist| artist.key);
-                by(Role::AlbumArtist).or_else(|| by(Role::Artist))
-            })
-        }
+        Shared::Item(_) | Shared::Playlist(_) => music::flattened(tx, scope, thing, 1)?.pop().and_then(|track| {
+            let by = |role| track.credited(role).next().map(|artist| artist.key);
+            by(Role::AlbumArtist).or_else(|| by(Role::Artist))
+        }),
     };
     found.ok_or(Error::NotFound(Thing::Artist))
 }
@@ -145,8 +142,8 @@ pub async fn get_album_info(asked: Asked) -> Result<Payload> {
                 Shared::Album(key) => Some(key),
                 Shared::Artist(_) | Shared::Playlist(_) => None,
                 thing => {
-                    let tracks = music::flattened(tx, scope, &[&[thing]], 1)?.pop().unwrap_or_default();
-                    tracks.into_iter().next().and_then(|track| track.album).map(|album| album.key)
+                    let track = music::flattened(tx, scope, thing, 1)?.pop();
+                    track.and_then(|track| track.album).map(|album| album.key)
                 }
             };
             music::albums(tx, scope, key.as_slice())?.pop().ok_or(gone)

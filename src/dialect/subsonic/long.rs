@@ -202,28 +202,31 @@ impl Things {
             }
             Things::Items(keys) => {
                 let keys = next(keys, most);
-                let items = items(tx, scope, &keys)?;
-                let marks = marks_of(tx, scope, &items)?;
-                let parents: BTreeSet<ItemKey> = items.iter().filter_map(|item| item.parent).collect();
-                let parents = library::items(tx, &Vec::from_iter(parents))?;
-                let parents: HashMap<_, _> = parents.into_iter().map(|folder| (folder.key, folder.id)).collect();
-                let tracks: HashMap<_, _> =
-                    music::tracks(tx, scope, &keys)?.into_iter().map(|track| (track.item.key, track)).collect();
-                for item in &items {
-                    let mark = marks.get(&Marked::Item(item.key)).copied().unwrap_or_default();
-                    match tracks.get(&item.key) {
-                        Some(track) => to.item(&Child::of(track)),
-                        None if item.media == Media::Audio => {}
-                        None => {
-                            let folder = item.parent.and_then(|parent| parents.get(&parent));
-                            to.item(&Child::of_item(item, folder.map(String::as_str), &mark));
-                        }
-                    }
-                }
+                let found = children(tx, scope, &keys)?;
+                keys.iter().filter_map(|key| found.get(key)).for_each(|child| to.item(child));
                 Ok(keys.len())
             }
         }
     }
+}
+
+/// Folders, tracks, episodes and films, each with the folder that it lies in; those beyond the scope are left out.
+pub fn children(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<HashMap<ItemKey, Child>> {
+    let tracks = music::tracks(tx, scope, keys)?;
+    let mut found: HashMap<ItemKey, Child> = tracks.iter().map(|track| (track.item.key, Child::of(track))).collect();
+    let others: Vec<ItemKey> = keys.iter().copied().filter(|key| !found.contains_key(key)).collect();
+    let mut others = items(tx, scope, &others)?;
+    others.retain(|item| item.media != Media::Audio);
+    let marks = marks_of(tx, scope, &others)?;
+    let parents: BTreeSet<ItemKey> = others.iter().filter_map(|item| item.parent).collect();
+    let parents = library::items(tx, &Vec::from_iter(parents))?;
+    let parents: HashMap<_, _> = parents.into_iter().map(|folder| (folder.key, folder.id)).collect();
+    for item in &others {
+        let mark = marks.get(&Marked::Item(item.key)).copied().unwrap_or_default();
+        let folder = item.parent.and_then(|parent| parents.get(&parent));
+        found.insert(item.key, Child::of_item(item, folder.map(String::as_str), &mark));
+    }
+    Ok(found)
 }
 
 fn items(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Item>> {

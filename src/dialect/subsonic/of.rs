@@ -1,6 +1,7 @@
 //! From the domain to the protocol's objects.
 
 use super::answers::*;
+use super::play::UNNAMED;
 use crate::account::{Role as Allows, User as Account, UserKey};
 use crate::http::send::mime_of;
 use crate::library::music::{self, Mark, Role, Track};
@@ -69,6 +70,8 @@ impl Child {
             size: Some(item.size_bytes),
             content_type: Some(mime_of(&item.shown).to_owned()),
             suffix: filled(&item.suffix()),
+            transcoded_content_type: track.is_transcoded.then(|| UNNAMED.mime().to_owned()),
+            transcoded_suffix: track.is_transcoded.then(|| UNNAMED.suffix().to_owned()),
             duration: Some(seconds(track.duration_ms)),
             bit_rate: Some(track.bit_rate_kbps).filter(|kbps| *kbps > 0),
             bit_depth: track.bit_depth.unwrap_or(0),
@@ -315,7 +318,7 @@ impl Playlist {
 
 impl Share {
     /// For its owner. The address ends in `/share/{id}`: one app cuts all before that and puts its own server there.
-    pub fn of(share: &share::Share, owner: &Account, base: &str, entry: &[Track]) -> Share {
+    pub fn of(share: &share::Share, owner: &Account, base: &str, entry: &[Child]) -> Share {
         Share {
             id: share.id.clone(),
             url: format!("{base}/share/{}", share.id),
@@ -325,7 +328,7 @@ impl Share {
             expires: share.terms.expires_ms.map(Date),
             last_visited: share.visited_ms.map(Date),
             visit_count: share.views.max(0).unsigned_abs(),
-            entry: entry.iter().map(Child::of).collect(),
+            entry: entry.to_vec(),
         }
     }
 }

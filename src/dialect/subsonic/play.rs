@@ -25,6 +25,9 @@ use crate::work::look;
 use crate::work::renditions::Rendition;
 use crate::work::sharing;
 
+/// What is sent where the original may not be, and no format is named.
+pub const UNNAMED: Codec = Codec::Mp3;
+
 async fn granted(asked: &Asked, action: Action) -> Result<Grant> {
     look::own(&asked.call.app, &asked.user, &asked.visitor(), asked.params.need("id")?, action).await
 }
@@ -148,7 +151,7 @@ impl Wish {
         if is_within && is_same && self.start_s == 0 {
             return None;
         }
-        let codec = self.codec.unwrap_or(Codec::Mp3);
+        let codec = self.codec.unwrap_or(UNNAMED);
         // More than the original has would be wasted.
         let has_kbps = Some(track.bit_rate_kbps).filter(|kbps| *kbps > 0);
         let most_kbps = self.max_kbps.into_iter().chain(has_kbps.filter(|_| self.codec.is_none())).min();

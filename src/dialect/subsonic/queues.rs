@@ -3,14 +3,13 @@
 //! Both ways to save a queue save the same one, and both ways to read it read the same one. Tracks that are not known
 //! any more are passed over: an app that kept its queue for weeks does not lose the rest of it.
 
-use std::collections::HashMap;
-
 use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
+use super::long::children;
 use super::playing::player;
 use crate::error::{Error, Result, Thing};
-use crate::library::music::{Bookmark as Kept, Mark, Marked, Track};
+use crate::library::music::{Bookmark as Kept, Track};
 use crate::library::playback::PlayQueue as Queue;
 use crate::library::{Item, ItemKey, Media};
 use crate::now_ms;
@@ -58,32 +57,11 @@ pub async fn get_bookmarks(asked: Asked) -> Result<Payload> {
     let listed = asked.read(move |tx, scope| {
         let kept = marks::bookmarks(tx, scope.user())?;
         let keys: Vec<ItemKey> = kept.iter().map(|bookmark| bookmark.item).collect();
-        let tracks = music::tracks(tx, scope, &keys)?;
-        let tracks: HashMap<_, _> = tracks.iter().map(|track| (track.item.key, track)).collect();
-        let mut bookmark = Vec::with_capacity(kept.len());
-        for one in kept {
-            let entry = match tracks.get(&one.item) {
-                Some(track) => Some(Child::of(track)),
-                None => film(tx, scope, one.item)?,
-            };
-            bookmark.extend(entry.map(|entry| Bookmark::of(&one, &name, entry)));
-        }
-        Ok(Bookmarks { bookmark })
+        let mut entries = children(tx, scope, &keys)?;
+        let shown = |one: &Kept| Some(Bookmark::of(one, &name, entries.remove(&one.item)?));
+        Ok(Bookmarks { bookmark: kept.iter().filter_map(shown).collect() })
     });
     Ok(Payload::Bookmarks(listed.await?))
-}
-
-fn film(tx: &mut Tx, scope: &Scope, key: ItemKey) -> Result<Option<Child>> {
-    let item = library::item(tx, key)?;
-    let Some(item) = item.filter(|item| item.media == Media::Video && scope.libraries().contains(&item.library)) else {
-        return Ok(None);
-    };
-    let parent = match item.parent {
-        Some(key) => library::item(tx, key)?.map(|folder| folder.id),
-        None => None,
-    };
-    let mark = marks::of(tx, scope.user(), &[Marked::Item(item.key)])?.pop().map_or(Mark::default(), |(_, mark)| mark);
-    Ok(Some(Child::of_item(&item, parent.as_deref(), &mark)))
 }
 
 // Queues --------------------------------------------------------------------------------------------------------------

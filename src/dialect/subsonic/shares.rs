@@ -3,15 +3,15 @@
 use super::Asked;
 use super::answers::*;
 use super::envelope::Payload;
+use super::long::children;
 use super::params::Params;
 use crate::error::Result;
-use crate::library::music::Track;
 use crate::share::grant::Scope;
 use crate::share::{Change, Door, Share as Made, Wish};
-use crate::store::{Tx, Weighed, music, rights, shares};
+use crate::store::{Tx, Weighed, music, shares};
 use crate::work::sharing;
 
-/// Tracks of one share at most: a share of a whole library would not fit into any app.
+/// Tracks and films of one share at most: a share of a whole library would not fit into any app.
 const MOST_ENTRIES: usize = 2000;
 
 /// What the protocol can say of a share. An absent parameter says nothing; an empty description clears it, and so does
@@ -25,15 +25,15 @@ fn wish(params: &Params) -> Result<Wish> {
     Ok(Wish { description: params.get("description").map(str::to_owned), expires_ms, ..Wish::default() })
 }
 
-/// Shares with the tracks that they hold.
+/// Shares with the tracks and films that they hold.
 struct Held {
     made: Vec<Made>,
-    entries: Vec<Vec<Track>>,
+    entries: Vec<Vec<Child>>,
 }
 
 impl Weighed for Held {
     fn bytes(&self) -> usize {
-        (self.made.len() * size_of::<Made>() + self.entries.iter().map(Vec::len).sum::<usize>() * size_of::<Track>())
+        (self.made.len() * size_of::<Made>() + self.entries.iter().map(Vec::len).sum::<usize>() * size_of::<Child>())
             * 2
     }
 }
@@ -41,7 +41,9 @@ impl Weighed for Held {
 impl Held {
     fn of(tx: &mut Tx, scope: &Scope, made: Vec<Made>) -> Result<Held> {
         let lists: Vec<_> = made.iter().map(|share| share.items.as_slice()).collect();
-        let entries = music::flattened(tx, scope, &lists, MOST_ENTRIES)?;
+        let keys = music::flattened_with_films(tx, &lists, MOST_ENTRIES)?;
+        let found = children(tx, scope, &keys.concat())?;
+        let entries = keys.iter().map(|keys| keys.iter().filter_map(|key| found.get(key).cloned()).collect()).collect();
         Ok(Held { made, entries })
     }
 
@@ -54,13 +56,13 @@ impl Held {
 
 /// Newest first; expired ones too, which their owner may want to prolong.
 pub async fn get_shares(asked: Asked) -> Result<Payload> {
-    let (user, key) = (asked.user.clone(), asked.user.key.0.to_string());
+    let (owner, scope) = (asked.user.key, asked.scope());
     let read = move |tx: &mut Tx| {
-        let scope = rights::scope(tx, &user)?;
-        let own = shares::of_owner(tx, user.key)?;
+        let scope = scope(tx)?;
+        let own = shares::of_owner(tx, owner)?;
         Held::of(tx, &scope, own)
     };
-    Ok(asked.call.app.db.recall("shares", &key, read).await?.shown(&asked))
+    Ok(asked.call.app.db.recall("shares", &owner.0.to_string(), read).await?.shown(&asked))
 }
 
 pub async fn create_share(asked: Asked) -> Result<Payload> {

@@ -7,18 +7,22 @@ use super::{THERE, TRACK_ORDER, distinct, in_order};
 use crate::args;
 use crate::error::Result;
 use crate::library::music::Track;
-use crate::library::{ArtistKey, Item, ItemKey};
+use crate::library::{ArtistKey, Item, ItemKey, Media};
 use crate::share::Shared;
 use crate::share::grant::Scope;
+use crate::store::library::media_number;
 use crate::store::{KEYS_AT_ONCE, Tx, bind_all};
 
 /// Folders that are opened to find the tracks beneath one.
 const MOST_FOLDERS: usize = 10_000;
 
+const MUSIC: [Media; 1] = [Media::Audio];
+const MUSIC_AND_FILMS: [Media; 2] = [Media::Audio, Media::Video];
+
 /// Tracks of an entry of a share in order: of a folder those beneath it, of a file itself if it is one. Whether a
 /// reader may have them is the caller's to check.
 pub fn tracks_of(tx: &mut Tx, shared: Shared) -> Result<Vec<Item>> {
-    let keys = track_keys_of(tx, shared, usize::MAX)?;
+    let keys = keys_of(tx, shared, &MUSIC, usize::MAX)?;
     let mut found = HashMap::new();
     for part in distinct(&keys).chunks(KEYS_AT_ONCE) {
         let mut args = Vec::new();
@@ -36,10 +40,10 @@ pub fn tracks_of(tx: &mut Tx, shared: Shared) -> Result<Vec<Item>> {
     Ok(in_order(&keys, found))
 }
 
-/// Keys of the tracks of an entry; of a folder at least `limit`, if there are as many.
-fn track_keys_of(tx: &mut Tx, shared: Shared, limit: usize) -> Result<Vec<ItemKey>> {
+/// Keys of what of an entry is of these media; of a folder at least `limit`, if there are as many.
+fn keys_of(tx: &mut Tx, shared: Shared, media: &[Media], limit: usize) -> Result<Vec<ItemKey>> {
     match shared {
-        Shared::Item(key) => tracks_beneath(tx, key, limit),
+        Shared::Item(key) => beneath(tx, key, media, limit),
         Shared::Album(key) => tracks_of_album(tx, key),
         Shared::Artist(key) => tracks_of_artist(tx, key),
         Shared::Playlist(key) => crate::store::playlists::entries(tx, key),
@@ -59,10 +63,13 @@ fn tracks_of_artist(tx: &mut Tx, artist: ArtistKey) -> Result<Vec<ItemKey>> {
     track_keys(tx, &sql, args![artist.0])
 }
 
-/// Keys of up to `limit` tracks at and beneath an item, as a listing of one folder after the other shows them.
-fn tracks_beneath(tx: &mut Tx, top: ItemKey, limit: usize) -> Result<Vec<ItemKey>> {
-    let kind = format!("SELECT i.kind FROM item i WHERE i.id = $1 AND {THERE}");
-    let Some(kind) = tx.maybe(&kind, args![top.0], |row| row.get::<i64>(0))? else { return Ok(Vec::new()) };
+/// Keys of up to `limit` items of these media at and beneath one, as a listing of one folder after the other shows them.
+fn beneath(tx: &mut Tx, top: ItemKey, media: &[Media], limit: usize) -> Result<Vec<ItemKey>> {
+    let mut args = vec![top.0.into()];
+    let of_these = bind_all(&mut args, media.iter().copied().map(media_number));
+    let kind =
+        format!("SELECT i.kind FROM item i WHERE i.id = $1 AND (i.kind = 0 OR i.media IN ({of_these})) AND {THERE}");
+    let Some(kind) = tx.maybe(&kind, &args, |row| row.get::<i64>(0))? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let mut open = vec![(top, kind == 0)];
     let mut folders = 0;
@@ -71,11 +78,13 @@ fn tracks_beneath(tx: &mut Tx, top: ItemKey, limit: usize) -> Result<Vec<ItemKey
             found.push(key);
         } else if folders < MOST_FOLDERS {
             folders += 1;
+            let mut args = vec![key.0.into()];
+            let of_these = bind_all(&mut args, media.iter().copied().map(media_number));
             let sql = format!(
-                "SELECT i.id, i.kind FROM item i WHERE i.parent_id = $1 AND (i.kind = 0 OR i.media = 1) AND {THERE}
-                 ORDER BY i.kind DESC, i.sort DESC, i.id DESC"
+                "SELECT i.id, i.kind FROM item i WHERE i.parent_id = $1 AND (i.kind = 0 OR i.media IN ({of_these}))
+                 AND {THERE} ORDER BY i.kind DESC, i.sort DESC, i.id DESC"
             );
-            open.extend(tx.all(&sql, args![key.0], |row| Ok((ItemKey(row.get(0)?), row.get::<i64>(1)? == 0)))?);
+            open.extend(tx.all(&sql, &args, |row| Ok((ItemKey(row.get(0)?), row.get::<i64>(1)? == 0)))?);
         }
         if found.len() >= limit {
             break;
@@ -84,26 +93,31 @@ fn tracks_beneath(tx: &mut Tx, top: ItemKey, limit: usize) -> Result<Vec<ItemKey
     Ok(found)
 }
 
-/// The tracks of each list of entries, flattened in order and at most `limit` each, as far as they are in the scope.
-pub fn flattened(tx: &mut Tx, scope: &Scope, lists: &[&[Shared]], limit: usize) -> Result<Vec<Vec<Track>>> {
-    let mut keys_of: HashMap<Shared, Vec<ItemKey>> = HashMap::new();
-    let mut keys = Vec::with_capacity(lists.len());
+/// The tracks of an entry, at most `limit`, as far as they are in the scope.
+pub fn flattened(tx: &mut Tx, scope: &Scope, shared: Shared, limit: usize) -> Result<Vec<Track>> {
+    let mut keys = keys_of(tx, shared, &MUSIC, limit)?;
+    keys.truncate(limit);
+    tracks(tx, scope, &keys)
+}
+
+/// Keys of the tracks and films of each list of entries, flattened in order and at most `limit` each. Whether a reader may
+/// have them is the caller's to check.
+pub fn flattened_with_films(tx: &mut Tx, lists: &[&[Shared]], limit: usize) -> Result<Vec<Vec<ItemKey>>> {
+    let mut known: HashMap<Shared, Vec<ItemKey>> = HashMap::new();
+    let mut flattened = Vec::with_capacity(lists.len());
     for list in lists {
         let mut flat: Vec<ItemKey> = Vec::new();
         for shared in *list {
             if flat.len() >= limit {
                 break;
             }
-            if !keys_of.contains_key(shared) {
-                keys_of.insert(*shared, track_keys_of(tx, *shared, limit)?);
+            if !known.contains_key(shared) {
+                known.insert(*shared, keys_of(tx, *shared, &MUSIC_AND_FILMS, limit)?);
             }
-            flat.extend(&keys_of[shared]);
+            flat.extend(&known[shared]);
         }
         flat.truncate(limit);
-        keys.push(flat);
+        flattened.push(flat);
     }
-    let all: Vec<ItemKey> = distinct(&keys.concat());
-    let tracks: HashMap<ItemKey, Track> =
-        tracks(tx, scope, &all)?.into_iter().map(|track| (track.item.key, track)).collect();
-    Ok(keys.iter().map(|list| list.iter().filter_map(|key| tracks.get(key).cloned()).collect()).collect())
+    Ok(flattened)
 }

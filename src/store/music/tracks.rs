@@ -74,6 +74,7 @@ pub(super) fn track(row: &Row) -> Result<Track> {
         advisory: row.get(37)?,
         mark: Default::default(),
         episode: None,
+        is_transcoded: false,
     })
 }
 
@@ -114,6 +115,9 @@ pub fn tracks(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Track>
         }
     }
     credit_by_albums(tx, &mut found)?;
+    for track in found.values_mut() {
+        track.is_transcoded = scope.most_kbps().is_some_and(|most| track.bit_rate_kbps > most);
+    }
     let heard: Vec<ItemKey> = found
         .values()
         .map(|track| &track.item)

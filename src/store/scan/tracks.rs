@@ -1,5 +1,6 @@
 //! Tracks as a scan stores what their tags say.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::albums::stale_album;
@@ -10,16 +11,25 @@ use crate::args;
 use crate::error::Result;
 use crate::library::music::{ArtistName, Credited, Role};
 use crate::library::names::{search_key, sort_key};
-use crate::library::tags::{Credit, Facts};
+use crate::library::tags::{Credit, Facts, disc_of_folder};
 use crate::library::{ItemKey, LibraryKey};
 use crate::store::inserts::Inserts;
 use crate::store::words::{self, Kind};
 use crate::store::{Row, Tx, Value, credits};
 
+/// Where a track lies, as far as it tells of the album.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    folder: i64,
+    /// The same, or where that holds one disc the folder of all.
+    of_album: i64,
+    disc: Option<i64>,
+}
+
 /// What makes tracks one album: the release they name; else the artist of the album with its name; else the folder.
-fn identity(facts: &Facts, folder: Option<ItemKey>) -> String {
+fn identity(facts: &Facts, place: Place) -> String {
     let album = search_key(&facts.album);
-    let folder = folder.map_or(0, |key| key.0);
+    let Place { folder, of_album, .. } = place;
     if !facts.musicbrainz_release.is_empty() {
         format!("release {}", facts.musicbrainz_release)
     } else if album.is_empty() {
@@ -30,7 +40,7 @@ fn identity(facts: &Facts, folder: Option<ItemKey>) -> String {
     } else if facts.is_compilation {
         format!("various {album}")
     } else {
-        format!("folder {folder} {album}")
+        format!("folder {of_album} {album}")
     }
 }
 
@@ -46,6 +56,7 @@ pub(super) struct Tracks {
     artists: HashMap<Credit, ArtistName>,
     /// Key and name.
     genres: HashMap<String, (i64, String)>,
+    places: HashMap<ItemKey, Place>,
     waiting: usize,
     tracks: Inserts<TRACK_COLUMNS>,
     credits: Inserts<5>,
@@ -88,6 +99,7 @@ impl Tracks {
             album_keys: HashMap::new(),
             artists: HashMap::new(),
             genres: HashMap::new(),
+            places: HashMap::new(),
             waiting: 0,
             tracks: Inserts::new(INTO_TRACK, ""),
             credits: Inserts::new("INSERT INTO track_credit (item_id, role, position, artist_id, part)", ""),
@@ -100,7 +112,12 @@ impl Tracks {
     pub fn put(&mut self, tx: &mut Tx, row: Stored, folder: Option<ItemKey>, facts: &Facts) -> Result<()> {
         let (Stored::New(item) | Stored::Old(item)) = row;
         let title = search_key(&facts.title);
-        let identity = identity(facts, folder);
+        let place = self.place(tx, folder)?;
+        let identity = identity(facts, place);
+        let facts = &match (facts.disc, place.disc) {
+            (None, disc @ Some(_)) => Cow::Owned(Facts { disc, ..facts.clone() }),
+            _ => Cow::Borrowed(facts),
+        };
         match row {
             Stored::New(_) => {
                 words::add(&mut self.words, self.library.0, Kind::Track, item.0, &title);
@@ -134,6 +151,24 @@ impl Tracks {
         self.words.flush(tx)?;
         self.waiting = 0;
         Ok(())
+    }
+
+    fn place(&mut self, tx: &mut Tx, folder: Option<ItemKey>) -> Result<Place> {
+        let Some(folder) = folder else { return Ok(Place::default()) };
+        if let Some(place) = self.places.get(&folder) {
+            return Ok(*place);
+        }
+        let (name, above): (String, Option<i64>) =
+            tx.one("SELECT shown, parent_id FROM item WHERE id = $1", args![folder.0], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+        let (disc, of_album) = match (disc_of_folder(&name), above) {
+            (Some(disc), Some(above)) => (Some(disc), above),
+            _ => (None, folder.0),
+        };
+        let place = Place { folder: folder.0, of_album, disc };
+        self.places.insert(folder, place);
+        Ok(place)
     }
 
     /// The album of a new track, where that is known before all are there.

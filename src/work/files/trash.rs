@@ -97,7 +97,7 @@ pub async fn restore(app: &Arc<App>, user: &User, item_id: &str) -> Result<Item>
         let (library_key, parent) = (library.key, folder.item().key);
         let found = on_disk(move || {
             let root = open(&library)?;
-            let path = with_free_name(&at, &item.name, |path| root.restore(&item.id, path))?;
+            let path = with_free_name(&at, (&item.name, item.kind), |path| root.restore(&item.id, path))?;
             look(&root, &path)
         })
         .await?;

@@ -1,8 +1,8 @@
 //! The end of an upload: its name on the disk, then its rows; or nothing of it.
 
 use super::*;
-use crate::library::LibraryKey;
 use crate::library::versions::{Retention, Version};
+use crate::library::{ItemKind, LibraryKey};
 use crate::store::versions as rows;
 
 /// Gives the file its name. On an error the upload is as it was: what is missing may still come.
@@ -195,7 +195,8 @@ pub(super) async fn land_closed(
 pub(super) fn name_it(root: &Root, temporary: &mut Temporary, target: &Target) -> Result<Named> {
     if target.numbered {
         let (name, folder) = target.path.split_last().ok_or_else(|| Error::internal("upload", "no name"))?;
-        let path = with_free_name(folder, name, |path| root.try_commit(temporary, path, target.existing))?;
+        let path =
+            with_free_name(folder, (name, ItemKind::File), |path| root.try_commit(temporary, path, target.existing))?;
         return Ok(Named { found: look(root, &path)?, kept: None, retention: None });
     }
     let commit = || root.try_commit(temporary, &target.path, target.existing);
