@@ -226,7 +226,12 @@ async fn a_users_defaults_fill_what_a_music_app_leaves_unsaid() {
     let directory = ask("getMusicDirectory", &format!("&id={library}")).await;
     let folder = directory["directory"]["id"].as_str().unwrap().to_owned();
     let made = ask("createShare", &format!("&id={folder}")).await["shares"]["share"][0].clone();
-    assert!(made["expires"].is_string(), "{made}");
+    let time = |field: &str| {
+        made[field].as_str().unwrap_or_else(|| panic!("no {field}: {made}")).parse::<jiff::Timestamp>().unwrap()
+    };
+    let lasts_s = (time("expires").as_millisecond() - time("created").as_millisecond()) / 1000;
+    assert!((lasts_s - 7 * 24 * 60 * 60).abs() <= 60, "seven days: {made}");
+    assert!(made["description"].is_null(), "{made}");
     let never = ask("createShare", &format!("&id={folder}&expires=0")).await["shares"]["share"][0].clone();
     assert!(never["expires"].is_null(), "0 says never: {never}");
     let page = client.get(format!("{url}/s/{}", made["id"].as_str().unwrap())).send().await.unwrap();

@@ -52,6 +52,7 @@ mod stand_in;
 mod store;
 mod strangers;
 mod subsonic;
+mod subsonic_marks;
 mod subsonic_playing;
 mod subsonic_shares;
 mod subsonic_sound;

@@ -440,6 +440,44 @@ both_engines! {
         assert_eq!(serde_json::from_str::<Value>(json).unwrap()["subsonic-response"]["searchResult3"]["song"].as_array().unwrap().len(), TRACKS);
     }
 
+    async fn no_list_is_longer_than_the_protocol_has_it_and_no_share_than_an_app_can_take(backend: Backend) {
+        const MOST: usize = 500;
+        const MOST_OF_A_SHARE: usize = 2000;
+        let music = Music::new(&backend);
+        let key = music.fill("Large", (MOST + 1) * rows::TRACKS_OF_ALBUM).await;
+        let all_of_one_genre = "INSERT INTO track_genre (item_id, position, genre_id, listed_in)
+            SELECT item_id, 99, (SELECT MIN(id) FROM genre), listed_in FROM track
+            WHERE item_id NOT IN (SELECT item_id FROM track_genre WHERE genre_id = (SELECT MIN(id) FROM genre))";
+        let genre = music.with(move |db| db.write_blocking(move |tx| {
+            tx.run(all_of_one_genre, &[])?;
+            tx.one("SELECT name FROM genre ORDER BY id LIMIT 1", &[], |row| row.get::<String>(0))
+        }).unwrap()).await;
+        for (call, lists, count, query) in [
+            ("getAlbumList", ["albumList", "album"], "size", &[("type", "alphabeticalByName")][..]),
+            ("getAlbumList2", ["albumList2", "album"], "size", &[("type", "newest")]),
+            ("getAlbumList2", ["albumList2", "album"], "size", &[("type", "random")]),
+            ("getRandomSongs", ["randomSongs", "song"], "size", &[]),
+            ("getSongsByGenre", ["songsByGenre", "song"], "count", &[("genre", &genre)]),
+        ] {
+            for asked in ["501", "999999999"] {
+                let found = music.ok(call, &[query, &[(count, asked)]].concat()).await[lists[0]][lists[1]].clone();
+                let ids = ids(found.as_array().unwrap());
+                assert_eq!(ids.len(), MOST, "{call} {query:?}");
+                are_distinct(&ids);
+            }
+        }
+        let number = key.0.to_string();
+        let whole = music.ok("createShare", &[("id", &number)]).await["shares"]["share"][0].clone();
+        let entries = ids(whole["entry"].as_array().unwrap());
+        assert_eq!(entries.len(), MOST_OF_A_SHARE);
+        are_distinct(&entries);
+        let twice = music.ok("createShare", &[("id", &entries[0]), ("id", &number)]).await["shares"]["share"][0].clone();
+        let shares = music.ok("getShares", &[]).await["shares"]["share"].clone();
+        assert_eq!((&shares[0], &shares[1]), (&twice, &whole), "each share has its own");
+        let twice = ids(twice["entry"].as_array().unwrap());
+        assert_eq!((&twice[0], &twice[1..]), (&entries[0], &entries[..MOST_OF_A_SHARE - 1]), "the first that there are");
+    }
+
     async fn long_lists_of_artists_folders_and_stars_go_out_whole(backend: Backend) {
         let music = Music::new(&backend);
         let artists = 450;

@@ -1,5 +1,7 @@
 //! A shelf of music, and an app that speaks OpenSubsonic to it.
 
+use std::path::Path;
+
 use openshelf::library::Library;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,8 +22,21 @@ pub struct Shelf {
 
 impl Shelf {
     pub fn new(backend: &Backend) -> Shelf {
+        Shelf::of(backend, Fixture::build)
+    }
+
+    /// Without a file.
+    pub fn empty(backend: &Backend) -> Shelf {
+        Shelf::of(backend, |folder| {
+            let root = folder.join("root");
+            std::fs::create_dir(&root).unwrap();
+            Fixture { root }
+        })
+    }
+
+    fn of(backend: &Backend, fixture: impl FnOnce(&Path) -> Fixture) -> Shelf {
         let folder = TempDir::new().unwrap();
-        let fixture = Fixture::build(folder.path());
+        let fixture = fixture(folder.path());
         let server = Server::start(backend);
         let library = server.add_library("Shelf", &fixture.root);
         let client = server.client();
@@ -56,6 +71,16 @@ impl Shelf {
         let envelope = self.signed_in(call, query).await;
         assert_eq!(envelope["status"], "ok", "{call} {query:?}: {envelope}");
         envelope
+    }
+
+    /// The same as a form to the older address, as py-opensonic sends all that it asks.
+    pub async fn posted(&self, call: &str, query: &[(&str, &str)]) -> Value {
+        let own = [("u", self.login.as_str()), ("p", PASSWORD), ("c", "test"), ("v", "1.16.1"), ("f", "json")];
+        let form = [&own, query].concat();
+        let url = format!("{}/rest/{call}.view", self.server.url);
+        let answer: Value = self.client.post(url).form(&form).send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["subsonic-response"]["status"], "ok", "{call} {query:?}: {answer}");
+        answer["subsonic-response"].clone()
     }
 
     pub async fn code(&self, call: &str, query: &[(&str, &str)]) -> i64 {

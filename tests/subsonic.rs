@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use lofty::tag::ItemKey as Tag;
 use md5::{Digest, Md5};
 use openshelf::dialect::subsonic::FACE;
 use openshelf::http::Access;
+use openshelf::store::Tx;
 use openshelf::work::signin;
 use serde_json::{Value, json};
 
 use crate::both_engines;
 use crate::fixture::{Fixture, flac};
+use crate::podcasts::until;
 use crate::server::{ADMIN, ADMIN_MAIL, PASSWORD, Server};
 use crate::shelf::{Shelf, all, text};
 
@@ -185,6 +188,13 @@ both_engines! {
         let by_tags = shelf.album("First Album").await;
         let by_id = shelf.ok("getMusicDirectory", &[("id", &text(&by_tags["id"]))]).await;
         assert_eq!(by_id["directory"]["child"], by_tags["song"]);
+        // Apps of folders open what searches and lists name: artists lead to albums, those to songs and back.
+        assert_eq!(by_id["directory"]["parent"], by_tags["artistId"]);
+        let band = shelf.ok("getMusicDirectory", &[("id", &text(&by_tags["artistId"]))]).await["directory"].clone();
+        assert_eq!((&band["id"], &band["name"]), (&by_tags["artistId"], &json!("The Band")));
+        assert_eq!(all(&band["child"], "title"), ["First Album", "Double Album"]);
+        let child = &band["child"][0];
+        assert_eq!((&child["id"], &child["isDir"], &child["parent"]), (&by_tags["id"], &json!(true), &band["id"]));
         assert_eq!(shelf.code("getMusicDirectory", &[("id", "999")]).await, 70);
     }
 
@@ -218,19 +228,40 @@ both_engines! {
         let list = async |query: &[(&str, &str)]| {
             all(&shelf.ok("getAlbumList2", query).await["albumList2"]["album"], "name")
         };
-        let by_name = ["Broken", "Double Album", "First Album", "Sampler", "Untagged"];
-        assert_eq!(list(&[("type", "alphabeticalByName")]).await, by_name);
+        // More than a list has of itself.
+        for year in 2001..=2007 {
+            let (path, name, date) = (format!("Music/{year}/1.flac"), format!("Year {year}"), year.to_string());
+            shelf.fixture.song(&path, &[(Tag::AlbumTitle, &name), (Tag::TrackArtist, "Ann"), (Tag::RecordingDate, &date)]);
+        }
+        shelf.server.scan(&shelf.library);
+        let by_name = [
+            "Broken", "Double Album", "First Album", "Sampler", "Untagged", "Year 2001", "Year 2002", "Year 2003", "Year 2004",
+            "Year 2005", "Year 2006", "Year 2007",
+        ];
+        let whole = |mut names: Vec<String>| {
+            names.sort();
+            names == by_name
+        };
+        assert_eq!(list(&[("type", "alphabeticalByName")]).await, by_name[..10]);
+        assert_eq!(list(&[("type", "alphabeticalByName"), ("size", "500")]).await, by_name);
         assert_eq!(list(&[("type", "alphabeticalByName"), ("size", "2"), ("offset", "1")]).await, by_name[1..3]);
         assert_eq!(list(&[("type", "alphabeticalByName"), ("size", "0")]).await, [""; 0]);
-        assert_eq!(list(&[("type", "random"), ("size", "999999")]).await.len(), 5);
-        assert_eq!(list(&[("type", "newest")]).await.len(), 5);
-        assert_eq!(list(&[("type", "byYear"), ("fromYear", "1990"), ("toYear", "2000")]).await, ["First Album"]);
-        assert_eq!(list(&[("type", "byYear"), ("fromYear", "2000"), ("toYear", "1990")]).await, ["First Album"]);
+        assert!(whole(list(&[("type", "random"), ("size", "999999")]).await));
+        let newest = list(&[("type", "newest"), ("size", "999999")]).await;
+        assert!(newest[..7].iter().all(|name| name.starts_with("Year")) && whole(newest));
+        assert_eq!(list(&[("type", "newest")]).await.len(), 10);
+        let years = ["First Album", "Year 2001", "Year 2002"];
+        assert_eq!(list(&[("type", "byYear"), ("fromYear", "1990"), ("toYear", "2002")]).await, years);
+        let back: Vec<&str> = years.into_iter().rev().collect();
+        assert_eq!(list(&[("type", "byYear"), ("fromYear", "2002"), ("toYear", "1990")]).await, back);
         assert_eq!(list(&[("type", "byGenre"), ("genre", "rock")]).await, ["First Album"]);
         for kind in ["highest", "frequent", "recent", "starred"] {
             assert_eq!(list(&[("type", kind)]).await, [""; 0], "{kind}");
         }
-        assert_eq!(list(&[("type", "alphabeticalByArtist")]).await.len(), 5);
+        let by_artist = list(&[("type", "alphabeticalByArtist"), ("size", "500")]).await;
+        let at = |album: &str| by_artist.iter().position(|name| name == album).unwrap();
+        assert!(at("Year 2007") < at("Double Album") && at("First Album") < at("Sampler"), "Ann, The Band, Various: {by_artist:?}");
+        assert!(whole(by_artist));
         let folders = shelf.ok("getAlbumList", &[("type", "byGenre"), ("genre", "Pop")]).await;
         assert_eq!(folders["albumList"]["album"][0]["isDir"], true);
         assert_eq!(shelf.code("getAlbumList2", &[("type", "best")]).await, 0);
@@ -238,7 +269,7 @@ both_engines! {
         assert_eq!(shelf.code("getAlbumList2", &[("type", "newest"), ("musicFolderId", "999")]).await, 70);
 
         let random = shelf.ok("getRandomSongs", &[("size", "500")]).await["randomSongs"]["song"].clone();
-        assert_eq!(all(&random, "id").into_iter().collect::<BTreeSet<_>>().len(), Fixture::TRACKS);
+        assert_eq!(all(&random, "id").into_iter().collect::<BTreeSet<_>>().len(), Fixture::TRACKS + 7);
         let random = shelf.ok("getRandomSongs", &[("fromYear", "1999"), ("toYear", "1999"), ("genre", "Rock")]).await;
         assert_eq!(all(&random["randomSongs"]["song"], "title"), ["Opening"]);
         let of_genre = shelf.ok("getSongsByGenre", &[("genre", "Pop")]).await;
@@ -377,7 +408,8 @@ both_engines! {
         assert_eq!((&made["username"], &made["visitCount"], &made["description"]), (&json!(ADMIN), &json!(0), &json!("two")));
         assert_eq!(made["url"], format!("{}/share/{}", shelf.server.url, text(&made["id"])));
         let by_artist = shelf.ok("createShare", &[("id", &artist)]).await["shares"]["share"][0].clone();
-        assert_eq!(by_artist["entry"].as_array().unwrap().len(), 5);
+        assert_eq!(by_artist["entry"].as_array().unwrap().len(), 5, "Tempo's users miss that elsewhere");
+        assert_eq!(by_artist["description"], json!(null));
         let number = shelf.library.key.0.to_string();
         let whole = shelf.ok("createShare", &[("id", &number)]).await["shares"]["share"][0].clone();
         assert_eq!(whole["entry"].as_array().unwrap().len(), Fixture::TRACKS);
@@ -404,12 +436,14 @@ both_engines! {
         let mut shelf = Shelf::new(&backend);
         shelf.server.add_user("bob");
         let song = text(&shelf.song("Opening").await["id"]);
-        let later = (openshelf::now_ms() + DAY_MS).to_string();
+        let at = openshelf::now_ms() + DAY_MS;
+        let later = at.to_string();
         let float = format!("{later}.0");
         let made = shelf.ok("createShare", &[("id", &song), ("description", "d"), ("expires", &float)]).await;
         let made = made["shares"]["share"][0].clone();
         let id = text(&made["id"]);
-        assert!(made["expires"].is_string());
+        let expires: jiff::Timestamp = text(&made["expires"]).parse().unwrap();
+        assert_eq!(expires.as_millisecond(), at);
         let now = async || shelf.ok("getShares", &[]).await["shares"]["share"][0].clone();
         shelf.ok("updateShare", &[("id", &id)]).await;
         assert_eq!(now().await, made);
@@ -554,6 +588,42 @@ both_engines! {
         assert_eq!(shelf.ok("getLyrics", &[("artist", "x"), ("title", "Opening")]).await["lyrics"], json!({"value": ""}));
         let none = text(&shelf.song("Middle").await["id"]);
         assert_eq!(shelf.ok("getLyricsBySongId", &[("id", &none)]).await["lyricsList"], json!({"structuredLyrics": []}));
+    }
+
+    async fn a_scan_is_begun_at_once_finds_what_no_watch_reported_and_is_told_of_while_it_lasts(backend: Backend) {
+        let shelf = Shelf::new(&backend);
+        let status = async |call| shelf.ok(call, &[]).await["scanStatus"].clone();
+        let ended = async || until("the scan ends", async || (status("getScanStatus").await["scanning"] == false).then_some(())).await;
+        // A folder that is gone is watched no more, nor is one that comes back.
+        let (root, aside) = (&shelf.fixture.root, shelf.fixture.root.with_file_name("aside"));
+        std::fs::rename(root, &aside).unwrap();
+        assert_eq!(status("startScan").await["scanning"], true);
+        ended().await;
+        Fixture { root: aside.clone() }.song("Music/New.flac", &[(Tag::TrackTitle, "New")]);
+        std::fs::rename(&aside, root).unwrap();
+
+        // Nothing is stored before this write ends, so the scan lasts as long.
+        let (held, begun) = tokio::sync::oneshot::channel();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let hold = move |_: &mut Tx| {
+            let _ = held.send(());
+            let _ = released.recv();
+            Ok(())
+        };
+        let holding = tokio::spawn({
+            let app = shelf.server.app.clone();
+            async move { app.db.write(hold).await }
+        });
+        begun.await.unwrap();
+        assert_eq!(status("startScan").await["scanning"], true);
+        for _ in 0..5 {
+            assert_eq!(status("getScanStatus").await, json!({"scanning": true, "count": Fixture::TRACKS}));
+        }
+        release.send(()).unwrap();
+        holding.await.unwrap().unwrap();
+        ended().await;
+        assert_eq!(shelf.song("New").await["title"], "New");
+        assert_eq!(status("getScanStatus").await["count"], Fixture::TRACKS + 1);
     }
 
     async fn users_learn_of_themselves_and_admins_of_others(backend: Backend) {

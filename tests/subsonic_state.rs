@@ -257,6 +257,24 @@ both_engines! {
         }
     }
 
+    async fn a_queue_that_is_too_long_for_an_address_is_saved_by_a_form(backend: Backend) {
+        const ENTRIES: usize = 4000;
+        let shelf = Shelf::new(&backend);
+        let admin = shelf.admin();
+        let (one, two) = (admin.song("One").await, admin.song("Two").await);
+        let ids = |last: &'static str| [one.as_str(), &two].into_iter().cycle().take(ENTRIES).map(|id| ("id", id)).chain([("position", last)]);
+        let by_id: Vec<_> = ids("5").chain([("current", two.as_str())]).collect();
+        assert!(by_id.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>() > 64 * 1024);
+        admin.post("savePlayQueue", &by_id).await;
+        let queue = admin.ok("getPlayQueueByIndex", &[]).await["playQueueByIndex"].clone();
+        assert_eq!((&queue["currentIndex"], &queue["position"]), (&json!(1), &json!(5)));
+        assert_eq!(titles(&queue["entry"]), ["One", "Two"].repeat(ENTRIES / 2));
+        let by_index: Vec<_> = ids("7").chain([("currentIndex", "3998")]).collect();
+        admin.post("savePlayQueueByIndex", &by_index).await;
+        let queue = admin.ok("getPlayQueueByIndex", &[]).await["playQueueByIndex"].clone();
+        assert_eq!((&queue["currentIndex"], queue["entry"].as_array().unwrap().len()), (&json!(3998), ENTRIES));
+    }
+
     async fn a_queue_that_makes_no_sense_changes_nothing(backend: Backend) {
         let shelf = Shelf::new(&backend);
         let admin = shelf.admin();

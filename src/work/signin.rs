@@ -68,6 +68,11 @@ pub(super) async fn check(
     if app.hot.fitted.get(&digest).is_some() {
         return Ok(true);
     }
+    // An app that shows a page of covers sends the same for each at once: one is a try, the others see what came of it.
+    let _same = app.hot.turn(format!("check {}", hex(&digest))).await;
+    if app.hot.fitted.get(&digest).is_some() {
+        return Ok(true);
+    }
     let subjects = vec![format!("{subject} {}", visitor.network())];
     let counted = subjects.clone();
     app.db.write(move |tx| accounts::count_try(tx, &counted, now_ms())).await?;

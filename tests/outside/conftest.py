@@ -3,14 +3,23 @@
 import os
 import shutil
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from music import Music, make_album, packaged
+from music import Music, ffmpeg, make_album, packaged
 from openshelf import BINARY, Server
+
+FEED = """<?xml version="1.0" encoding="UTF-8"?>
+<rss version="2.0"><channel><title>Bubbles</title><description>All about them</description><link>{url}</link>
+<item><title>First</title><guid>1</guid><pubDate>Mon, 02 Nov 2026 10:00:00 GMT</pubDate>
+<enclosure url="{url}/episode.ogg" type="audio/ogg" length="{length}"/></item></channel></rss>
+"""
 
 
 def missing(what: str) -> None:
@@ -47,6 +56,30 @@ def music(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str
     tagged = tmp_path_factory.mktemp("music") / "Frozen Bubble"
     make_album(tagged, module[0])
     return Music(drascula=tracks[0].parents[1], module=module[0], tagged=tagged)
+
+
+@pytest.fixture(scope="module")
+def feed(tmp_path_factory: pytest.TempPathFactory, music: Music) -> Iterator[str]:
+    """The address of a podcast with one episode."""
+    folder = tmp_path_factory.mktemp("feed")
+    episode = music.short_track.read_bytes()
+    (folder / "episode.ogg").write_bytes(episode)
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder)) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        (folder / "feed.xml").write_text(FEED.format(url=url, length=len(episode)))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"{url}/feed.xml"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films") / "Films"
+    folder.mkdir()
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=160x120:duration=2"]
+    ffmpeg(*picture, "-f", "lavfi", "-i", "sine=duration=2", "-pix_fmt", "yuv420p", folder / "Clip.mp4")
+    (folder / "Clip.en.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    return folder
 
 
 @pytest.fixture

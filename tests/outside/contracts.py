@@ -156,8 +156,10 @@ def cloudreve_seed(left_out: Repair | None = None) -> tuple[dict, dict]:
 
 @cache
 def opensubsonic() -> dict:
-    # What this document contradicts itself in (jukebox, transcoding, parameters) lies outside the calls that are made.
-    return as_json_schema(json.loads(document("reference/opensubsonic-openapi.json").read_text()))
+    root = as_json_schema(json.loads(document("reference/opensubsonic-openapi.json").read_text()))
+    # The prose and the original have `gain`, a part of 1; clients exist for either.
+    root["components"]["schemas"]["JukeboxStatus"]["properties"]["volume"] = {"type": "number"}
+    return root
 
 
 def opensubsonic_answer(method: str) -> dict:
@@ -185,13 +187,18 @@ ADDED_ATTRIBUTES = {
     ),
     "child": child,
     "match": child,
+    "video": child,
+    "episode": child,
     "entry": child | {"state", "positionMs", "playbackRate"},
     # A text in the prose, as all ids are; the XSD has a number.
     "playQueue": {"current"},
-    "artist": {"artistImageUrl", "disambiguation", "musicBrainzId", "sortName"},
+    "artist": (artist := {"artistImageUrl", "disambiguation", "musicBrainzId", "sortName"}),
+    "similarArtist": artist,
     "album": child | {"version", "isCompilation", "userRating"},
     "playlist": {"readonly", "validUntil"},
     "scanStatus": {"lastScan", "folderCount"},
+    # As in JSON, beside `gain`.
+    "jukeboxPlaylist": {"volume"},
 }
 # An album in a list of folders (it has isDir) is a Child, and also bears what an album of the other lists must bear.
 ADDED_TO_FOLDERS = {"name", "songCount"}

@@ -137,6 +137,13 @@ class Server(Running):
         assert body["status"] == "ok", f"{method}: {body}"
         return body
 
+    def api_key(self) -> str:
+        """A new one of the administrator's, from the page where people make theirs."""
+        with requests.Session() as desk:
+            desk.post(f"{self.url}/app/sign-in", data={"user": ADMIN, "password": PASSWORD, "next": "/app/keys"})
+            page = desk.post(f"{self.url}/app/keys", data={"name": "outside"}).text
+        return re.search(r"<code[^>]*>([^<]{20,})</code>", page).group(1)
+
     def scanned(self) -> None:
         """Returns when no scan runs any more."""
         until(lambda: not self.subsonic("getScanStatus")["scanStatus"]["scanning"], "the first scan")

@@ -197,8 +197,14 @@ def test_stars_and_ratings_come_and_go(client: Connection, songs: list[Child], a
     assert [child.id for child in starred.song] == [song]
     assert [child.id for child in starred.album] == [album]
     assert client.get_song(song).starred
-    client.unstar(sids=[song], album_ids=[album])
-    assert not client.get_starred2().song
+    client.unstar(album_ids=[album])
+    starred = client.get_starred2()
+    assert [child.id for child in starred.song] == [song]
+    assert not starred.album
+    client.star(sids=[songs[1].id], album_ids=[album], artist_ids=[songs[0].artist_id])
+    client.unstar(sids=[song, songs[1].id], album_ids=[album], artist_ids=[songs[0].artist_id])
+    starred = client.get_starred2()
+    assert [starred.song, starred.album, starred.artist] == [[], [], []]
     client.set_rating(song, 4)
     assert client.get_song(song).user_rating == 4
     client.set_rating(song, 0)
@@ -258,7 +264,7 @@ def test_the_embedded_cover_is_an_image_in_both_sizes(client: Connection, songs:
 
 def test_a_rescan_keeps_every_id(client: Connection, album: str) -> None:
     before = {song.id for song in client.get_album(album).song}
-    client.start_scan()
+    assert client.start_scan().scanning
     until(lambda: not client.get_scan_status().scanning, "the rescan")
     assert {song.id for song in client.get_album(album).song} == before
 

@@ -122,6 +122,9 @@ def test_a_server_that_is_killed_in_the_middle_of_scans_goes_on_where_it_was(she
         shelf.start()
         known = len(early)
         until(lambda known=known: len(shelf.new_tracks()) > known, "the scan to store some more")
+        status = shelf.server.subsonic("getScanStatus")["scanStatus"]
+        assert status["scanning"], "apps are told so in the middle"
+        assert OLD <= status["count"] < OLD + MANY
         shelf.server.process.kill()
         shelf.server.process.wait()
         now = shelf.new_tracks()

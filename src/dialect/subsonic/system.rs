@@ -50,9 +50,11 @@ pub async fn get_scan_status(asked: Asked) -> Result<Payload> {
     scan_status(&asked, status).await
 }
 
+/// It was begun, so says the answer, though a small library may be through by now.
 pub async fn start_scan(asked: Asked) -> Result<Payload> {
-    asked.call.app.scanner.request_all();
-    let status = asked.call.app.scanner.status();
+    let scanner = &asked.call.app.scanner;
+    scanner.request_all();
+    let status = Status { is_scanning: true, ..scanner.status() };
     scan_status(&asked, status).await
 }
 
