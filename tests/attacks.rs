@@ -35,9 +35,12 @@ both_engines! {
         let tries = tokens.iter().map(|token| async {
             signin::by_token(app, ADMIN, token, "salt", &somebody(1)).await
         });
+        let began = std::time::Instant::now();
         let answers = join_all(tries).await;
         assert!(answers[..5].iter().all(|answer| matches!(answer, Err(Error::WrongCredentials))));
-        assert!(answers[5..].iter().all(|answer| matches!(answer, Err(Error::Throttled { .. }))), "{:?}", answers[60]);
+        let judged = answers.iter().filter(|answer| !matches!(answer, Err(Error::Throttled { .. }))).count();
+        // After five each waits a second at least.
+        assert!(judged as u64 <= 5 + began.elapsed().as_secs(), "{judged} guesses were looked at");
         assert!(signin::by_token(app, ADMIN, &tokens[60], "salt", &somebody(2)).await.is_ok());
     }
 
@@ -47,6 +50,10 @@ both_engines! {
             let answer = signin::by_password(&server.app, name, "wrong horse", &somebody(1)).await;
             assert!(matches!(answer, Err(Error::WrongCredentials)), "{answer:?}");
         }
+        // As of now: the fifth wait is a second, and how long a guess takes is the machine's affair.
+        let sql = "UPDATE throttle SET last_ms = $1 WHERE failures = 5";
+        let late = server.app.db.write(|tx| tx.run(sql, args![now_ms() + 60_000])).await.unwrap();
+        assert_eq!(late, 1, "each name counts for all");
         for name in [ADMIN, ADMIN_MAIL] {
             let answer = signin::by_password(&server.app, name, "wrong horse", &somebody(1)).await;
             assert!(matches!(answer, Err(Error::Throttled { .. })), "{name}: {answer:?}");
