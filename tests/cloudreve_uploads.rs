@@ -100,11 +100,16 @@ both_engines! {
         assert_eq!(noted().await["tag:x"], "#fff", "not before it is there");
         assert_eq!(drive.chunk(&begun, "0", "67890").await["code"], 0);
         assert_eq!(noted().await, json!({"tag:x": "#000", "props:taken": "in May"}));
-        assert_eq!(begin("version", many(0, 99)).await["code"], 40001, "with those that are there it would be too many");
-
         let begun = session(&begin("version", json!({"tag:y": "#fff"})).await);
         assert_eq!(drive.cancel(&begun, FILE).await, 0);
         assert_eq!(noted().await, json!({"tag:x": "#000", "props:taken": "in May"}), "nothing came of that");
+
+        assert_eq!(begin("version", many(0, 99)).await["code"], 40001, "with those that are there it would be too many");
+        let most = session(&begin("version", many(0, 98)).await);
+        assert_eq!(drive.chunk(&most, "0", "67890").await["code"], 0);
+        let again = session(&begin("version", many(0, 98)).await);
+        assert_eq!(drive.cancel(&again, FILE).await, 0, "they are there, so there are no more of them");
+        assert_eq!(noted().await.as_object().unwrap().len(), 100);
     }
 
     async fn an_upload_that_nobody_goes_on_with_is_in_nobodys_way(backend: Backend) {

@@ -39,9 +39,9 @@ fn sing(to: &Path, sound: &str, tags: &[(&str, &str)]) {
 /// A library of tracks that ffmpeg made, and an app signed in to it.
 pub struct Shelf {
     pub server: Server,
-    library: Library,
+    pub library: Library,
     client: reqwest::Client,
-    root: TempDir,
+    pub root: TempDir,
 }
 
 impl Shelf {

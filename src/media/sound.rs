@@ -15,7 +15,7 @@ pub const COMMAND: &str = "hear";
 /// A minute of sound takes a second or two of the processor; what takes longer is no music that anybody plays. The clock ends
 /// what hangs: on a busy machine a second of the processor may be minutes away. Of memory most is asked for by threads and
 /// never used.
-pub const LIMITS: Limits = Limits { processor_s: 60, clock: Duration::from_secs(30 * 60), memory_bytes: 4 << 30 };
+pub const LIMITS: Limits = Limits { processor_s: 60, clock: Duration::from_secs(10 * 60), memory_bytes: 4 << 30 };
 
 /// What the command is given: where ffmpeg is, and the second to begin at.
 pub fn order(ffmpeg: &Path, start_s: f64) -> Vec<String> {

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::library::changes::Kind as ChangeKind;
 use crate::library::names::{search_key, shown, sort_key, unique_shown};
 use crate::library::scan::{Content, Known, Stamp, State};
-use crate::library::tags::{Facts, cover_rank};
+use crate::library::tags::{Facts, cover_rank, disc_of_folder};
 use crate::library::{IdKind, ItemKey, ItemKind, LibraryKey, Media};
 use tracks::Tracks;
 
@@ -337,8 +337,24 @@ impl Storing<'_, '_> {
         }
     }
 
+    /// A folder of one disc tells by its name and place which album its tracks are of. When it gets others, or becomes or was
+    /// such a folder, the next scan reads the tags in it again.
+    fn regroup_disc(&mut self, key: ItemKey, folder: ItemKey, shown: &str) -> Result<()> {
+        let sql = "SELECT shown, parent_id FROM item WHERE id = $1";
+        let before: (String, Option<i64>) = self.tx.one(sql, args![key.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let is_where_it_was = before.0 == shown && before.1 == Some(folder.0);
+        if is_where_it_was || [&before.0, shown].iter().all(|name| disc_of_folder(name).is_none()) {
+            return Ok(());
+        }
+        let sql = "UPDATE item SET modified_ns = modified_ns - 1 WHERE parent_id = $1 AND media = $2";
+        self.tx.run(sql, args![key.0, media_number(Media::Audio)]).map(drop)
+    }
+
     fn update(&mut self, key: ItemKey, named: Option<(ItemKey, String)>, put: &Put, content: Content) -> Result<()> {
         if let Some((folder, shown)) = named {
+            if put.stamp.kind == ItemKind::Folder {
+                self.regroup_disc(key, folder, &shown)?;
+            }
             self.tx.run(
                 "UPDATE item SET parent_id = $1, name = $2, shown = $3, sort = $4, search = $5, missing_ms = NULL
                  WHERE id = $6",

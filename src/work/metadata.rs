@@ -68,7 +68,11 @@ fn apply(tx: &mut Tx, item: &Item, patches: &[Patch]) -> Result<()> {
 /// Judges what comes with an upload before the first byte of it: at its end the file is there, and nothing can be refused.
 pub(super) fn check_coming(tx: &mut Tx, coming: &Metadata, replaces: Option<&Item>) -> Result<()> {
     coming.iter().try_for_each(|(name, value)| check(name, value))?;
-    check_count(coming.len() + replaces.map_or(Ok(0), |item| metadata::count(tx, item.key))?)
+    let there = match replaces {
+        Some(item) => metadata::of_items(tx, &[item.key])?.remove(&item.key).unwrap_or_default(),
+        None => Metadata::new(),
+    };
+    check_count(there.len() + coming.keys().filter(|name| !there.contains_key(*name)).count())
 }
 
 pub(super) fn note(tx: &mut Tx, item: &Item, coming: &Metadata) -> Result<()> {

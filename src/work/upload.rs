@@ -180,7 +180,7 @@ pub enum Progress {
     More {
         received_bytes: u64,
     },
-    /// It was the last one that was missing.
+    /// Nothing is missing any more.
     Done(Item),
 }
 

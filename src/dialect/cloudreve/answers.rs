@@ -352,11 +352,12 @@ impl Share {
         }
     }
 
-    /// In the list that a user shows others: open shares have their name, nothing is unlocked by being listed.
+    /// In the list that a user shows others: open shares have their name, nothing is unlocked by being listed. Of one that opens
+    /// no more that is all, so that its content is as dead as its link.
     pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str, now_ms: i64) -> Share {
         let expired = source.is_gone || share.state(now_ms) != State::Active;
         let locked = Share { expired, ..Share::locked(share, owner, source.kind(), base) };
-        if share.terms.has_password {
+        if share.terms.has_password || expired {
             return locked;
         }
         Share {

@@ -212,6 +212,8 @@ impl Things {
 
 /// Folders, tracks, episodes and films, each with the folder that it lies in; those beyond the scope are left out.
 pub fn children(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<HashMap<ItemKey, Child>> {
+    // A list may hold one of them many times.
+    let keys = &Vec::from_iter(BTreeSet::from_iter(keys.iter().copied()));
     let tracks = music::tracks(tx, scope, keys)?;
     let mut found: HashMap<ItemKey, Child> = tracks.iter().map(|track| (track.item.key, Child::of(track))).collect();
     let others: Vec<ItemKey> = keys.iter().copied().filter(|key| !found.contains_key(key)).collect();

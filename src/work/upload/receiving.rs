@@ -7,8 +7,8 @@ use super::*;
 #[derive(Default)]
 pub(super) struct Live {
     state: RwLock<LiveState>,
-    /// Whether one of its chunks has ended it. Held by the one that is about to.
-    has_landed: tokio::sync::Mutex<bool>,
+    /// What became of it, once a chunk has ended it. Held by the one that is about to.
+    landed: Arc<tokio::sync::Mutex<Option<Item>>>,
 }
 
 #[derive(Default)]
@@ -296,20 +296,22 @@ pub async fn write_chunk(
     ended_or_more(app, who, &live, session).await
 }
 
-/// Where a chunk came twice, several requests find the upload whole. One of them ends it, and what the others brought is
-/// in the file as well.
+/// Where a chunk came twice, several requests find the upload whole. One of them ends it, also when its client is gone, and
+/// the others hear what became of it.
 async fn ended_or_more(app: &Arc<App>, who: Uploader, live: &Live, session: Session) -> Result<Progress> {
-    let more = Progress::More { received_bytes: session.received_bytes };
     if session.size_bytes.is_none_or(|size_bytes| session.received_bytes < size_bytes) {
-        return Ok(more);
+        return Ok(Progress::More { received_bytes: session.received_bytes });
     }
-    let mut has_landed = live.has_landed.lock().await;
-    if *has_landed {
-        return Ok(more);
-    }
-    let item = finish(app, who, &session.id).await?;
-    *has_landed = true;
-    Ok(Progress::Done(item))
+    let (app, landed) = (app.clone(), live.landed.clone());
+    to_the_end(async move {
+        let mut landed = landed.lock_owned().await;
+        let item = match &*landed {
+            Some(item) => item.clone(),
+            None => finish(&app, who, &session.id).await?,
+        };
+        Ok(Progress::Done(landed.insert(item).clone()))
+    })
+    .await
 }
 
 /// Bytes at an offset of the client's choice; answers how many arrived in all. An empty body changes nothing.
