@@ -417,7 +417,7 @@ async fn a_body_on_its_way_breaks_off_when_its_share_is_revoked() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     data(market.ask(ADA, Method::DELETE, &format!("/share/{id}"), json!({})).await);
-    let answer = tokio::time::timeout(Duration::from_secs(20), sent).await.expect("it ends").unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(8), sent).await.expect("it ends").unwrap();
     assert!(answer.is_err() || code(&envelope(answer.unwrap()).await) != 0);
     drop(sender);
     assert_eq!(market.content("cloudreve://my/goods/song.txt").await, "la la la");

@@ -560,8 +560,12 @@ both_engines! {
             let db = db.clone();
             tokio::task::spawn_blocking(move || scan(&db, library, |_| ControlFlow::Continue(())).unwrap()).await.unwrap()
         };
-        // The two folders around a new one have other times by it, where the disk's clock went on meanwhile.
-        assert!(scanned().await.changed <= 2);
+        // The two folders around a new one have other times by it; the disk's clock may stand still for so long.
+        for around in ["user", "user/outer"] {
+            let times = fs::FileTimes::new().set_modified(std::time::SystemTime::UNIX_EPOCH);
+            fs::File::open(house.path(around)).unwrap().set_times(times).unwrap();
+        }
+        assert_eq!(scanned().await.changed, 2);
         assert_eq!(house.item("outer/inner").await.revision, inner.revision);
         assert_eq!(scanned().await.changed, 0);
     }
