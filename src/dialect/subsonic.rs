@@ -22,6 +22,7 @@ pub mod answers;
 pub mod auth;
 mod browse;
 mod chat;
+mod children;
 mod decision;
 pub mod envelope;
 mod info;

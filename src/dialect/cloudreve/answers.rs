@@ -353,10 +353,11 @@ impl Share {
     }
 
     /// In the list that a user shows others: open shares have their name, nothing is unlocked by being listed. Of one that opens
-    /// no more that is all, so that its content is as dead as its link.
+    /// no more that is all, so that its content is as dead as its link; of what is gone not even the kind is told.
     pub fn listed(share: &DomainShare, owner: &account::User, source: &Source, base: &str, now_ms: i64) -> Share {
+        let kind = if source.is_gone { ItemKind::Folder } else { source.kind() };
         let expired = source.is_gone || share.state(now_ms) != State::Active;
-        let locked = Share { expired, ..Share::locked(share, owner, source.kind(), base) };
+        let locked = Share { expired, ..Share::locked(share, owner, kind, base) };
         if share.terms.has_password || expired {
             return locked;
         }

@@ -258,14 +258,6 @@ fn source(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
     })
 }
 
-/// As others are told of it: of what is gone neither name nor kind, which are its owner's alone.
-fn source_for_others(tx: &mut Tx, facts: &ShareFacts) -> Result<Source> {
-    match source(tx, facts)? {
-        Source { is_gone: true, .. } => Ok(Source { name: String::new(), file_bytes: None, is_gone: true }),
-        source => Ok(source),
-    }
-}
-
 /// The one thing that was shared, if it is known still: it may lie in the trash.
 fn gone_alone(tx: &mut Tx, facts: &ShareFacts) -> Result<Option<Item>> {
     let [Shared::Item(key)] = facts.share.items.as_slice() else { return Ok(None) };
@@ -557,7 +549,7 @@ pub async fn get_user_shares(call: Call, _: Option<User>) -> Outcome {
         let (page, token) = wish.page(tx, &owner, |share| share.is_listed_for_others(owner.profile, now))?;
         let mut shares = Vec::with_capacity(page.len());
         for facts in facts_of_owner(tx, &owner, page)? {
-            let source = source_for_others(tx, &facts)?;
+            let source = source(tx, &facts)?;
             shares.push(Answer::listed(&facts.share, &owner, &source, &base, now));
         }
         Ok(Shares { shares, pagination: wish.pagination(token) })

@@ -2,21 +2,22 @@
 //! time. So an answer takes little memory and holds no reader while its client takes its time; what vanished meanwhile is left
 //! out. Whatever is refused is refused before the first byte; later the answer breaks off.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use axum::body::Body;
 use futures_util::stream;
 use serde::Serialize;
 
 use super::answers::*;
+use super::children::{children, items, marks_of};
 use super::envelope::{Format, Writer};
 use super::{Answer, Asked, respond};
 use crate::error::{Error, Result};
 use crate::http::log_internal;
 use crate::library::music::Marked;
-use crate::library::{AlbumKey, ArtistKey, Item, ItemKey, Media};
+use crate::library::{AlbumKey, ArtistKey, ItemKey};
 use crate::share::grant::Scope;
-use crate::store::{Tx, library, marks, music};
+use crate::store::{Tx, music};
 
 /// Things that are read at once.
 const AT_ONCE: usize = 200;
@@ -208,38 +209,6 @@ impl Things {
             }
         }
     }
-}
-
-/// Folders, tracks, episodes and films, each with the folder that it lies in; those beyond the scope are left out.
-pub fn children(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<HashMap<ItemKey, Child>> {
-    // A list may hold one of them many times.
-    let keys = &Vec::from_iter(BTreeSet::from_iter(keys.iter().copied()));
-    let tracks = music::tracks(tx, scope, keys)?;
-    let mut found: HashMap<ItemKey, Child> = tracks.iter().map(|track| (track.item.key, Child::of(track))).collect();
-    let others: Vec<ItemKey> = keys.iter().copied().filter(|key| !found.contains_key(key)).collect();
-    let mut others = items(tx, scope, &others)?;
-    others.retain(|item| item.media != Media::Audio);
-    let marks = marks_of(tx, scope, &others)?;
-    let parents: BTreeSet<ItemKey> = others.iter().filter_map(|item| item.parent).collect();
-    let parents = library::items(tx, &Vec::from_iter(parents))?;
-    let parents: HashMap<_, _> = parents.into_iter().map(|folder| (folder.key, folder.id)).collect();
-    for item in &others {
-        let mark = marks.get(&Marked::Item(item.key)).copied().unwrap_or_default();
-        let folder = item.parent.and_then(|parent| parents.get(&parent));
-        found.insert(item.key, Child::of_item(item, folder.map(String::as_str), &mark));
-    }
-    Ok(found)
-}
-
-fn items(tx: &mut Tx, scope: &Scope, keys: &[ItemKey]) -> Result<Vec<Item>> {
-    let mut items = library::items(tx, keys)?;
-    items.retain(|item| scope.libraries().contains(&item.library));
-    Ok(items)
-}
-
-fn marks_of(tx: &mut Tx, scope: &Scope, items: &[Item]) -> Result<HashMap<Marked, crate::library::music::Mark>> {
-    let marked: Vec<Marked> = items.iter().map(|item| Marked::Item(item.key)).collect();
-    Ok(marks::of(tx, scope.user(), &marked)?.into_iter().collect())
 }
 
 impl Asked {

@@ -5,8 +5,8 @@
 
 use super::Asked;
 use super::answers::*;
+use super::children::children;
 use super::envelope::Payload;
-use super::long::children;
 use super::playing::player;
 use crate::error::{Error, Result, Thing};
 use crate::library::music::{Bookmark as Kept, Track};

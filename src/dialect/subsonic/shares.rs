@@ -2,8 +2,8 @@
 
 use super::Asked;
 use super::answers::*;
+use super::children::children;
 use super::envelope::Payload;
-use super::long::children;
 use super::params::Params;
 use crate::error::Result;
 use crate::share::grant::Scope;
