@@ -13,7 +13,7 @@ use crate::drive::Drive;
 use crate::engines::Backend;
 use crate::podcasts::until;
 use crate::server::{ADMIN, Server};
-use crate::session::Mailbox;
+use crate::session::registering::Mailbox;
 use crate::stand_in::{StandIn, head};
 
 fn list() -> Value {
